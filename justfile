@@ -1,0 +1,156 @@
+# Recipes. Run them through ./dev, which installs what they need; `./dev` alone lists them.
+#
+# Two target directories: `target` for this machine, `target/guest` for the component, so that neither build undoes the other.
+#
+# Two native profiles. What contains wasmtime is built and tested in `release`: compiled once (about three minutes on two
+# cores), for the program, the tests and the benchmarks. The core depends on next to nothing, so its own tests run in `dev`,
+# with overflow checks and debug assertions.
+
+set positional-arguments
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+tools := env("SANDPIPER_TOOLS", cache_directory() / "sandpiper/tools")
+export PATH := env("PATH") + ":" + tools / "bin"
+
+# Empty, or the PATH of a toolchain that must compile the wasm standard library from source (./dev decides).
+wasm_path := env("SANDPIPER_WASM", "")
+guest_flags := "--package sandpiper-guest --target wasm32-unknown-unknown --target-dir target/guest --profile component"
+# What contains wasmtime: always built together, or the features that each asks for would give two builds of it.
+native := "--package sandpiper-host --package sandpiper-tests"
+
+# Lists the recipes.
+[private]
+default:
+    @just --justfile "{{ justfile() }}" --list --unsorted
+
+# target/component/sandpiper.wasm and target/release/sandpiper
+[group('build')]
+build: component
+    cargo build --release {{ native }}
+
+# The component alone; left untouched when nothing changed
+[group('build')]
+component:
+    @just --justfile "{{ justfile() }}" _component
+
+_component *FLAGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    build=(cargo rustc {{ guest_flags }} --lib --crate-type cdylib "$@")
+    if [[ -n "{{ wasm_path }}" ]]; then
+        env -u RUSTUP_TOOLCHAIN PATH="{{ wasm_path }}" RUSTC_BOOTSTRAP=1 "${build[@]}" -Zbuild-std=std,panic_abort
+    else
+        "${build[@]}"
+    fi
+    built=target/guest/wasm32-unknown-unknown/component/sandpiper_guest.wasm
+    component=target/component/sandpiper.wasm
+    mkdir -p "${component%/*}"
+    # A new time stamp would relink the host.
+    cmp -s "$built" "$component" || cp "$built" "$component"
+
+# Builds before a command of the program: says nothing unless it takes long.
+_fresh:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    quiet=()
+    [[ ! -x target/release/sandpiper ]] || quiet=(--quiet)
+    just --justfile "{{ justfile() }}" _component "${quiet[@]}" >&2
+    cargo build --release {{ native }} "${quiet[@]}" >&2
+
+# A tour: a local server, and the component talking to it
+[group('run')]
+[no-cd]
+[no-exit-message]
+demo *ARGS: _fresh
+    @"{{ justfile_directory() }}/target/release/sandpiper" demo "$@"
+
+# Requests URLs, as `curl` does: `./dev fetch URL -o FILE`
+[group('run')]
+[no-cd]
+[no-exit-message]
+fetch *ARGS: _fresh
+    @"{{ justfile_directory() }}/target/release/sandpiper" fetch "$@"
+
+# Any command of the program, also as `./dev COMMAND`
+[group('run')]
+[no-cd]
+[no-exit-message]
+sandpiper *ARGS: _fresh
+    @"{{ justfile_directory() }}/target/release/sandpiper" "$@"
+
+# Every test, with options for `cargo test`: `./dev test -- NAME`
+[group('check')]
+test *ARGS: component test-servers
+    cargo test --package sandpiper-guest "$@"
+    cargo test --release {{ native }} "$@"
+
+# The core's own tests: seconds
+[group('check')]
+test-core *ARGS:
+    cargo test --package sandpiper-guest "$@"
+
+# Real servers for the tests, from Debian's packages; nothing is installed into the system and nothing is left running
+[group('check')]
+test-servers:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]]; then exit; fi
+    skip() { echo "test-servers: nginx SKIPPED: $1. The tests against it will say so too." >&2; exit 0; }
+    command -v apt-get >/dev/null || skip "it comes from Debian's packages, and this is another system"
+    echo "test-servers: unpacking Debian's nginx into {{ tools }}" >&2
+    dir=$(mktemp -d)
+    trap 'rm -rf "$dir"' EXIT
+    cd "$dir"
+    # Installing the package would start a server on port 80.
+    apt-get download -qq nginx >/dev/null 2>&1 || { ((EUID != 0)) || apt-get update -qq; apt-get download -qq nginx >/dev/null 2>&1; } ||
+        skip "apt-get cannot download it"
+    dpkg-deb --extract nginx_*.deb .
+    ./usr/sbin/nginx -v 2>/dev/null || skip "a library that it needs is missing"
+    mkdir -p "{{ tools }}/bin"
+    cp usr/sbin/nginx "{{ tools }}/bin/nginx"
+
+# Formats everything
+[group('check')]
+fmt:
+    cargo fmt --all
+
+# Fails where `fmt` would change something
+[group('check')]
+check-fmt:
+    cargo fmt --all --check
+
+# Clippy, warnings as errors: native, and the component's own code
+[group('check')]
+lint: component
+    cargo clippy --release --workspace --all-targets -- -D warnings
+    {{ if wasm_path == "" { "cargo clippy " + guest_flags + " --lib -- -D warnings" } else { "echo 'lint: the component glue SKIPPED: the toolchain that builds it has no clippy' >&2" } }}
+
+# API documentation, warnings as errors
+[group('docs')]
+docs: component
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
+
+# Writes docs/wit from the WIT package
+[group('docs')]
+wit-docs: _wit-docs
+    mkdir -p docs/wit
+    cp target/wit-docs/*.md docs/wit/
+
+# Fails where `wit-docs` would change something
+[group('docs')]
+check-wit-docs: _wit-docs
+    @diff -r target/wit-docs docs/wit >&2 || { echo "check-wit-docs: docs/wit is stale: run ./dev wit-docs" >&2; exit 1; }
+
+# One page per world that a reader needs: the others repeat it, with all of WASI.
+_wit-docs: (_tool "wit-bindgen" "wit-bindgen-cli" "0.63.0" "markdown")
+    rm -rf target/wit-docs
+    wit-bindgen markdown wit --world imports --out-dir target/wit-docs
+    rm target/wit-docs/*.html
+
+# A tool from crates.io, unoptimised: the compile time is what one waits for.
+_tool program crate version features:
+    @[[ "$({{ program }} --version 2>/dev/null)" == *" {{ version }}" ]] || { echo "compiling {{ crate }} {{ version }} (once, about a minute)" >&2; cargo install {{ crate }} --version {{ version }} --locked --quiet --force --profile dev --no-default-features --features {{ features }} --root "{{ tools }}" --target-dir target/tools; }
+
+# Everything that must hold before a commit lands
+[group('check')]
+ci: check-fmt lint docs check-wit-docs test
