@@ -1,0 +1,37 @@
+//! The glue of the component: the only code that names `wasi`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `client_conn`, `send`, `poll`, `streams` | the exported resources and functions |
+//! | `driver` | a connection with its transport: moves octets between the two |
+//! | `dial` | from an endpoint to an established transport: names, addresses, one after the other |
+//! | `transport` | an established transport, and what to wait for |
+//! | `clock` | the monotonic clock, and waiting on it |
+
+// For the allocator and the panic handler; `thread_local!` is all that is named of it.
+extern crate std;
+
+mod client_conn;
+mod clock;
+mod dial;
+mod driver;
+mod poll;
+mod send;
+mod streams;
+mod transport;
+
+use crate::wit;
+
+struct Component;
+
+impl wit::client::Guest for Component {
+    type ClientConn = client_conn::Handle;
+    type Send = send::Handle;
+    type Poll = poll::Handle;
+}
+
+#[allow(unsafe_code, reason = "generated: the exported functions")]
+mod exports {
+    use super::Component;
+    crate::wit::export!(Component with_types_in crate::wit::generated);
+}

@@ -1,0 +1,463 @@
+//! The caller's verbs. What each does, and its errors, is documented in `wit/client.wit`; here stands how.
+
+use super::{ClientConn, ExchangeId};
+use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, pipelines};
+use crate::failure::{refused, side};
+use crate::h1::encode::{self, Plan, PlannedContent};
+use crate::h1::framing::Framing;
+use crate::timer::{Instant, TimerOrder};
+use crate::types::{
+    Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, Phase,
+    Request, RequestContent, RequestOptions, Response, ResponseHead,
+};
+use crate::wit;
+use alloc::vec::Vec;
+
+/// The end of an exchange that was collected for `poll.completions`.
+#[derive(Debug)]
+pub struct Completed {
+    /// Which one.
+    pub id: ExchangeId,
+    /// The caller's number for it.
+    pub token: u64,
+    /// The response, or why there is none.
+    pub outcome: Result<Response, Failure>,
+    /// When its steps happened.
+    pub timing: ExchangeTiming,
+    /// Whether the request may be repeated although the server may have acted on it.
+    pub idempotent: bool,
+    /// The request, when it never left.
+    pub request: Option<Request>,
+}
+
+impl ClientConn {
+    /// `client-conn.send`.
+    pub fn send(&mut self, request: Request, token: u64, now: Instant) -> Result<ExchangeId, Failure> {
+        let plan = self.plan(&request).map_err(|error| self.refused(error))?;
+        self.log.add(now, Some(token), || LogEvent::Queued((request.method.clone(), request.request_target.clone())));
+        let exchange = self.new_exchange(request, plan, token, now);
+        let spans = exchange.deadlines;
+        self.queued_octets += exchange.queued_octets;
+        self.accepted += 1;
+        let id = self.exchanges.insert(exchange);
+        self.deadlines.set(id, TimerOrder::Queue, now.after(spans.queue));
+        self.deadlines.set(id, TimerOrder::Total, now.after(spans.total));
+        self.queue.push_back(id);
+        self.changed = true;
+        if self.outstanding.is_empty() {
+            // The peer may have said something since the last look (RFC 9112 §9.2).
+            self.looked = false;
+        }
+        self.dispatch(now);
+        Ok(id)
+    }
+
+    /// Checks a request against the connection's state and limits.
+    fn plan(&self, request: &Request) -> Result<Plan, Error> {
+        if let (true, reason) = (self.is_closed(), self.ended_by) {
+            return Err(reason.unwrap_or(Error::Internal));
+        }
+        let limits = &self.settings.limits;
+        if self.accepted >= limits.requests_max {
+            return Err(Error::Closed(CloseReason::LocalOption));
+        }
+        if self.queue.len() >= limits.queue_length_max {
+            return Err(Error::LimitExceeded(Limit::QueueLength));
+        }
+        let octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
+        if self.queued_octets.saturating_add(octets) > limits.queued_octets_max {
+            return Err(Error::LimitExceeded(Limit::QueuedOctets));
+        }
+        encode::plan(request, &self.authority, limits.request_head_octets_max)
+    }
+
+    fn refused(&self, error: Error) -> Failure {
+        refused(error, self.id, self.octets_received)
+    }
+
+    fn new_exchange(&self, request: Request, plan: Plan, token: u64, now: Instant) -> Exchange {
+        let options: Option<&RequestOptions> = request.options.as_ref();
+        let queued_octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
+        Exchange {
+            token,
+            pipelines: pipelines(&plan, options.and_then(|options| options.idempotent)),
+            sending: RequestHalf::Queued,
+            to_write: if let PlannedContent::Length(octets) = plan.content { Some(octets) } else { None },
+            finished: false,
+            queued_octets,
+            finished_early: None,
+            wire_start: None,
+            wire_head_end: 0,
+            wire_end: None,
+            receiving: ResponseHalf::Head,
+            head_octets: 0,
+            interim_count: 0,
+            interim: Vec::new(),
+            head: None,
+            head_told: false,
+            framing: Framing::None,
+            content: Content::default(),
+            content_octets: 0,
+            content_octets_max: options.and_then(|options| options.content_octets_max).unwrap_or(u64::MAX),
+            trailers: Vec::new(),
+            reader: match options.and_then(|options| options.collect_octets_max) {
+                Some(octets_max) => Reader::Completion(octets_max),
+                None => Reader::Caller,
+            },
+            nobody_since: now,
+            end_told: false,
+            taken: false,
+            failure: None,
+            failure_told: false,
+            forgotten: false,
+            in_ready_list: false,
+            deadlines: self.settings.deadlines.with(options.and_then(|options| options.deadlines.as_ref())),
+            started: now,
+            continue_since: None,
+            timing: wit::NO_TIMING,
+            plan,
+            request: Some(request),
+        }
+    }
+
+    /// The exchange, or the failure that it, or its absence, is.
+    fn live(&mut self, id: ExchangeId) -> Result<&mut Exchange, Failure> {
+        let absent = Failure {
+            phase: Phase::Ended,
+            delivery: Delivery::ResponseStarted,
+            ..self.refused(Error::Closed(CloseReason::Dropped))
+        };
+        let exchange = self.exchanges.get_mut(id).ok_or(absent)?;
+        match exchange.failure {
+            Some(failure) => {
+                exchange.failure_told = true;
+                Err(failure)
+            }
+            None => Ok(exchange),
+        }
+    }
+
+    /// A misuse by one call: the exchange goes on.
+    fn misuse(&self, id: ExchangeId, misuse: Misuse) -> Failure {
+        self.call_failure(id, Error::ApiMisuse(misuse))
+    }
+
+    fn call_failure(&self, id: ExchangeId, error: Error) -> Failure {
+        let exchange = self.exchanges.get(id);
+        let sent = exchange.and_then(|exchange| exchange.wire_start).is_some_and(|start| start < self.outbox.taken());
+        let answered = exchange.is_some_and(|exchange| exchange.timing.response_started.is_some());
+        let delivery = match (sent, answered) {
+            (_, true) => Delivery::ResponseStarted,
+            (true, false) => Delivery::Unanswered,
+            (false, false) => Delivery::NotSent,
+        };
+        Failure { side: side(&error), ..self.failure(id, error, delivery) }
+    }
+
+    /// `send.write`.
+    pub fn write(&mut self, id: ExchangeId, mut content: Vec<u8>, now: Instant) -> Result<u64, Failure> {
+        let space = (self.settings.limits.send_buffer_octets_max as u64).saturating_sub(self.outbox.len());
+        let exchange = self.live(id)?;
+        let octets = content.len() as u64;
+        let tunnel = exchange.receiving == ResponseHalf::Tunnel;
+        let refusal = match exchange.sending {
+            _ if exchange.finished => Some(Error::ApiMisuse(Misuse::ContentFinished)),
+            _ if tunnel => None,
+            RequestHalf::Stopped => Some(Error::Closed(CloseReason::EarlyResponse)),
+            RequestHalf::Sent if exchange.plan.asked.connect || exchange.plan.asked.upgrade => return Ok(0),
+            _ if !exchange.is_streamed() => Some(Error::ApiMisuse(Misuse::ContentFinished)),
+            _ if exchange.to_write.is_some_and(|left| octets > left) => Some(Error::ApiMisuse(Misuse::ContentTooLong)),
+            _ => None,
+        };
+        let its_turn = tunnel || exchange.sending == RequestHalf::Content;
+        if let Some(error) = refusal {
+            return Err(self.call_failure(id, error));
+        }
+        let accepted = octets.min(space);
+        if accepted == 0 || !its_turn {
+            return Ok(0);
+        }
+        content.truncate(usize::try_from(accepted).unwrap_or(usize::MAX));
+        if tunnel {
+            self.outbox.push(content);
+        } else {
+            self.write_piece(id, content, now);
+        }
+        Ok(accepted)
+    }
+
+    /// `send.finish`.
+    pub fn finish(&mut self, id: ExchangeId, trailers: Vec<FieldLine>, now: Instant) -> Result<(), Failure> {
+        let exchange = self.live(id)?;
+        let chunked = exchange.plan.content == PlannedContent::Chunked;
+        let tunnel = exchange.framing == Framing::Tunnel && exchange.head.is_some();
+        let refusal = if exchange.finished || !(exchange.is_streamed() || tunnel) {
+            Some(Error::ApiMisuse(Misuse::ContentFinished))
+        } else if !trailers.is_empty() && (!chunked || tunnel) {
+            Some(Error::ApiMisuse(Misuse::ForbiddenTrailer))
+        } else {
+            encode::check_trailers(&trailers).err()
+        };
+        if let Some(error) = refusal {
+            return Err(self.call_failure(id, error));
+        }
+        let Ok(exchange) = self.live(id) else { return Ok(()) };
+        exchange.finished = true;
+        match exchange.sending {
+            _ if tunnel => self.finish_tunnel(id, now),
+            RequestHalf::Queued | RequestHalf::Continue => exchange.finished_early = Some(trailers),
+            RequestHalf::Content if chunked => self.end_chunked(id, &trailers, now),
+            RequestHalf::Content => {
+                self.give_up(id, Error::ApiMisuse(Misuse::ContentTooShort), now);
+                self.live(id)?;
+            }
+            RequestHalf::Sent | RequestHalf::Stopped => {}
+        }
+        self.dispatch(now);
+        Ok(())
+    }
+
+    /// Ends the sending direction of the tunnel, and with it the tunnel if the peer has ended its own.
+    fn finish_tunnel(&mut self, id: ExchangeId, now: Instant) {
+        self.half_closing = true;
+        if self.exchanges.get(id).is_some_and(Exchange::has_ended) && self.outbox.is_empty() {
+            self.outstanding.clear();
+            self.end(Error::Closed(CloseReason::Switched), now);
+        }
+    }
+
+    /// `send.interim`.
+    pub fn interim(&mut self, id: ExchangeId) -> Vec<ResponseHead> {
+        self.exchanges.get_mut(id).map(|exchange| core::mem::take(&mut exchange.interim)).unwrap_or_default()
+    }
+
+    /// `send.head`.
+    pub fn head(&mut self, id: ExchangeId) -> Result<Option<ResponseHead>, Failure> {
+        let exchange = self.live(id)?;
+        exchange.head_told |= exchange.head.is_some();
+        Ok(exchange.head.clone())
+    }
+
+    /// `send.read`.
+    pub fn read(&mut self, id: ExchangeId, octets_max: u64, now: Instant) -> Result<Chunk, Failure> {
+        let waiting = self.exchanges.get(id).is_some_and(|exchange| !exchange.content.is_empty());
+        match self.exchanges.get(id).map(|exchange| exchange.reader) {
+            Some(Reader::Completion(_)) => return Err(self.misuse(id, Misuse::CollectedByPoll)),
+            Some(Reader::Caller | Reader::Nobody) if waiting => {
+                let octets_max = usize::try_from(octets_max.max(1)).unwrap_or(usize::MAX);
+                return Ok(Chunk::Data(self.take_content(id, octets_max, now)));
+            }
+            _ => {}
+        }
+        let exchange = self.live(id)?;
+        if exchange.taken {
+            return Err(self.misuse(id, Misuse::ResponseTaken));
+        }
+        if exchange.receiving != ResponseHalf::Done || !exchange.content.is_empty() {
+            return Ok(Chunk::WouldBlock);
+        }
+        exchange.end_told = true;
+        Ok(Chunk::End(exchange.trailers.clone()))
+    }
+
+    /// Takes content that waits, and goes on with what was held back by it.
+    fn take_content(&mut self, id: ExchangeId, octets_max: usize, now: Instant) -> Vec<u8> {
+        let paused = self.is_paused();
+        let Some(exchange) = self.exchanges.get_mut(id) else { return Vec::new() };
+        let content = exchange.content.take(octets_max);
+        self.unread = self.unread.saturating_sub(content.len());
+        if paused {
+            // The time the caller took is not the peer's.
+            self.progress = now;
+            self.process(now);
+        }
+        content
+    }
+
+    /// `send.collect` begins: the response is gathered whole from now on.
+    pub fn begin_collect(&mut self, id: ExchangeId, octets_max: u64, now: Instant) -> Result<(), Failure> {
+        let exchange = self.live(id)?;
+        let refusal = match exchange.reader {
+            Reader::Completion(_) => Some(Misuse::CollectedByPoll),
+            _ if exchange.taken => Some(Misuse::ResponseTaken),
+            _ => None,
+        };
+        if let Some(misuse) = refusal {
+            return Err(self.misuse(id, misuse));
+        }
+        let gathered = exchange.content.take_all();
+        let octets = gathered.len();
+        if exchange.reader == Reader::Caller {
+            exchange.reader = Reader::Collect(octets_max);
+            exchange.content.push(gathered);
+            self.unread = self.unread.saturating_sub(octets);
+        } else {
+            exchange.reader = Reader::Collect(octets_max);
+            exchange.content.push(gathered);
+        }
+        if octets as u64 > octets_max {
+            return self.refuse_collect(id, now);
+        }
+        self.progress = now;
+        self.process(now);
+        Ok(())
+    }
+
+    /// More has come than `collect` may take.
+    fn refuse_collect(&mut self, id: ExchangeId, now: Instant) -> Result<(), Failure> {
+        let error = Error::LimitExceeded(Limit::CollectOctets);
+        let failure = self.call_failure(id, error);
+        self.give_up(id, error, now);
+        if let Some(exchange) = self.exchanges.get_mut(id) {
+            exchange.content.clear();
+            exchange.taken = true;
+        }
+        Err(failure)
+    }
+
+    /// The whole response, once it is there, or the failure; only after `begin_collect`.
+    pub fn take_response(&mut self, id: ExchangeId) -> Option<Result<Response, Failure>> {
+        match self.live(id) {
+            Err(failure) => Some(Err(failure)),
+            Ok(exchange) if exchange.receiving == ResponseHalf::Done => whole_response(exchange).map(Ok),
+            Ok(_) => None,
+        }
+    }
+
+    /// Whether this exchange cannot go on because an earlier response is not being read.
+    pub fn is_behind_unread(&self, id: ExchangeId) -> bool {
+        self.is_paused() && self.outstanding.front() != Some(&id)
+    }
+
+    /// That `is_behind_unread`, as the caller's failure.
+    pub fn behind_unread(&self, id: ExchangeId) -> Failure {
+        self.misuse(id, Misuse::BehindUnreadResponse)
+    }
+
+    /// An exchange that was collected for `poll.completions` and has ended.
+    pub fn take_completed(&mut self) -> Option<Completed> {
+        let id = self.completed.pop_front()?;
+        let internal = self.refused(Error::Internal);
+        let exchange = self.exchanges.get_mut(id)?;
+        let outcome = match exchange.failure {
+            Some(failure) => Err(failure),
+            None => whole_response(exchange).ok_or(internal),
+        };
+        let completed = Completed {
+            id,
+            token: exchange.token,
+            outcome,
+            timing: exchange.timing,
+            idempotent: exchange.plan.idempotent,
+            request: exchange.request.take(),
+        };
+        exchange.forgotten = true;
+        self.drop_if_forgotten(id);
+        Some(completed)
+    }
+
+    /// How many of them wait.
+    pub fn completed(&self) -> usize {
+        self.completed.len()
+    }
+
+    /// `send.take-request`.
+    pub fn take_request(&mut self, id: ExchangeId) -> Option<Request> {
+        let exchange = self.exchanges.get_mut(id)?;
+        let unsent = exchange.failure.is_some_and(|failure| failure.delivery == Delivery::NotSent);
+        exchange.request.take_if(|_| unsent)
+    }
+
+    /// `send.timing`.
+    pub fn timing(&self, id: ExchangeId) -> Option<ExchangeTiming> {
+        self.exchanges.get(id).map(|exchange| exchange.timing)
+    }
+
+    /// `send.cancel`.
+    pub fn cancel(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get(id) else { return };
+        if !exchange.has_ended() {
+            self.log.add(now, Some(exchange.token), || LogEvent::Cancelled);
+        }
+        self.give_up(id, Error::Closed(CloseReason::Cancelled), now);
+    }
+
+    /// The handle of an exchange was dropped.
+    pub fn forget(&mut self, id: ExchangeId, now: Instant) {
+        match self.exchanges.get(id) {
+            Some(exchange) if matches!(exchange.reader, Reader::Completion(_)) => return,
+            Some(_) => self.cancel(id, now),
+            None => return,
+        }
+        let outstanding = self.outstanding.contains(&id);
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        exchange.forgotten = true;
+        let unread = if matches!(exchange.reader, Reader::Caller | Reader::Nobody) { exchange.content.len() } else { 0 };
+        exchange.content.clear();
+        if !outstanding {
+            self.exchanges.remove(id);
+        }
+        if unread > 0 {
+            self.unread = self.unread.saturating_sub(unread);
+            self.progress = now;
+            self.process(now);
+        }
+    }
+
+    /// `client-conn.shutdown`.
+    pub fn shutdown(&mut self, now: Instant) {
+        if self.is_closed() {
+            return;
+        }
+        self.stop_accepting(Error::Closed(CloseReason::Shutdown), now);
+        self.half_closing = self.settings.half_close && self.queue.is_empty() && self.writer.is_none();
+        self.settle(now);
+    }
+
+    /// `client-conn.close`, or the drop of its handle.
+    pub fn close(&mut self, reason: CloseReason, now: Instant) {
+        if self.state != ConnState::Closed {
+            self.end(Error::Closed(reason), now);
+        }
+    }
+
+    /// Whether the transport may be taken: it is established, and nobody waits for anything.
+    ///
+    /// Errors: `api-misuse(requests-outstanding)`, or what the connection was closed with.
+    pub fn check_parts(&self) -> Result<(), Error> {
+        let closed = Error::Closed(CloseReason::Local);
+        if self.state == ConnState::Closed || !self.established {
+            return Err(self.ended_by.unwrap_or(closed));
+        }
+        let waiting = self.length() > 0 && !self.is_tunnel();
+        if waiting || !self.outbox.is_empty() {
+            return Err(Error::ApiMisuse(Misuse::RequestsOutstanding));
+        }
+        Ok(())
+    }
+
+    /// Ends the connection without its transport; gives the octets that belong to nobody yet.
+    pub fn take_parts(&mut self, now: Instant) -> Vec<u8> {
+        let mut unread = Vec::new();
+        if let Some(exchange) = self.outstanding.front().and_then(|id| self.exchanges.get_mut(*id)) {
+            unread = exchange.content.take_all();
+            self.unread = self.unread.saturating_sub(unread.len());
+        }
+        unread.extend_from_slice(&self.inbox.take_all());
+        self.end(Error::Closed(CloseReason::Taken), now);
+        unread
+    }
+}
+
+/// The response of an exchange that is complete, handed out once.
+fn whole_response(exchange: &mut Exchange) -> Option<Response> {
+    let head = exchange.head.take()?;
+    exchange.taken = true;
+    exchange.end_told = true;
+    Some(Response {
+        interim: core::mem::take(&mut exchange.interim),
+        head,
+        content: exchange.content.take_all(),
+        trailers: core::mem::take(&mut exchange.trailers),
+    })
+}

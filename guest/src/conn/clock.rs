@@ -1,0 +1,100 @@
+//! Deadlines: which one is next, and what happens when it passes (RFC 9112 §9.5).
+
+use super::ClientConn;
+use crate::exchange::{Exchange, Reader};
+use crate::h1::state::ReadSide;
+use crate::timer::{Instant, TimerOrder};
+use crate::types::{CloseReason, ConnState, Error, Timer};
+
+/// How much earlier than the peer an idle connection is closed, so that no request is on its way when the peer closes it: 1 s, as much as
+/// `Keep-Alive` can be off by rounding.
+const KEEP_ALIVE_MARGIN_NS: u64 = 1_000_000_000;
+
+impl ClientConn {
+    /// The next deadline, and which one it is.
+    pub fn deadline(&self) -> Option<(Instant, Timer)> {
+        if self.state == ConnState::Closed {
+            return None;
+        }
+        let of_exchanges = self.deadlines.first().map(|deadline| (deadline.at, deadline.timer.into()));
+        [of_exchanges, self.connect_deadline(), self.front_deadline(), self.idle_deadline()]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// Does what is due at `now`. May be called too early, without effect.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(passed) = self.deadlines.take_passed(now) {
+            match passed.timer {
+                TimerOrder::AwaitContinue => self.proceed(passed.exchange, now),
+                TimerOrder::Queue | TimerOrder::Total => {
+                    self.give_up(passed.exchange, Error::TimedOut(passed.timer.into()), now);
+                }
+            }
+        }
+        if let Some((at, _)) = self.connect_deadline()
+            && at <= now
+        {
+            return self.end(Error::TimedOut(Timer::Connect), now);
+        }
+        if let Some((at, timer)) = self.front_deadline()
+            && at <= now
+        {
+            match (timer, self.outstanding.front().copied()) {
+                (Timer::Drain, _) | (_, None) => self.end(Error::Closed(CloseReason::Abandoned), now),
+                (timer, Some(id)) => self.give_up(id, Error::TimedOut(timer), now),
+            }
+        }
+        if let Some((at, _)) = self.idle_deadline()
+            && at <= now
+        {
+            self.end(Error::Closed(CloseReason::Idle), now);
+        }
+    }
+
+    fn connect_deadline(&self) -> Option<(Instant, Timer)> {
+        let waiting = !self.established && self.state != ConnState::Closed;
+        let at = self.created.after(self.settings.deadlines.connect).filter(|_| waiting)?;
+        Some((at, Timer::Connect))
+    }
+
+    fn idle_deadline(&self) -> Option<(Instant, Timer)> {
+        let idle = self.established && self.state == ConnState::Open && self.length() == 0;
+        let peer = self.peer_idle_ns.map(|peer| peer.saturating_sub(KEEP_ALIVE_MARGIN_NS));
+        let span = match (self.settings.deadlines.idle, peer) {
+            (Some(own), Some(peer)) => Some(own.min(peer)),
+            (own, peer) => own.or(peer),
+        };
+        let at = self.idle_since.after(span).filter(|_| idle)?;
+        Some((at, Timer::Idle))
+    }
+
+    /// The deadline of the first outstanding exchange that follows from what the connection does.
+    fn front_deadline(&self) -> Option<(Instant, Timer)> {
+        let exchange = self.exchanges.get(*self.outstanding.front()?)?;
+        if exchange.reader == Reader::Nobody {
+            let since = exchange.nobody_since.max(self.turn_began);
+            return Some((since.after(exchange.deadlines.drain)?, Timer::Drain));
+        }
+        let between = || Some((self.progress.after(exchange.deadlines.between_octets)?, Timer::BetweenOctets));
+        match self.read {
+            ReadSide::Head | ReadSide::Content | ReadSide::Trailers => {}
+            ReadSide::Idle | ReadSide::Tunnel | ReadSide::Ended => return None,
+        }
+        if exchange.timing.response_started.is_some() {
+            if self.is_paused() { None } else { between() }
+        } else if let Some(sent) = self.sent_at(exchange) {
+            Some((sent.max(self.turn_began).after(exchange.deadlines.first_octet)?, Timer::FirstOctet))
+        } else if self.outbox.is_empty() {
+            // The caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
+            None
+        } else {
+            between()
+        }
+    }
+
+    fn sent_at(&self, exchange: &Exchange) -> Option<Instant> {
+        exchange.timing.request_sent.map(|sent| Instant(exchange.started.0.saturating_add(sent)))
+    }
+}

@@ -1,0 +1,353 @@
+//! One client connection: calls, octets and the time go in; octets, readiness and the next deadline come out.
+//!
+//! | file | verbs |
+//! |---|---|
+//! | `call` | the caller's: `send`, `write`, `finish`, `read`, `collect`, `cancel`, … |
+//! | `transmit` | octets out: which request is written next, and as what |
+//! | `receive` | octets in: heads, content, trailers, and what each means for the connection |
+//! | `end` | how exchanges and the connection end, and with which delivery |
+//! | `clock` | deadlines |
+//!
+//! Whoever drives a connection repeats: give it what the transport has (`receive`, `nothing_to_receive`, `receive_end`), hand over what
+//! it wants to send (`to_transmit`, `transmitted`), do what `transport` says, and call `handle_timeout` at `deadline`. Every verb is legal at
+//! any time and leaves the connection consistent.
+
+mod call;
+mod clock;
+mod end;
+mod receive;
+mod transmit;
+
+pub use crate::exchanges::ExchangeId;
+pub use call::Completed;
+
+use crate::buffer::{ReceiveBuffer, SendBuffer};
+use crate::exchanges::Exchanges;
+use crate::h1::chunked::ChunkDecoder;
+use crate::h1::parse::{HeadParser, TrailerParser};
+use crate::h1::state::{ReadSide, Shown, WriteSide, known_at_first};
+use crate::log::Log;
+use crate::settings::Settings;
+use crate::timer::{DeadlineTable, Instant};
+use crate::types::{
+    ConnInfo, ConnState, Error, HttpVersion, LogEntry, LogEvent, PersistenceLearnt,
+};
+use crate::wit::client::Readiness;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What the transport should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportWish {
+    /// Stay as it is.
+    Keep,
+    /// End the sending direction, once all octets have left.
+    HalfClose,
+    /// Close.
+    Close,
+}
+
+/// A change of the connection that has not been reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnChange {
+    /// The state now.
+    pub state: ConnState,
+    /// Unanswered requests now.
+    pub length: u32,
+    /// Why it takes no more requests.
+    pub closed_by: Option<Error>,
+}
+
+/// One client connection.
+#[derive(Debug)]
+pub struct ClientConn {
+    id: u64,
+    created: Instant,
+    authority: String,
+    settings: Settings,
+
+    state: ConnState,
+    established: bool,
+    /// Why no more requests are accepted; the first reason stays.
+    ended_by: Option<Error>,
+
+    exchanges: Exchanges,
+    /// Requests to write, in the order of `send`.
+    queue: VecDeque<ExchangeId>,
+    /// Requests written, wholly or partly, whose responses are not complete (RFC 9112 §9.2).
+    outstanding: VecDeque<ExchangeId>,
+    /// How many of them, from the front, have left.
+    departed: usize,
+    queued_octets: u64,
+
+    write: WriteSide,
+    /// The exchange that keeps the write side busy.
+    writer: Option<ExchangeId>,
+    outbox: SendBuffer,
+    /// The sending direction is to be ended.
+    half_closing: bool,
+
+    read: ReadSide,
+    inbox: ReceiveBuffer,
+    heads: HeadParser,
+    trailers: TrailerParser,
+    chunks: ChunkDecoder,
+    /// Octets of length-framed content to come.
+    content_left: u64,
+    /// What the response that is being received shows about persistence.
+    shown: Shown,
+    known: PersistenceLearnt,
+    /// An idle connection has been read from until nothing came, so that a request may be written (RFC 9112 §9.2).
+    looked: bool,
+    /// Content held for callers.
+    unread: usize,
+    /// Octets thrown away for the exchange at the front.
+    drained: u64,
+
+    deadlines: DeadlineTable,
+    /// When the first outstanding exchange became the first.
+    turn_began: Instant,
+    /// When an octet last moved, or reading was resumed.
+    progress: Instant,
+    idle_since: Instant,
+    /// From `Keep-Alive` of the last response: how long it stays open, how many more requests it takes.
+    peer_idle_ns: Option<u64>,
+    peer_requests_left: Option<u64>,
+
+    accepted: u64,
+    requests: u64,
+    responses: u64,
+    octets_received: u64,
+    version: Option<HttpVersion>,
+    resolved: Option<u64>,
+    connected: Option<u64>,
+    remote_address: Option<String>,
+    local_address: Option<String>,
+
+    log: Log,
+    /// Exchanges that may have something to report; each stands here once.
+    ready: VecDeque<ExchangeId>,
+    /// Exchanges for `poll.completions` that have ended.
+    completed: VecDeque<ExchangeId>,
+    changed: bool,
+}
+
+impl ClientConn {
+    /// A connection whose transport is being established. `authority` is what `Host` says unless a request says otherwise.
+    pub fn new(id: u64, authority: String, settings: Settings, now: Instant) -> ClientConn {
+        let log = Log::new(settings.log_entries_max, now);
+        let known = known_at_first(settings.persistence);
+        let chunks = receive::chunk_decoder(&settings);
+        ClientConn {
+            id,
+            created: now,
+            authority,
+            settings,
+            state: ConnState::Connecting,
+            established: false,
+            ended_by: None,
+            exchanges: Exchanges::default(),
+            queue: VecDeque::new(),
+            outstanding: VecDeque::new(),
+            departed: 0,
+            queued_octets: 0,
+            write: WriteSide::Idle,
+            writer: None,
+            outbox: SendBuffer::default(),
+            half_closing: false,
+            read: ReadSide::Idle,
+            inbox: ReceiveBuffer::default(),
+            heads: HeadParser::default(),
+            trailers: TrailerParser::default(),
+            chunks,
+            content_left: 0,
+            shown: Shown::Closes,
+            known,
+            looked: false,
+            unread: 0,
+            drained: 0,
+            deadlines: DeadlineTable::default(),
+            turn_began: now,
+            progress: now,
+            idle_since: now,
+            peer_idle_ns: None,
+            peer_requests_left: None,
+            accepted: 0,
+            requests: 0,
+            responses: 0,
+            octets_received: 0,
+            version: None,
+            resolved: None,
+            connected: None,
+            remote_address: None,
+            local_address: None,
+            log,
+            ready: VecDeque::new(),
+            completed: VecDeque::new(),
+            changed: false,
+        }
+    }
+
+    /// Unique in the instance.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Adds an entry to the log.
+    pub fn note(&mut self, now: Instant, event: impl FnOnce() -> LogEvent) {
+        self.log.add(now, None, event);
+    }
+
+    /// The name was resolved.
+    pub fn resolved(&mut self, addresses: u32, now: Instant) {
+        self.resolved = Some(now.since(self.created));
+        self.note(now, || LogEvent::Resolved(addresses));
+    }
+
+    /// The transport is established. Requests are written once it has been seen that the peer says nothing first.
+    pub fn established(&mut self, remote: Option<String>, local: Option<String>, now: Instant) {
+        if self.established || self.state == ConnState::Closed {
+            return;
+        }
+        self.established = true;
+        self.connected = Some(now.since(self.created));
+        self.idle_since = now;
+        self.note(now, || LogEvent::Connected(remote.clone().unwrap_or_default()));
+        self.remote_address = remote;
+        self.local_address = local;
+        if self.state == ConnState::Connecting {
+            self.state = ConnState::Open;
+        }
+        self.changed = true;
+    }
+
+    /// Whether the transport is established.
+    pub fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Requests without a complete answer.
+    pub fn length(&self) -> u32 {
+        u32::try_from(self.queue.len() + self.outstanding.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Would the next idempotent request without streamed content be written at once?
+    pub fn is_ready(&self) -> bool {
+        self.established
+            && self.state == ConnState::Open
+            && self.write == WriteSide::Idle
+            && self.queue.is_empty()
+            && (self.outstanding.is_empty() || self.may_pipeline())
+    }
+
+    /// Whether a queued request waits only for the transport to be read from until nothing comes.
+    pub fn wants_look(&self) -> bool {
+        self.outstanding.is_empty() && !self.queue.is_empty() && !self.looked
+    }
+
+    /// Whether no more requests are accepted.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, ConnState::Closing | ConnState::Closed)
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> ConnState {
+        self.state
+    }
+
+    /// Why no more requests are accepted.
+    pub fn ended_by(&self) -> Option<Error> {
+        self.ended_by
+    }
+
+    /// What the transport should do now.
+    pub fn transport(&self) -> TransportWish {
+        match self.state {
+            ConnState::Closed => TransportWish::Close,
+            _ if self.half_closing && self.outbox.is_empty() => TransportWish::HalfClose,
+            _ => TransportWish::Keep,
+        }
+    }
+
+    /// The transport has ended the sending direction.
+    pub fn half_closed(&mut self) {
+        self.half_closing = false;
+    }
+
+    /// The connection as it is now.
+    pub fn info(&self) -> ConnInfo {
+        ConnInfo {
+            id: self.id,
+            state: self.state,
+            closed_by: self.ended_by,
+            remote_address: self.remote_address.clone(),
+            local_address: self.local_address.clone(),
+            version: self.version,
+            persistence: self.known,
+            queued: u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
+            outstanding: u32::try_from(self.outstanding.len()).unwrap_or(u32::MAX),
+            requests: self.requests,
+            responses: self.responses,
+            octets_sent: self.outbox.taken(),
+            octets_received: self.octets_received,
+            resolved: self.resolved,
+            connected: self.connected,
+        }
+    }
+
+    /// Takes up to `entries_max` entries of the log.
+    pub fn take_log(&mut self, entries_max: u32) -> Vec<LogEntry> {
+        self.log.take(usize::try_from(entries_max).unwrap_or(usize::MAX))
+    }
+
+    /// The change of state or length since this was last asked.
+    pub fn take_change(&mut self) -> Option<ConnChange> {
+        if !core::mem::take(&mut self.changed) {
+            return None;
+        }
+        Some(ConnChange { state: self.state, length: self.length(), closed_by: self.ended_by })
+    }
+
+    /// Whether `take_change` or `take_ready` could give something.
+    pub fn may_report(&self) -> bool {
+        self.changed || !self.ready.is_empty()
+    }
+
+    /// Adds up to `events_max` exchanges that are ready to `events`, as token and readiness. Those that were given stand behind the others
+    /// the next time.
+    pub fn take_ready(&mut self, events_max: usize, mut event: impl FnMut(u64, Readiness)) -> usize {
+        let room = self.has_room();
+        let mut given = 0;
+        for _ in 0..self.ready.len() {
+            if given == events_max {
+                break;
+            }
+            let Some(id) = self.ready.pop_front() else { break };
+            let Some(exchange) = self.exchanges.get_mut(id) else { continue };
+            let ready = exchange.readiness(room);
+            exchange.in_ready_list = ready != Readiness::empty();
+            if exchange.in_ready_list {
+                event(exchange.token, ready);
+                self.ready.push_back(id);
+                given += 1;
+            }
+        }
+        given
+    }
+
+    /// The exchange may have something to report.
+    fn mark(&mut self, id: ExchangeId) {
+        if let Some(exchange) = self.exchanges.get_mut(id)
+            && !exchange.in_ready_list
+        {
+            exchange.in_ready_list = true;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Whether the send buffer accepts content.
+    fn has_room(&self) -> bool {
+        self.outbox.len() < self.settings.limits.send_buffer_octets_max as u64
+    }
+}

@@ -1,0 +1,423 @@
+//! Octets in: heads, content, trailers, and what each means for the connection (RFC 9112 §4 to §9).
+
+use super::{ClientConn, ExchangeId};
+use crate::exchange::{Reader, RequestHalf, RequestInput, ResponseInput};
+use crate::field;
+use crate::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
+use crate::h1::framing::{Framing, response_framing};
+use crate::h1::parse::{Fault, HeadLimits};
+use crate::h1::state::{ReadInput, ReadSide, Shown, learn, shown};
+use crate::settings::{READ_OCTETS_MAX, Settings};
+use crate::timer::Instant;
+use crate::types::{
+    CloseReason, ConnState, Ending, Error, FieldLine, Limit, LogEvent, Misbehaviour, PersistenceLearnt,
+    ResponseHead,
+};
+use alloc::vec::Vec;
+
+/// An empty line that some servers send behind a response is skipped this often (RFC 9112 §9.2 asks to discard such octets).
+const EMPTY_LINES_MAX: usize = 8;
+
+pub(super) fn chunk_decoder(settings: &Settings) -> ChunkDecoder {
+    let limits = ChunkLimits { extension_octets_max: settings.limits.chunk_extension_octets_max };
+    ChunkDecoder::new(limits, settings.leniency)
+}
+
+impl ClientConn {
+    /// How many octets to read from the transport now; 0: none, the caller has to read content first, or nothing more is expected.
+    pub fn wants_octets(&self) -> usize {
+        let open = self.established && self.state != ConnState::Closed && self.read != ReadSide::Ended;
+        if open && !self.is_paused() { READ_OCTETS_MAX } else { 0 }
+    }
+
+    /// The transport delivered octets: one or more.
+    pub fn receive(&mut self, octets: Vec<u8>, now: Instant) {
+        if octets.is_empty() || self.state == ConnState::Closed {
+            return;
+        }
+        self.octets_received += octets.len() as u64;
+        self.progress = now;
+        self.log.add(now, None, || LogEvent::Read(octets.len() as u64));
+        self.inbox.push(octets);
+        self.process(now);
+    }
+
+    /// The transport has nothing to deliver now: an idle connection may be written to.
+    pub fn nothing_to_receive(&mut self, now: Instant) {
+        self.looked = true;
+        self.dispatch(now);
+    }
+
+    /// The transport delivers nothing more.
+    pub fn receive_end(&mut self, ending: Ending, now: Instant) {
+        let in_order = ending == Ending::Ended;
+        match self.read {
+            ReadSide::Ended => {}
+            ReadSide::Idle => self.end(Error::Closed(CloseReason::PeerEnded), now),
+            ReadSide::Tunnel if in_order => self.end_tunnel_input(now),
+            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) && self.inbox.is_empty() => {
+                self.end_response(Vec::new(), now);
+            }
+            _ => self.end(Error::Incomplete(ending), now),
+        }
+    }
+
+    /// Takes in as much of what has been received as the caller's reading allows.
+    pub(super) fn process(&mut self, now: Instant) {
+        loop {
+            let advanced = match self.read {
+                ReadSide::Idle => self.read_unsolicited(now),
+                ReadSide::Head => self.read_head(now),
+                ReadSide::Content => self.read_content(now),
+                ReadSide::Trailers => self.read_trailers(now),
+                ReadSide::Tunnel => self.read_tunnel(now),
+                ReadSide::Ended => Ok(false),
+            };
+            match advanced {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(fault) => return self.end_at(fault, now),
+            }
+        }
+        self.dispatch(now);
+    }
+
+    /// Octets with no request outstanding end the connection (RFC 9112 §9.2), unless they are an empty line behind a response, or the
+    /// announcement of a time-out.
+    fn read_unsolicited(&mut self, now: Instant) -> Result<bool, Fault> {
+        if self.responses > 0 {
+            for _ in 0..EMPTY_LINES_MAX {
+                if !self.inbox.octets().starts_with(b"\r\n") {
+                    break;
+                }
+                self.inbox.consume(2);
+            }
+        }
+        match self.inbox.octets() {
+            [] => Ok(false),
+            b"\r" if self.responses > 0 => Ok(false),
+            octets => match is_request_timeout(octets) {
+                Some(true) => {
+                    self.end(Error::Closed(CloseReason::PeerOption), now);
+                    Ok(false)
+                }
+                Some(false) => Err(Fault { error: Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), at: 1 }),
+                None => Ok(false),
+            },
+        }
+    }
+
+    fn read_head(&mut self, now: Instant) -> Result<bool, Fault> {
+        let Some((id, exchange)) = self.outstanding.front().and_then(|id| Some((*id, self.exchanges.get_mut(*id)?))) else {
+            return Err(Fault { error: Error::Internal, at: 0 });
+        };
+        if exchange.timing.response_started.is_none() && !self.inbox.is_empty() {
+            exchange.timing.response_started = Some(now.since(exchange.started));
+        }
+        let limits = HeadLimits {
+            octets_max: self.settings.limits.head_octets_max.saturating_sub(exchange.head_octets),
+            field_lines_max: self.settings.limits.field_lines_max,
+        };
+        let Some((head, octets)) = self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency)? else {
+            return Ok(false);
+        };
+        self.inbox.consume(octets);
+        exchange.head_octets += octets;
+        self.version = Some(head.version);
+        if (100..200).contains(&head.status) && head.status != 101 {
+            self.take_interim(id, head, now)?;
+        } else {
+            self.take_final(id, head, now)?;
+        }
+        Ok(true)
+    }
+
+    /// An interim response never completes an exchange (RFC 9110 §15.2).
+    fn take_interim(&mut self, id: ExchangeId, head: ResponseHead, now: Instant) -> Result<(), Fault> {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
+        exchange.interim_count += 1;
+        if exchange.interim_count > self.settings.limits.interim_responses_max {
+            return Err(Fault { error: Error::LimitExceeded(Limit::InterimResponses), at: 0 });
+        }
+        self.log.add(now, Some(exchange.token), || LogEvent::Interim(head.clone()));
+        exchange.response_input(ResponseInput::Interim);
+        let proceeds = head.status == 100 && exchange.sending == RequestHalf::Continue;
+        if exchange.reader != Reader::Nobody {
+            exchange.interim.push(head);
+            self.mark(id);
+        }
+        if proceeds {
+            self.proceed(id, now);
+        }
+        Ok(())
+    }
+
+    fn take_final(&mut self, id: ExchangeId, head: ResponseHead, now: Instant) -> Result<(), Fault> {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
+        let refused = |error| Fault { error, at: 0 };
+        let framing = response_framing(exchange.plan.asked, &head, self.settings.leniency).map_err(refused)?;
+        let unsent = exchange.wire_end.is_none_or(|end| end > self.outbox.taken());
+        if head.status == 101 && unsent {
+            // The switch takes effect after the request (RFC 9110 §7.8); one in the middle of it would take its rest for the new protocol.
+            return Err(refused(Error::PeerMisbehaved(Misbehaviour::UnsolicitedSwitch)));
+        }
+        self.log.add(now, Some(exchange.token), || LogEvent::Head(head.clone()));
+        self.content_left = if let Framing::Length(octets) = framing { octets } else { 0 };
+        exchange.framing = framing;
+        exchange.timing.response_head = Some(now.since(exchange.started));
+        self.note_persistence(&head, framing);
+        let exchange_closes = self.shown == Shown::Closes;
+        let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
+        exchange.response_input(if framing == Framing::Tunnel { ResponseInput::Switch } else { ResponseInput::Final });
+        exchange.head = Some(head);
+        self.mark(id);
+        match framing {
+            Framing::Tunnel => self.become_tunnel(now),
+            _ if unsent => self.stop_upload(id, now),
+            _ if exchange_closes => self.heed_close(framing, now),
+            _ => {}
+        }
+        match framing {
+            Framing::None | Framing::Length(0) => self.end_response(Vec::new(), now),
+            Framing::Length(_) | Framing::UntilClose => self.read_input(ReadInput::Content),
+            Framing::Chunked => {
+                self.chunks = chunk_decoder(&self.settings);
+                self.read_input(ReadInput::Content);
+            }
+            Framing::Tunnel => {}
+        }
+        Ok(())
+    }
+
+    /// What this response shows about persistence (RFC 9112 §9.3), and what `Keep-Alive` promises.
+    fn note_persistence(&mut self, head: &ResponseHead, framing: Framing) {
+        let close = field::has_option(&head.fields, "connection", "close");
+        let keep_alive = field::has_option(&head.fields, "connection", "keep-alive");
+        self.shown = shown(head.version, close, keep_alive, framing != Framing::UntilClose);
+        let behind = self.outstanding.len().saturating_sub(1) as u64;
+        let (timeout_s, max) = keep_alive_parameters(&head.fields);
+        self.peer_idle_ns = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000_000));
+        self.peer_requests_left = max.map(|max| max.saturating_sub(behind));
+    }
+
+    /// The response says that it is the last one. What stands behind it on the wire is unprocessed (RFC 9112 §9.6).
+    fn heed_close(&mut self, framing: Framing, now: Instant) {
+        let reason = if framing == Framing::UntilClose { CloseReason::UntilClose } else { CloseReason::PeerOption };
+        self.stop_accepting(Error::Closed(reason), now);
+        self.known = PersistenceLearnt::Closing;
+        self.fail_behind_front(Error::Closed(reason), now);
+        self.shut_write();
+        self.fail_queued(Error::Closed(reason), now);
+    }
+
+    /// A final response came before the whole request had left: the rest is not wanted, and the connection cannot be used again
+    /// (RFC 9112 §9.5).
+    fn stop_upload(&mut self, id: ExchangeId, now: Instant) {
+        if let Some(exchange) = self.exchanges.get_mut(id) {
+            exchange.request_input(RequestInput::Stop);
+        }
+        self.shown = Shown::Closes;
+        let reason = Error::Closed(CloseReason::EarlyResponse);
+        self.stop_accepting(reason, now);
+        self.known = PersistenceLearnt::Closing;
+        self.fail_behind_front(reason, now);
+        self.shut_write();
+        self.fail_queued(reason, now);
+    }
+
+    /// The connection belongs to this exchange from now on (RFC 9110 §7.8, §9.3.6).
+    fn become_tunnel(&mut self, now: Instant) {
+        self.stop_accepting(Error::Closed(CloseReason::Switched), now);
+        self.fail_queued(Error::Closed(CloseReason::Switched), now);
+        self.read_input(ReadInput::Switch);
+        self.log.add(now, None, || LogEvent::Tunnel);
+    }
+
+    fn read_content(&mut self, now: Instant) -> Result<bool, Fault> {
+        let room = self.room_for_content();
+        if self.inbox.is_empty() || room == 0 {
+            return Ok(false);
+        }
+        let within = self.inbox.len().min(room);
+        match self.front_framing() {
+            Some(Framing::Length(_)) => {
+                let octets = within.min(usize::try_from(self.content_left).unwrap_or(usize::MAX));
+                let piece = self.inbox.take(0..octets);
+                self.content_left -= octets as u64;
+                self.deliver(piece, now);
+                if self.content_left == 0 && self.read == ReadSide::Content {
+                    self.end_response(Vec::new(), now);
+                }
+                Ok(true)
+            }
+            Some(Framing::UntilClose) => {
+                let piece = self.inbox.take(0..within);
+                self.deliver(piece, now);
+                Ok(true)
+            }
+            Some(Framing::Chunked) => self.read_chunk(within, now),
+            _ => Err(Fault { error: Error::Internal, at: 0 }),
+        }
+    }
+
+    fn read_chunk(&mut self, within: usize, now: Instant) -> Result<bool, Fault> {
+        let octets = self.inbox.octets().get(..within).unwrap_or_default();
+        let (consumed, decoded) = self.chunks.decode(octets)?;
+        match decoded {
+            Decoded::Partial => {
+                self.inbox.consume(consumed);
+                return Ok(consumed > 0);
+            }
+            Decoded::Data(range) => {
+                let rest = consumed.saturating_sub(range.end);
+                let piece = self.inbox.take(range);
+                self.inbox.consume(rest);
+                self.deliver(piece, now);
+            }
+            Decoded::Trailers => {
+                self.inbox.consume(consumed);
+                self.read_input(ReadInput::Trailers);
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_trailers(&mut self, now: Instant) -> Result<bool, Fault> {
+        let limits = HeadLimits {
+            octets_max: self.settings.limits.trailer_octets_max,
+            field_lines_max: self.settings.limits.field_lines_max,
+        };
+        match self.trailers.parse(self.inbox.octets(), &limits, self.settings.leniency)? {
+            Some((trailers, octets)) => {
+                self.inbox.consume(octets);
+                self.end_response(trailers, now);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn read_tunnel(&mut self, now: Instant) -> Result<bool, Fault> {
+        let octets = self.inbox.len().min(self.room_for_content());
+        if octets == 0 {
+            return Ok(false);
+        }
+        let piece = self.inbox.take(0..octets);
+        self.deliver(piece, now);
+        Ok(true)
+    }
+
+    /// Gives content to whoever reads the response.
+    fn deliver(&mut self, piece: Vec<u8>, now: Instant) {
+        let Some(&id) = self.outstanding.front() else { return };
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        if piece.is_empty() {
+            return;
+        }
+        let octets = piece.len();
+        exchange.content_octets += octets as u64;
+        let over = exchange.content_octets > exchange.content_octets_max && exchange.reader != Reader::Nobody;
+        self.log.add(now, Some(exchange.token), || LogEvent::Content(octets as u64));
+        if over {
+            return self.give_up(id, Error::LimitExceeded(Limit::ContentOctets), now);
+        }
+        match exchange.reader {
+            Reader::Caller => {
+                exchange.content.push(piece);
+                self.unread += octets;
+                self.mark(id);
+            }
+            Reader::Collect(max) | Reader::Completion(max) => {
+                if (exchange.content.len() + octets) as u64 > max {
+                    return self.give_up(id, Error::LimitExceeded(Limit::CollectOctets), now);
+                }
+                exchange.content.gather(piece);
+            }
+            Reader::Nobody => {
+                self.drained += octets as u64;
+                if self.drained > self.settings.limits.drain_octets_max {
+                    self.end(Error::Closed(CloseReason::Abandoned), now);
+                }
+            }
+        }
+    }
+
+    /// The response of the first outstanding exchange is complete.
+    pub(super) fn end_response(&mut self, trailers: Vec<FieldLine>, now: Instant) {
+        let Some(id) = self.outstanding.pop_front() else { return self.end(Error::Internal, now) };
+        self.departed = self.departed.saturating_sub(1);
+        self.responses += 1;
+        self.drained = 0;
+        self.turn_began = now;
+        if self.known != PersistenceLearnt::Closing {
+            let known = learn(self.known, self.shown);
+            if known != self.known {
+                self.known = known;
+                self.log.add(now, None, || LogEvent::Learnt(known));
+            }
+        }
+        self.finish_exchange(id, trailers, now);
+        if self.outstanding.is_empty() {
+            self.read_input(ReadInput::Last);
+            self.looked = false;
+            self.idle_since = now;
+        } else {
+            self.read_input(ReadInput::Next);
+        }
+        self.changed = true;
+        self.settle(now);
+    }
+
+    /// How much content may be taken in before the caller reads some; as much as there is for one who takes it whole.
+    fn room_for_content(&self) -> usize {
+        match self.front_reader() {
+            Some(Reader::Caller) => self.settings.limits.receive_buffer_octets_max.saturating_sub(self.unread),
+            _ => usize::MAX,
+        }
+    }
+
+    /// Whether reading has stopped until the caller reads content.
+    pub(super) fn is_paused(&self) -> bool {
+        matches!(self.read, ReadSide::Content | ReadSide::Tunnel) && self.room_for_content() == 0
+    }
+
+    fn front_framing(&self) -> Option<Framing> {
+        self.outstanding.front().and_then(|id| self.exchanges.get(*id)).map(|exchange| exchange.framing)
+    }
+
+    fn front_reader(&self) -> Option<Reader> {
+        self.outstanding.front().and_then(|id| self.exchanges.get(*id)).map(|exchange| exchange.reader)
+    }
+}
+
+/// Whether octets begin with the status line of 408 (Request Timeout), which a server may send on an idle connection before it closes
+/// it (RFC 9110 §15.5.9); `None`: that cannot be told yet.
+fn is_request_timeout(octets: &[u8]) -> Option<bool> {
+    let decided = ["HTTP/1.1 408 ", "HTTP/1.0 408 "].map(|line| {
+        let compared = octets.len().min(line.len());
+        octets.get(..compared) == line.as_bytes().get(..compared)
+    });
+    match decided.contains(&true) {
+        false => Some(false),
+        true if octets.len() >= "HTTP/1.1 408 ".len() => Some(true),
+        true => None,
+    }
+}
+
+/// `timeout` in seconds and `max` in requests, from `Keep-Alive` (RFC 2068 §19.7.1.1, still sent by most servers).
+fn keep_alive_parameters(fields: &[FieldLine]) -> (Option<u64>, Option<u64>) {
+    let mut timeout = None;
+    let mut max = None;
+    for member in field::list_members(fields, "keep-alive") {
+        let mut parts = member.splitn(2, |&octet| octet == b'=');
+        let name = parts.next().unwrap_or_default();
+        let value = parts.next().and_then(|value| crate::abnf::decimal(crate::abnf::trim_ows(value)));
+        if name.eq_ignore_ascii_case(b"timeout") {
+            timeout = value;
+        } else if name.eq_ignore_ascii_case(b"max") {
+            max = value;
+        }
+    }
+    (timeout, max)
+}
+

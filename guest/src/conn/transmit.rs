@@ -1,0 +1,253 @@
+//! Octets out: which request is written next, and as what (RFC 9112 §3, §6, §9.3.2).
+
+use super::{ClientConn, ExchangeId};
+use crate::exchange::{Exchange, RequestInput};
+use crate::h1::encode::{self, PlannedContent};
+use crate::h1::state::{ReadInput, ReadSide, WriteInput, WriteSide};
+use crate::timer::{Instant, TimerOrder};
+use crate::types::{
+    CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence,
+    PersistenceLearnt, RequestContent,
+};
+use alloc::vec::Vec;
+
+impl ClientConn {
+    /// The next octets for the transport, as many as can leave in one write; empty when there are none.
+    pub fn to_transmit(&self) -> &[u8] {
+        if self.established { self.outbox.front() } else { &[] }
+    }
+
+    /// The transport took `octets` of [`to_transmit`](Self::to_transmit).
+    pub fn transmitted(&mut self, octets: usize, now: Instant) {
+        if octets == 0 {
+            return;
+        }
+        self.outbox.consume(octets);
+        self.progress = now;
+        self.log.add(now, None, || LogEvent::Wrote(octets as u64));
+        self.note_departures(now);
+        if let Some(id) = self.writer.or(if self.read == ReadSide::Tunnel { self.outstanding.front().copied() } else { None }) {
+            self.mark(id);
+        }
+        self.dispatch(now);
+    }
+
+    /// The transport takes no more octets. What it still delivers is read: the peer may have said why.
+    pub fn transmit_failed(&mut self, ending: Ending, now: Instant) {
+        let error = Error::Incomplete(ending);
+        self.stop_accepting(error, now);
+        self.fail_unsent(error, now);
+        self.shut_write();
+        self.fail_queued(error, now);
+        if self.outstanding.is_empty() {
+            self.end(error, now);
+        }
+    }
+
+    /// Writes every queued request whose turn has come.
+    pub(super) fn dispatch(&mut self, now: Instant) {
+        while let Some(id) = self.next_to_write() {
+            self.queue.pop_front();
+            self.begin_request(id, now);
+        }
+    }
+
+    fn next_to_write(&self) -> Option<ExchangeId> {
+        let id = *self.queue.front()?;
+        let exchange = self.exchanges.get(id)?;
+        let may_write = self.established
+            && self.state != ConnState::Closed
+            && self.write == WriteSide::Idle
+            && self.has_room()
+            && self.peer_requests_left != Some(0);
+        let its_turn = match self.outstanding.is_empty() {
+            true => self.looked && self.inbox.is_empty(),
+            false => exchange.pipelines && self.may_pipeline(),
+        };
+        (may_write && its_turn).then_some(id)
+    }
+
+    /// May a request be written behind those that are outstanding? One that may not be pipelined is always alone there, so that the last
+    /// one speaks for all.
+    pub(super) fn may_pipeline(&self) -> bool {
+        self.known == PersistenceLearnt::Pipelining
+            && self.outstanding.len() < self.settings.pipeline_depth_max
+            && self.outstanding.back().and_then(|id| self.exchanges.get(*id)).is_some_and(|last| last.pipelines)
+    }
+
+    fn begin_request(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        self.deadlines.clear(id, TimerOrder::Queue, exchange.started.after(exchange.deadlines.queue));
+        if exchange.plan.content == PlannedContent::Chunked && self.version == Some(HttpVersion::Http10) {
+            return self.fail_exchange(id, Error::PeerIncompatible(Incompatibility::Http10Peer), now);
+        }
+        let last = self.requests + 1 >= self.settings.limits.requests_max;
+        let close = self.settings.persistence == Persistence::Close || last;
+        let Some(request) = &exchange.request else { return self.fail_exchange(id, Error::Internal, now) };
+        exchange.wire_start = Some(self.outbox.pushed());
+        self.outbox.append(|out| encode::head(request, &exchange.plan, &self.authority, close, out));
+        exchange.wire_head_end = self.outbox.pushed();
+        let octets = (exchange.wire_start.unwrap_or_default(), exchange.wire_head_end);
+        self.log.add(now, Some(exchange.token), || LogEvent::RequestHead(self.outbox.copy(octets.0, octets.1)));
+        let closes = close || exchange.plan.closes;
+        let waits = exchange.plan.expects;
+        exchange.request_input(if waits { RequestInput::HeadOnly } else { RequestInput::Head });
+        self.become_outstanding(id, now);
+        if closes {
+            self.stop_accepting(Error::Closed(CloseReason::LocalOption), now);
+            self.known = PersistenceLearnt::Closing;
+            self.fail_queued(Error::Closed(CloseReason::LocalOption), now);
+        }
+        if waits {
+            self.await_continue(id, now);
+        } else {
+            self.write_content(id, now);
+        }
+    }
+
+    fn become_outstanding(&mut self, id: ExchangeId, now: Instant) {
+        self.requests += 1;
+        self.peer_requests_left = self.peer_requests_left.map(|left| left.saturating_sub(1));
+        self.write_input(WriteInput::Begin);
+        self.writer = Some(id);
+        if self.outstanding.is_empty() {
+            self.read_input(ReadInput::Asked);
+            self.turn_began = now;
+            self.progress = now;
+        }
+        self.outstanding.push_back(id);
+    }
+
+    fn await_continue(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        exchange.continue_since = Some(now);
+        self.deadlines.set(id, TimerOrder::AwaitContinue, now.after(exchange.deadlines.await_continue));
+    }
+
+    /// `100 (Continue)` came, or the wait for it is over: the content follows.
+    pub(super) fn proceed(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        if let Some(since) = exchange.continue_since.take() {
+            self.deadlines.clear(id, TimerOrder::AwaitContinue, since.after(exchange.deadlines.await_continue));
+        }
+        if exchange.request_input(RequestInput::Continue) {
+            self.write_content(id, now);
+        }
+    }
+
+    /// Writes the content, or waits for the caller to write it.
+    fn write_content(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        match exchange.plan.content {
+            PlannedContent::None => self.end_request(id, now),
+            PlannedContent::Whole => {
+                self.release_queued(id);
+                let Some(exchange) = self.exchanges.get_mut(id) else { return };
+                let content = take_content(exchange);
+                self.log.add(now, Some(exchange.token), || LogEvent::RequestContent(content.len() as u64));
+                self.outbox.push(content);
+                self.end_request(id, now);
+            }
+            PlannedContent::Length(_) | PlannedContent::Chunked => {
+                self.mark(id);
+                self.end_streamed(id, now);
+            }
+        }
+    }
+
+    /// Ends a streamed request if nothing of it is to come.
+    pub(super) fn end_streamed(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        match (exchange.to_write, exchange.finished_early.take()) {
+            (Some(0), _) => self.end_request(id, now),
+            (None, Some(trailers)) => self.end_chunked(id, &trailers, now),
+            // `finish` was called although content is missing.
+            (Some(_), Some(_)) => self.give_up(id, Error::ApiMisuse(crate::types::Misuse::ContentTooShort), now),
+            (_, None) => {}
+        }
+    }
+
+    /// Writes the last chunk and the trailers.
+    pub(super) fn end_chunked(&mut self, id: ExchangeId, trailers: &[FieldLine], now: Instant) {
+        self.outbox.append(|out| encode::last_chunk(trailers, out));
+        self.end_request(id, now);
+    }
+
+    /// Gives content that the caller writes to the send buffer.
+    pub(super) fn write_piece(&mut self, id: ExchangeId, content: Vec<u8>, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        exchange.request_input(RequestInput::Content);
+        let octets = content.len() as u64;
+        self.log.add(now, Some(exchange.token), || LogEvent::RequestContent(octets));
+        match &mut exchange.to_write {
+            Some(left) => {
+                *left = left.saturating_sub(octets);
+                self.outbox.push(content);
+                self.end_streamed(id, now);
+            }
+            None => {
+                self.outbox.append(|out| encode::chunk_head(octets, out));
+                self.outbox.push(content);
+                self.outbox.append(encode::chunk_end);
+            }
+        }
+    }
+
+    /// The last octet of the request is in the send buffer.
+    fn end_request(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        if !exchange.request_input(RequestInput::End) {
+            return self.end(Error::Internal, now);
+        }
+        exchange.wire_end = Some(self.outbox.pushed());
+        self.log.add(now, Some(exchange.token), || LogEvent::RequestEnd);
+        self.write_input(WriteInput::End);
+        self.writer = None;
+        if self.settings.half_close && self.is_closed() && self.queue.is_empty() {
+            self.half_closing = true;
+        }
+        // An upload whose last octets had left before its end was known.
+        self.note_departures(now);
+    }
+
+    /// Notes which requests have left, and when.
+    pub(super) fn note_departures(&mut self, now: Instant) {
+        let taken = self.outbox.taken();
+        while let Some(&id) = self.outstanding.get(self.departed) {
+            let Some(exchange) = self.exchanges.get_mut(id) else { break };
+            let begun = exchange.wire_start.is_some_and(|start| start < taken);
+            if begun && exchange.timing.request_started.is_none() {
+                exchange.timing.request_started = Some(now.since(exchange.started));
+            }
+            if exchange.wire_end.is_none_or(|end| end > taken) {
+                break;
+            }
+            exchange.timing.request_sent = Some(now.since(exchange.started));
+            exchange.request = None;
+            self.departed += 1;
+        }
+    }
+
+    /// Nothing more is written, and what waits is forgotten.
+    pub(super) fn shut_write(&mut self) {
+        self.write_input(WriteInput::Shut);
+        self.writer = None;
+        self.outbox.clear();
+    }
+
+    pub(super) fn write_input(&mut self, input: WriteInput) {
+        self.write = self.write.next(input).unwrap_or(self.write);
+    }
+
+    pub(super) fn read_input(&mut self, input: ReadInput) {
+        self.read = self.read.next(input).unwrap_or(self.read);
+    }
+}
+
+/// Moves the whole content out of the request.
+fn take_content(exchange: &mut Exchange) -> Vec<u8> {
+    match exchange.request.as_mut().map(|request| &mut request.content) {
+        Some(RequestContent::Whole(content)) => core::mem::take(content),
+        _ => Vec::new(),
+    }
+}

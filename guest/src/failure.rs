@@ -1,0 +1,30 @@
+//! How an error becomes a caller's failure.
+
+use crate::types::{Delivery, Error, Failure, Phase, Side};
+
+/// Who is at fault for an error.
+pub fn side(error: &Error) -> Side {
+    match error {
+        Error::ApiMisuse(_)
+        | Error::LimitExceeded(_)
+        | Error::TimedOut(_)
+        | Error::Closed(_)
+        | Error::Denied(_)
+        | Error::Internal => Side::Local,
+        Error::PeerMisbehaved(_) | Error::PeerIncompatible(_) | Error::Tls(_) => Side::Peer,
+        Error::Incomplete(_) | Error::Dns(_) | Error::Connect(_) => Side::Transport,
+    }
+}
+
+/// A failure of a request that never came near the wire.
+pub fn refused(error: Error, connection: u64, octets_received: u64) -> Failure {
+    Failure {
+        side: side(&error),
+        error,
+        delivery: Delivery::NotSent,
+        phase: Phase::Queued,
+        octets_sent: 0,
+        octets_received,
+        connection,
+    }
+}

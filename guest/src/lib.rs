@@ -1,0 +1,57 @@
+//! HTTP client connections as a state machine without I/O, and as a WebAssembly component.
+//!
+//! ```text
+//!   caller:  send, write, finish, read, collect, cancel      ─┐
+//!            heads, content, trailers, failures               │  conn.rs ── exchange.rs   one exchange: table A
+//!                                                             │     │
+//!   transport: receive(octets), receive_end, transmitted ─────┤     └─── h1/               one connection: table B,
+//!              octets to transmit, what to do with it         │                            heads, framing, chunks
+//!   clock:   now, handle_timeout, deadline                   ─┘
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`types`] | the values of the WIT package |
+//! | [`conn`] | `ClientConn`: verbs in, octets and readiness out |
+//! | [`exchange`], [`exchanges`] | one request and its response: table A; all of a connection, by id |
+//! | [`h1`] | HTTP/1.1 on the wire: table B, outstanding exchanges, heads, framing, chunked coding |
+//! | [`buffer`] | bounded octet queues; the only code that moves octets |
+//! | [`settings`] | options, checked: limits and deadlines with their defaults |
+//! | [`timer`] | moments and deadlines as values |
+//! | [`failure`] | how an error becomes a caller's failure, with its delivery |
+//! | [`log`] | the connection's log |
+//! | [`pool`] | which connection carries the next request |
+//! | [`abnf`], [`field`] | octet classes and numbers; field lines |
+//! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
+//!
+//! The core is behind a `#![no_std]` fence: no clock, no socket, no environment can be named in it. A panic in the component is
+//! a trap that ends every connection of the instance, so none is reachable from octets or calls: a broken invariant
+//! fails its own connection with `internal`.
+
+#![no_std]
+
+extern crate alloc;
+// The allocator and the panic handler of the component; the core does not use it.
+#[cfg(any(test, target_family = "wasm"))]
+extern crate std;
+
+pub mod abnf;
+pub mod buffer;
+pub mod conn;
+pub mod exchange;
+pub mod exchanges;
+pub mod failure;
+pub mod field;
+pub mod h1;
+pub mod log;
+pub mod pool;
+pub mod settings;
+mod table;
+pub mod timer;
+mod wit;
+
+#[cfg(target_family = "wasm")]
+mod component;
+
+pub use wit::client::Readiness;
+pub use wit::types;

@@ -1,0 +1,57 @@
+//! The WIT package as Rust: the one place that names `wit_bindgen`.
+//!
+//! Its values ([`types`]) are the core's own value types too, natively and in the component, so that each is defined and
+//! documented once, in `wit/`, and nothing is converted at the boundary. Its resources are implemented in `component/`.
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    unused_imports,
+    dead_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::cast_possible_truncation,
+    clippy::semicolon_if_nothing_returned,
+    clippy::undocumented_unsafe_blocks,
+    reason = "generated"
+)]
+pub(crate) mod generated {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "client-component",
+        generate_all,
+        additional_derives: [PartialEq, Eq],
+        additional_derives_ignore: ["parts", "subscription", "stream-error"],
+        pub_export_macro: true,
+    });
+}
+
+#[cfg(target_family = "wasm")]
+pub(crate) use generated::{export, exports::sandpiper::http::streams, wasi};
+pub(crate) use generated::exports::sandpiper::http::client;
+pub use generated::exports::sandpiper::http::types;
+
+use types::{ExchangeTiming, RequestOptions};
+
+/// Nothing has happened yet.
+pub(crate) const NO_TIMING: ExchangeTiming = ExchangeTiming {
+    request_started: None,
+    request_sent: None,
+    response_started: None,
+    response_head: None,
+    response_ended: None,
+};
+
+impl Default for RequestOptions {
+    fn default() -> RequestOptions {
+        RequestOptions {
+            idempotent: None,
+            expect_continue: None,
+            collect_octets_max: None,
+            content_octets_max: None,
+            deadlines: None,
+        }
+    }
+}
