@@ -31,8 +31,7 @@
 #![no_std]
 
 extern crate alloc;
-// The allocator and the panic handler of the component; the core does not use it.
-#[cfg(any(test, target_family = "wasm"))]
+#[cfg(test)]
 extern crate std;
 
 pub mod abnf;

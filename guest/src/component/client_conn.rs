@@ -36,8 +36,9 @@ impl client::GuestClientConn for Handle {
 
     fn send(&self, request: Request, token: u64) -> Result<client::Send, Failure> {
         let mut driver = self.shared.borrow_mut();
-        let id = driver.conn.send(request, token, clock::now())?;
-        driver.advance();
+        let now = clock::now();
+        let id = driver.conn.send(request, token, now)?;
+        driver.advance_at(now);
         Ok(send::Handle::resource(&self.shared, id, token))
     }
 
@@ -53,7 +54,7 @@ impl client::GuestClientConn for Handle {
                 Ok(send::Handle::resource(&self.shared, id, token))
             })
             .collect();
-        driver.advance();
+        driver.advance_at(now);
         sent
     }
 

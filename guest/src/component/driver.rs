@@ -12,11 +12,11 @@ use crate::wit::wasi::io::streams::{InputStream, OutputStream};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-std::thread_local! {
-    static CONNECTIONS: Cell<u64> = const { Cell::new(0) };
-}
+/// The id of the last connection of the instance.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// A driver, shared by the handles of its connection and of its exchanges, and by the poll that it is in.
 pub(super) type Shared = Rc<RefCell<Driver>>;
@@ -30,7 +30,7 @@ pub(super) struct Driver {
     pub(super) polled: bool,
     /// The handle of the connection is gone.
     pub(super) dropped: bool,
-    /// Subscriptions that have not been given back.
+    /// Subscriptions whose pollables have not been given back.
     pub(super) lent: usize,
 }
 
@@ -59,18 +59,21 @@ impl Driver {
     }
 
     fn shared(link: Link, authority: String, settings: Settings) -> Shared {
-        let id = CONNECTIONS.with(|last| {
-            last.set(last.get() + 1);
-            last.get()
-        });
+        let id = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
         let conn = ClientConn::new(id, authority, settings, clock::now());
         let driver = Driver { conn, link, alarm: Alarm::default(), polled: false, dropped: false, lent: 0 };
         Rc::new(RefCell::new(driver))
     }
 
-    /// Moves what can be moved without waiting, and does what is due.
+    /// Moves what can be moved without waiting, and does what is due. Gives the time.
     pub(super) fn advance(&mut self) -> Instant {
         let now = clock::now();
+        self.advance_at(now);
+        now
+    }
+
+    /// The same at a time that has just been asked for.
+    pub(super) fn advance_at(&mut self, now: Instant) {
         if let Link::Dialling(dial) = &mut self.link {
             match dial.advance(&mut self.conn, now) {
                 Dialled::Waiting => {}
@@ -91,7 +94,6 @@ impl Driver {
             }
         }
         self.heed_wish();
-        now
     }
 
     /// Does with the transport what the connection wishes.

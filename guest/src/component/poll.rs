@@ -489,8 +489,9 @@ impl Drop for Poll {
 
 fn send_on(shared: Shared, request: Request, token: u64) -> Result<(Shared, ExchangeId), Failure> {
     let mut driver = shared.borrow_mut();
-    let id = driver.conn.send(request, token, clock::now())?;
-    driver.advance();
+    let now = clock::now();
+    let id = driver.conn.send(request, token, now)?;
+    driver.advance_at(now);
     drop(driver);
     Ok((shared, id))
 }

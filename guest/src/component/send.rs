@@ -28,15 +28,17 @@ impl client::GuestSend for Handle {
 
     fn write(&self, content: Vec<u8>) -> Result<u64, Failure> {
         let mut driver = self.shared.borrow_mut();
-        let accepted = driver.conn.write(self.id, content, clock::now());
-        driver.advance();
+        let now = clock::now();
+        let accepted = driver.conn.write(self.id, content, now);
+        driver.advance_at(now);
         accepted
     }
 
     fn finish(&self, trailers: Vec<FieldLine>) -> Result<(), Failure> {
         let mut driver = self.shared.borrow_mut();
-        let finished = driver.conn.finish(self.id, trailers, clock::now());
-        driver.advance();
+        let now = clock::now();
+        let finished = driver.conn.finish(self.id, trailers, now);
+        driver.advance_at(now);
         finished
     }
 
@@ -50,9 +52,10 @@ impl client::GuestSend for Handle {
 
     fn read(&self, octets_max: u64) -> Result<Chunk, Failure> {
         let mut driver = self.shared.borrow_mut();
-        match driver.conn.read(self.id, octets_max, clock::now()) {
+        let now = clock::now();
+        match driver.conn.read(self.id, octets_max, now) {
             Ok(Chunk::WouldBlock) => {
-                let now = driver.advance();
+                driver.advance_at(now);
                 driver.conn.read(self.id, octets_max, now)
             }
             read => read,
@@ -68,8 +71,8 @@ impl client::GuestSend for Handle {
                 driver.advance();
                 return response;
             }
-            if driver.conn.is_behind_unread(self.id) {
-                return Err(driver.conn.behind_unread(self.id));
+            if let Some(refusal) = driver.conn.refuses_wait(self.id) {
+                return Err(refusal);
             }
             now = driver.wait(now);
         }
@@ -85,8 +88,9 @@ impl client::GuestSend for Handle {
 
     fn cancel(&self) {
         let mut driver = self.shared.borrow_mut();
-        driver.conn.cancel(self.id, clock::now());
-        driver.advance();
+        let now = clock::now();
+        driver.conn.cancel(self.id, now);
+        driver.advance_at(now);
     }
 }
 

@@ -3,29 +3,32 @@
 use super::driver::{Driver, Shared};
 use super::{Component, client_conn, clock};
 use crate::settings::Settings;
-use crate::types::{ConnOptions, Error, Limit, Misuse};
+use crate::types::{ConnOptions, ConnState, Error, Limit, Misuse};
 use crate::wit::client;
-use crate::wit::streams::{Guest, Parts, Subscription};
+use crate::wit::streams::{self, Guest, GuestSubscription, Parts};
+use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::io::streams::{InputStream, OutputStream};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Subscriptions that have not been given back, in all.
-const SUBSCRIPTIONS_MAX: usize = 65_536;
+const SUBSCRIPTIONS_MAX: u32 = 65_536;
 
-std::thread_local! {
-    static SUBSCRIPTIONS: RefCell<Subscriptions> = const { RefCell::new(Subscriptions { last: 0, lent: Vec::new() }) };
-}
+static SUBSCRIPTIONS: AtomicU32 = AtomicU32::new(0);
 
-struct Subscriptions {
-    last: u64,
-    /// By id, ascending.
-    lent: Vec<(u64, Shared)>,
+/// The handle of a subscription.
+pub(crate) struct Handle {
+    shared: Shared,
+    /// `None`: they have not been taken. 0: nothing is to be given back.
+    taken: Cell<Option<usize>>,
 }
 
 impl Guest for Component {
+    type Subscription = Handle;
+
     fn handshake(
         input: InputStream,
         output: OutputStream,
@@ -51,34 +54,53 @@ impl Guest for Component {
         Ok(Parts { socket: streams.socket, input: streams.input, output: streams.output, unread })
     }
 
-    fn subscribe(conn: client::ClientConnBorrow<'_>) -> Result<Subscription, Error> {
+    fn subscribe(conn: client::ClientConnBorrow<'_>) -> Result<streams::Subscription, Error> {
         let shared = &conn.get::<client_conn::Handle>().shared;
-        let mut driver = shared.borrow_mut();
-        if driver.conn.state() == crate::types::ConnState::Closed {
+        let driver = shared.borrow();
+        if driver.conn.state() == ConnState::Closed {
             return Err(driver.conn.ended_by().unwrap_or(Error::Internal));
         }
-        SUBSCRIPTIONS.with_borrow_mut(|subscriptions| {
-            if subscriptions.lent.len() >= SUBSCRIPTIONS_MAX {
-                return Err(Error::LimitExceeded(Limit::Subscriptions));
-            }
-            subscriptions.last += 1;
-            subscriptions.lent.push((subscriptions.last, Rc::clone(shared)));
-            driver.lent += 1;
-            Ok(Subscription { id: subscriptions.last, pollables: driver.lend_pollables() })
-        })
+        if SUBSCRIPTIONS.load(Ordering::Relaxed) >= SUBSCRIPTIONS_MAX {
+            return Err(Error::LimitExceeded(Limit::Subscriptions));
+        }
+        SUBSCRIPTIONS.fetch_add(1, Ordering::Relaxed);
+        Ok(streams::Subscription::new(Handle { shared: Rc::clone(shared), taken: Cell::new(None) }))
+    }
+}
+
+impl GuestSubscription for Handle {
+    fn take_pollables(&self) -> Vec<Pollable> {
+        if self.taken.get().is_some() {
+            return Vec::new();
+        }
+        let mut driver = self.shared.borrow_mut();
+        let pollables = driver.lend_pollables();
+        driver.lent += usize::from(!pollables.is_empty());
+        self.taken.set(Some(pollables.len()));
+        pollables
     }
 
-    fn unsubscribe(subscription: Subscription) -> Result<(), Error> {
-        drop(subscription.pollables);
-        let (_, shared) = SUBSCRIPTIONS.with_borrow_mut(|subscriptions| {
-            let place = subscriptions.lent.binary_search_by_key(&subscription.id, |(id, _)| *id);
-            place.map(|place| subscriptions.lent.remove(place)).map_err(|_| Error::ApiMisuse(Misuse::UnknownToken))
-        })?;
-        let mut driver = shared.borrow_mut();
-        driver.lent = driver.lent.saturating_sub(1);
-        if driver.lent == 0 {
-            driver.heed_wish();
+    fn give_back(&self, pollables: Vec<Pollable>) -> Result<(), Error> {
+        let given = pollables.len();
+        drop(pollables);
+        if given != self.taken.get().unwrap_or(0) {
+            return Err(Error::ApiMisuse(Misuse::UnknownToken));
         }
+        self.taken.set(Some(0));
+        let mut driver = self.shared.borrow_mut();
+        driver.lent = driver.lent.saturating_sub(usize::from(given > 0));
+        driver.heed_wish();
         Ok(())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.taken.get().is_none_or(|taken| taken == 0) {
+            SUBSCRIPTIONS.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            // Somebody may still hold a pollable: what it belongs to is never freed.
+            core::mem::forget(Rc::clone(&self.shared));
+        }
     }
 }

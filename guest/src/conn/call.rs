@@ -204,7 +204,10 @@ impl ClientConn {
         let Ok(exchange) = self.live(id) else { return Ok(()) };
         exchange.finished = true;
         match exchange.sending {
-            _ if tunnel => self.finish_tunnel(id, now),
+            _ if tunnel => {
+                self.half_closing = true;
+                self.settle_tunnel(now);
+            }
             RequestHalf::Queued | RequestHalf::Continue => exchange.finished_early = Some(trailers),
             RequestHalf::Content if chunked => self.end_chunked(id, &trailers, now),
             RequestHalf::Content => {
@@ -215,15 +218,6 @@ impl ClientConn {
         }
         self.dispatch(now);
         Ok(())
-    }
-
-    /// Ends the sending direction of the tunnel, and with it the tunnel if the peer has ended its own.
-    fn finish_tunnel(&mut self, id: ExchangeId, now: Instant) {
-        self.half_closing = true;
-        if self.exchanges.get(id).is_some_and(Exchange::has_ended) && self.outbox.is_empty() {
-            self.outstanding.clear();
-            self.end(Error::Closed(CloseReason::Switched), now);
-        }
     }
 
     /// `send.interim`.
@@ -324,14 +318,17 @@ impl ClientConn {
         }
     }
 
-    /// Whether this exchange cannot go on because an earlier response is not being read.
-    pub fn is_behind_unread(&self, id: ExchangeId) -> bool {
-        self.is_paused() && self.outstanding.front() != Some(&id)
-    }
-
-    /// That `is_behind_unread`, as the caller's failure.
-    pub fn behind_unread(&self, id: ExchangeId) -> Failure {
-        self.misuse(id, Misuse::BehindUnreadResponse)
+    /// Why waiting for the whole response of this exchange would be in vain, as the caller's failure.
+    pub fn refuses_wait(&self, id: ExchangeId) -> Option<Failure> {
+        let exchange = self.exchanges.get(id)?;
+        let front = self.outstanding.front() == Some(&id);
+        let misuse = match exchange.sending {
+            _ if exchange.receiving == ResponseHalf::Tunnel => Misuse::Tunnel,
+            _ if self.is_paused() && !front => Misuse::BehindUnreadResponse,
+            RequestHalf::Queued | RequestHalf::Content if exchange.is_streamed() && !exchange.finished => Misuse::ContentUnfinished,
+            _ => return None,
+        };
+        Some(self.misuse(id, misuse))
     }
 
     /// An exchange that was collected for `poll.completions` and has ended.
@@ -380,6 +377,8 @@ impl ClientConn {
             self.log.add(now, Some(exchange.token), || LogEvent::Cancelled);
         }
         self.give_up(id, Error::Closed(CloseReason::Cancelled), now);
+        // What it had held back.
+        self.process(now);
     }
 
     /// The handle of an exchange was dropped.

@@ -7,7 +7,7 @@ use crate::timer::{Instant, TimerOrder};
 use crate::types::{CloseReason, ConnState, Error, Timer};
 
 /// How much earlier than the peer an idle connection is closed, so that no request is on its way when the peer closes it: 1 s, as much as
-/// `Keep-Alive` can be off by rounding.
+/// `Keep-Alive` can be off by rounding, but never more than half of its time.
 const KEEP_ALIVE_MARGIN_NS: u64 = 1_000_000_000;
 
 impl ClientConn {
@@ -46,6 +46,8 @@ impl ClientConn {
                 (timer, Some(id)) => self.give_up(id, Error::TimedOut(timer), now),
             }
         }
+        // What an exchange that was given up had held back.
+        self.process(now);
         if let Some((at, _)) = self.idle_deadline()
             && at <= now
         {
@@ -61,7 +63,7 @@ impl ClientConn {
 
     fn idle_deadline(&self) -> Option<(Instant, Timer)> {
         let idle = self.established && self.state == ConnState::Open && self.length() == 0;
-        let peer = self.peer_idle_ns.map(|peer| peer.saturating_sub(KEEP_ALIVE_MARGIN_NS));
+        let peer = self.peer_idle_ns.map(|peer| peer - KEEP_ALIVE_MARGIN_NS.min(peer / 2));
         let span = match (self.settings.deadlines.idle, peer) {
             (Some(own), Some(peer)) => Some(own.min(peer)),
             (own, peer) => own.or(peer),
@@ -82,15 +84,17 @@ impl ClientConn {
             ReadSide::Head | ReadSide::Content | ReadSide::Trailers => {}
             ReadSide::Idle | ReadSide::Tunnel | ReadSide::Ended => return None,
         }
-        if exchange.timing.response_started.is_some() {
-            if self.is_paused() { None } else { between() }
-        } else if let Some(sent) = self.sent_at(exchange) {
-            Some((sent.max(self.turn_began).after(exchange.deadlines.first_octet)?, Timer::FirstOctet))
-        } else if self.outbox.is_empty() {
-            // The caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
-            None
-        } else {
-            between()
+        let departed = self.sent_at(exchange);
+        if exchange.head.is_none() && departed.is_none() {
+            // While the send buffer is empty the caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
+            return if self.outbox.is_empty() { None } else { between() };
+        }
+        match departed {
+            Some(sent) if exchange.timing.response_started.is_none() => {
+                Some((sent.max(self.turn_began).after(exchange.deadlines.first_octet)?, Timer::FirstOctet))
+            }
+            _ if self.is_paused() => None,
+            _ => between(),
         }
     }
 

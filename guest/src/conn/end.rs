@@ -70,9 +70,14 @@ impl ClientConn {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         exchange.timing.response_ended = Some(now.since(exchange.started));
         exchange.response_input(ResponseInput::End);
-        let finished = exchange.finished;
         self.mark(id);
-        if finished {
+        self.settle_tunnel(now);
+    }
+
+    /// Closes a tunnel that both sides have ended.
+    pub(super) fn settle_tunnel(&mut self, now: Instant) {
+        let Some(exchange) = self.outstanding.front().and_then(|id| self.exchanges.get(*id)) else { return };
+        if self.is_tunnel() && exchange.finished && exchange.has_ended() && self.outbox.is_empty() {
             self.outstanding.clear();
             self.end(Error::Closed(CloseReason::Switched), now);
         }

@@ -30,7 +30,7 @@ use crate::log::Log;
 use crate::settings::Settings;
 use crate::timer::{DeadlineTable, Instant};
 use crate::types::{
-    ConnInfo, ConnState, Error, HttpVersion, LogEntry, LogEvent, PersistenceLearnt,
+    ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, PersistenceLearnt,
 };
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
@@ -90,6 +90,8 @@ pub struct ClientConn {
 
     read: ReadSide,
     inbox: ReceiveBuffer,
+    /// The transport has ended behind what is in the inbox.
+    ending: Option<Ending>,
     heads: HeadParser,
     trailers: TrailerParser,
     chunks: ChunkDecoder,
@@ -104,6 +106,8 @@ pub struct ClientConn {
     unread: usize,
     /// Octets thrown away for the exchange at the front.
     drained: u64,
+    /// Empty lines let go behind the last response; none are before the first.
+    empty_lines: usize,
 
     deadlines: DeadlineTable,
     /// When the first outstanding exchange became the first.
@@ -158,6 +162,7 @@ impl ClientConn {
             half_closing: false,
             read: ReadSide::Idle,
             inbox: ReceiveBuffer::default(),
+            ending: None,
             heads: HeadParser::default(),
             trailers: TrailerParser::default(),
             chunks,
@@ -167,6 +172,7 @@ impl ClientConn {
             looked: false,
             unread: 0,
             drained: 0,
+            empty_lines: receive::EMPTY_LINES_MAX,
             deadlines: DeadlineTable::default(),
             turn_began: now,
             progress: now,

@@ -16,7 +16,7 @@ use crate::types::{
 use alloc::vec::Vec;
 
 /// An empty line that some servers send behind a response is skipped this often (RFC 9112 §9.2 asks to discard such octets).
-const EMPTY_LINES_MAX: usize = 8;
+pub(super) const EMPTY_LINES_MAX: usize = 8;
 
 pub(super) fn chunk_decoder(settings: &Settings) -> ChunkDecoder {
     let limits = ChunkLimits { extension_octets_max: settings.limits.chunk_extension_octets_max };
@@ -26,7 +26,7 @@ pub(super) fn chunk_decoder(settings: &Settings) -> ChunkDecoder {
 impl ClientConn {
     /// How many octets to read from the transport now; 0: none, the caller has to read content first, or nothing more is expected.
     pub fn wants_octets(&self) -> usize {
-        let open = self.established && self.state != ConnState::Closed && self.read != ReadSide::Ended;
+        let open = self.established && self.state != ConnState::Closed && self.read != ReadSide::Ended && self.ending.is_none();
         if open && !self.is_paused() { READ_OCTETS_MAX } else { 0 }
     }
 
@@ -50,12 +50,17 @@ impl ClientConn {
 
     /// The transport delivers nothing more.
     pub fn receive_end(&mut self, ending: Ending, now: Instant) {
+        if self.is_paused() && !self.inbox.is_empty() {
+            // What came before the end comes first.
+            self.ending = Some(ending);
+            return;
+        }
         let in_order = ending == Ending::Ended;
         match self.read {
             ReadSide::Ended => {}
             ReadSide::Idle => self.end(Error::Closed(CloseReason::PeerEnded), now),
             ReadSide::Tunnel if in_order => self.end_tunnel_input(now),
-            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) && self.inbox.is_empty() => {
+            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) => {
                 self.end_response(Vec::new(), now);
             }
             _ => self.end(Error::Incomplete(ending), now),
@@ -79,23 +84,24 @@ impl ClientConn {
                 Err(fault) => return self.end_at(fault, now),
             }
         }
+        if !self.is_paused()
+            && let Some(ending) = self.ending.take()
+        {
+            return self.receive_end(ending, now);
+        }
         self.dispatch(now);
     }
 
     /// Octets with no request outstanding end the connection (RFC 9112 §9.2), unless they are an empty line behind a response, or the
     /// announcement of a time-out.
     fn read_unsolicited(&mut self, now: Instant) -> Result<bool, Fault> {
-        if self.responses > 0 {
-            for _ in 0..EMPTY_LINES_MAX {
-                if !self.inbox.octets().starts_with(b"\r\n") {
-                    break;
-                }
-                self.inbox.consume(2);
-            }
+        while self.empty_lines < EMPTY_LINES_MAX && self.inbox.octets().starts_with(b"\r\n") {
+            self.inbox.consume(2);
+            self.empty_lines += 1;
         }
         match self.inbox.octets() {
             [] => Ok(false),
-            b"\r" if self.responses > 0 => Ok(false),
+            b"\r" if self.empty_lines < EMPTY_LINES_MAX => Ok(false),
             octets => match is_request_timeout(octets) {
                 Some(true) => {
                     self.end(Error::Closed(CloseReason::PeerOption), now);
@@ -124,12 +130,16 @@ impl ClientConn {
         self.inbox.consume(octets);
         exchange.head_octets += octets;
         self.version = Some(head.version);
-        if (100..200).contains(&head.status) && head.status != 101 {
-            self.take_interim(id, head, now)?;
+        // Failures that follow from the head tell its end, however much came with it.
+        let ahead = self.inbox.len() as u64;
+        self.octets_received = self.octets_received.saturating_sub(ahead);
+        let taken = if (100..200).contains(&head.status) && head.status != 101 {
+            self.take_interim(id, head, now)
         } else {
-            self.take_final(id, head, now)?;
-        }
-        Ok(true)
+            self.take_final(id, head, now)
+        };
+        self.octets_received += ahead;
+        taken.map(|()| true)
     }
 
     /// An interim response never completes an exchange (RFC 9110 §15.2).
@@ -348,6 +358,7 @@ impl ClientConn {
         self.departed = self.departed.saturating_sub(1);
         self.responses += 1;
         self.drained = 0;
+        self.empty_lines = 0;
         self.turn_began = now;
         if self.known != PersistenceLearnt::Closing {
             let known = learn(self.known, self.shown);

@@ -26,9 +26,11 @@ impl ClientConn {
         self.progress = now;
         self.log.add(now, None, || LogEvent::Wrote(octets as u64));
         self.note_departures(now);
-        if let Some(id) = self.writer.or(if self.read == ReadSide::Tunnel { self.outstanding.front().copied() } else { None }) {
+        let tunnel = self.outstanding.front().copied().filter(|_| self.read == ReadSide::Tunnel);
+        if let Some(id) = self.writer.or(tunnel) {
             self.mark(id);
         }
+        self.settle_tunnel(now);
         self.dispatch(now);
     }
 
