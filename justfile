@@ -44,9 +44,12 @@ _component *FLAGS:
     fi
     built=target/guest/wasm32-unknown-unknown/component/sandpiper_guest.wasm
     component=target/component/sandpiper.wasm
-    mkdir -p "${component%/*}"
+    strip=target/tools/strip_names
+    mkdir -p "${component%/*}" "${strip%/*}"
+    [[ "$strip" -nt guest/tools/strip_names.rs ]] || rustc --edition 2024 -O -o "$strip" guest/tools/strip_names.rs
+    "$strip" "$built" "$component.new"
     # A new time stamp would relink the host.
-    cmp -s "$built" "$component" || cp "$built" "$component"
+    if cmp -s "$component.new" "$component"; then rm "$component.new"; else mv "$component.new" "$component"; fi
 
 # Builds before a command of the program: says nothing unless it takes long.
 _fresh:

@@ -12,7 +12,7 @@ const VCHAR: u8 = 4;
 const REG_NAME: u8 = 8;
 
 /// The classes of every octet.
-const CLASSES: [u8; 256] = {
+static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut octet = 0_u8;
     loop {

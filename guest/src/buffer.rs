@@ -119,6 +119,11 @@ impl SendBuffer {
         if content.len() <= COALESCE_OCTETS_MAX {
             self.append(|block| block.extend_from_slice(&content));
         } else {
+            if self.is_empty() {
+                // The block that is kept for its allocation would stand in front, with nothing to send.
+                self.blocks.clear();
+                self.front_start = 0;
+            }
             self.pushed += content.len() as u64;
             self.blocks.push_back(content);
             // What follows does not grow, and so move, the long block.
@@ -232,6 +237,15 @@ mod tests {
         assert!(buffer.is_empty());
         assert_eq!(buffer.front(), b"");
         assert_eq!(buffer.pushed(), buffer.taken());
+    }
+
+    #[test]
+    fn long_content_behind_what_has_left_stands_in_front() {
+        let mut buffer = SendBuffer::default();
+        buffer.append(|block| block.extend_from_slice(b"head"));
+        buffer.consume(4);
+        buffer.push(vec![1; COALESCE_OCTETS_MAX + 1]);
+        assert_eq!(buffer.front().len(), COALESCE_OCTETS_MAX + 1);
     }
 
     #[test]

@@ -35,7 +35,8 @@ impl Log {
 
     /// Takes up to `entries_max` entries.
     pub fn take(&mut self, entries_max: usize) -> Vec<LogEntry> {
-        self.entries.drain(..entries_max.min(self.entries.len())).collect()
+        let count = entries_max.min(self.entries.len());
+        (0..count).filter_map(|_| self.entries.pop_front()).collect()
     }
 }
 

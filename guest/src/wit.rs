@@ -31,7 +31,7 @@ pub(crate) mod generated {
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{export, exports::sandpiper::http::streams, wasi};
 pub(crate) use generated::exports::sandpiper::http::client;
-pub use generated::exports::sandpiper::http::types;
+pub use generated::sandpiper::http::types;
 
 use types::{ExchangeTiming, RequestOptions};
 

@@ -16,7 +16,7 @@ use crate::types::{
 };
 use crate::wit::client::{self, Completion, ConnEvent, Event, ExchangeEvent, PollInfo, PollOptions};
 use crate::{failure, wit};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -35,7 +35,7 @@ struct Poll {
     /// Where the next look at the members begins, so that each has its turn.
     turn: usize,
     /// Collected requests of the pool that are under way, by connection and exchange.
-    jobs: BTreeMap<(u64, ExchangeId), Job>,
+    jobs: Jobs,
     completions: VecDeque<Completion>,
     alarm: Alarm,
     opened: u64,
@@ -75,13 +75,36 @@ struct Job {
     retries: u32,
 }
 
+/// Jobs under way, ordered by connection and exchange: a new one usually goes to the end.
+#[derive(Default)]
+struct Jobs(VecDeque<(Place, Job)>);
+
+/// A connection's id, and one of its exchanges.
+type Place = (u64, ExchangeId);
+
+impl Jobs {
+    fn insert(&mut self, place: Place, job: Job) {
+        let index = self.0.partition_point(|(other, _)| *other < place);
+        self.0.insert(index, (place, job));
+    }
+
+    fn remove(&mut self, place: Place) -> Option<Job> {
+        let index = self.0.binary_search_by_key(&place, |(other, _)| *other).ok()?;
+        self.0.remove(index).map(|(_, job)| job)
+    }
+
+    fn place(&self, token: u64) -> Option<Place> {
+        self.0.iter().find(|(_, job)| job.token == token).map(|(place, _)| *place)
+    }
+}
+
 impl client::GuestPoll for Handle {
     fn new(options: Option<PollOptions>) -> Handle {
         let poll = Poll {
             limits: Limits::new(options),
             members: Vec::new(),
             turn: 0,
-            jobs: BTreeMap::new(),
+            jobs: Jobs::default(),
             completions: VecDeque::new(),
             alarm: Alarm::default(),
             opened: 0,
@@ -130,6 +153,7 @@ impl client::GuestPoll for Handle {
         } else {
             poll.place(&origin, request, token)?
         };
+        shared.borrow_mut().advance();
         Ok(send::Handle::resource(&shared, id, token))
     }
 
@@ -149,7 +173,7 @@ impl client::GuestPoll for Handle {
 
     fn cancel(&self, token: u64) -> Result<(), Error> {
         let mut poll = self.poll.borrow_mut();
-        let found = poll.jobs.iter().find(|(_, job)| job.token == token).map(|(place, _)| *place);
+        let found = poll.jobs.place(token);
         let member = found.and_then(|(conn, id)| Some((poll.member(conn)?, id)));
         let Some((shared, id)) = member else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
         let mut driver = shared.borrow_mut();
@@ -164,7 +188,7 @@ impl client::GuestPoll for Handle {
         let mut poll = self.poll.borrow_mut();
         poll.take_completed();
         let count = usize::try_from(completions_max).unwrap_or(usize::MAX).min(poll.completions.len());
-        poll.completions.drain(..count).collect()
+        (0..count).filter_map(|_| poll.completions.pop_front()).collect()
     }
 
     fn network_changed(&self) {
@@ -313,7 +337,7 @@ impl Poll {
             let mut driver = member.shared.borrow_mut();
             let connection = driver.conn.id();
             while let Some(completed) = driver.conn.take_completed() {
-                match self.jobs.remove(&(connection, completed.id)) {
+                match self.jobs.remove((connection, completed.id)) {
                     Some(job) if may_repeat(&job, &completed, self.limits.retries_max) => again.push((job, completed)),
                     job => {
                         let retries = job.map_or(0, |job| job.retries);
@@ -384,7 +408,7 @@ impl Poll {
 
     /// Puts a request on the connection that the pool chooses for it.
     fn place(&mut self, origin: &Origin, request: Request, token: u64) -> Result<(Shared, ExchangeId), Failure> {
-        let queued: u64 = self.members.iter().map(|member| u64::from(member.shared.borrow().conn.info().queued)).sum();
+        let queued: u64 = self.members.iter().map(|member| member.shared.borrow().conn.queued() as u64).sum();
         let pooled = |member: &Member| matches!(&member.role, Role::Pooled(endpoint) if *endpoint == origin.endpoint);
         let of_origin: Vec<usize> =
             (0..self.members.len()).filter(|index| self.members.get(*index).is_some_and(pooled)).collect();
@@ -408,7 +432,7 @@ impl Poll {
                     return Err(internal());
                 };
                 let shared = Rc::clone(&member.shared);
-                if shared.borrow().conn.info().requests > 0 {
+                if shared.borrow().conn.requests() > 0 {
                     self.reused += 1;
                 }
                 send_on(shared, request, token)
@@ -460,14 +484,15 @@ impl Poll {
             completions: u32::try_from(self.completions.len()).unwrap_or(u32::MAX),
         };
         for member in &self.members {
-            let conn = member.shared.borrow().conn.info();
-            if conn.state == ConnState::Closed {
+            let conn = &member.shared.borrow().conn;
+            if conn.state() == ConnState::Closed {
                 continue;
             }
+            let queued = u32::try_from(conn.queued()).unwrap_or(u32::MAX);
             info.connections += 1;
-            info.outstanding = info.outstanding.saturating_add(conn.outstanding);
-            info.queued = info.queued.saturating_add(conn.queued);
-            info.idle += u32::from(conn.outstanding == 0 && conn.queued == 0);
+            info.outstanding = info.outstanding.saturating_add(conn.length().saturating_sub(queued));
+            info.queued = info.queued.saturating_add(queued);
+            info.idle += u32::from(conn.length() == 0);
         }
         info
     }
@@ -487,11 +512,10 @@ impl Drop for Poll {
     }
 }
 
+/// Gives a request to a connection, which writes it when it next moves on: what is submitted together leaves together.
 fn send_on(shared: Shared, request: Request, token: u64) -> Result<(Shared, ExchangeId), Failure> {
     let mut driver = shared.borrow_mut();
-    let now = clock::now();
-    let id = driver.conn.send(request, token, now)?;
-    driver.advance_at(now);
+    let id = driver.conn.send(request, token, clock::now())?;
     drop(driver);
     Ok((shared, id))
 }

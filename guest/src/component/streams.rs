@@ -35,9 +35,6 @@ impl Guest for Component {
         authority: String,
         options: Option<ConnOptions>,
     ) -> Result<client::ClientConn, Error> {
-        if !crate::h1::encode::is_authority(&authority, false) {
-            return Err(Error::ApiMisuse(Misuse::InvalidAuthority));
-        }
         let settings = Settings::checked(options.as_ref())?;
         let shared = Driver::handshake(input, output, authority, settings);
         Ok(client::ClientConn::new(client_conn::Handle { shared }))

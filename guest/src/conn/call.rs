@@ -159,7 +159,8 @@ impl ClientConn {
         let space = (self.settings.limits.send_buffer_octets_max as u64).saturating_sub(self.outbox.len());
         let exchange = self.live(id)?;
         let octets = content.len() as u64;
-        let tunnel = exchange.receiving == ResponseHalf::Tunnel;
+        // Also after the peer has ended its own direction.
+        let tunnel = exchange.framing == Framing::Tunnel && exchange.head.is_some();
         let refusal = match exchange.sending {
             _ if exchange.finished => Some(Error::ApiMisuse(Misuse::ContentFinished)),
             _ if tunnel => None,
@@ -319,7 +320,7 @@ impl ClientConn {
     }
 
     /// Why waiting for the whole response of this exchange would be in vain, as the caller's failure.
-    pub fn refuses_wait(&self, id: ExchangeId) -> Option<Failure> {
+    pub fn refuses_wait(&mut self, id: ExchangeId) -> Option<Failure> {
         let exchange = self.exchanges.get(id)?;
         let front = self.outstanding.front() == Some(&id);
         let misuse = match exchange.sending {
@@ -328,6 +329,14 @@ impl ClientConn {
             RequestHalf::Queued | RequestHalf::Content if exchange.is_streamed() && !exchange.finished => Misuse::ContentUnfinished,
             _ => return None,
         };
+        if let Some(exchange) = self.exchanges.get_mut(id)
+            && matches!(exchange.reader, Reader::Collect(_))
+        {
+            // The caller may read it piece by piece after all.
+            exchange.reader = Reader::Caller;
+            self.unread += exchange.content.len();
+            self.mark(id);
+        }
         Some(self.misuse(id, misuse))
     }
 

@@ -238,6 +238,16 @@ impl ClientConn {
         u32::try_from(self.queue.len() + self.outstanding.len()).unwrap_or(u32::MAX)
     }
 
+    /// Requests that wait to be written.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Requests written so far.
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// Would the next idempotent request without streamed content be written at once?
     pub fn is_ready(&self) -> bool {
         self.established

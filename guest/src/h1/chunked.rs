@@ -256,7 +256,7 @@ enum Step {
 
 /// What an octet of a [`Class`] does in a [`State`].
 #[rustfmt::skip]
-const NEXT: [[Step; 11]; 16] = {
+static NEXT: [[Step; 11]; 16] = {
     use Misbehaviour::{InvalidChunkEnd, InvalidChunkExtension, InvalidChunkSize};
     use Step::{Digit, EndSize, Refuse, SpaceEnd, To};
     const SIZ: Step = Refuse(InvalidChunkSize);
@@ -298,7 +298,7 @@ const NEXT: [[Step; 11]; 16] = {
 };
 
 /// The class of every octet.
-const CLASSES: [Class; 256] = {
+static CLASSES: [Class; 256] = {
     let mut classes = [Class::Control; 256];
     let mut octet = 0_u8;
     loop {

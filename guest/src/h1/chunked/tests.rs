@@ -427,6 +427,81 @@ fn data_is_passed_on_in_runs_as_long_as_they_come() {
 }
 
 #[test]
+fn in_every_state_every_octet_is_taken_or_refused_as_the_grammar_says() {
+    let space = |octet: u8| octet == b' ' || octet == b'\t';
+    let text = |octet: u8| octet == b'\t' || !octet.is_ascii_control();
+    let check = |before: &[u8], why: Misbehaviour, is_good: &dyn Fn(u8) -> bool| {
+        for octet in 0..=255 {
+            let octets = [before, &[octet]].concat();
+            let outcome = feed(&octets, &[octets.len()], LIMITS, Leniency::empty());
+            match outcome {
+                Outcome::Failed(_, error, at) => {
+                    assert!(!is_good(octet), "{octet} behind {before:?}");
+                    assert_eq!((error, at), (Error::PeerMisbehaved(why), octets.len()));
+                }
+                _ => assert!(is_good(octet), "{octet} behind {before:?}"),
+            }
+        }
+    };
+    let size = Misbehaviour::InvalidChunkSize;
+    check(b"", size, &|octet| octet.is_ascii_hexdigit());
+    check(b"5", size, &|octet| {
+        octet.is_ascii_hexdigit() || space(octet) || b";\r".contains(&octet)
+    });
+    check(b"5 ", size, &|octet| space(octet) || octet == b';');
+    check(b"5\r", size, &|octet| octet == b'\n');
+    let extension = Misbehaviour::InvalidChunkExtension;
+    for before in [&b"5;"[..], b"5; ", b"5;a;"] {
+        check(before, extension, &|octet| space(octet) || is_tchar(octet));
+    }
+    check(b"5;a", extension, &|octet| {
+        space(octet) || is_tchar(octet) || b";=\r".contains(&octet)
+    });
+    check(b"5;a ", extension, &|octet| {
+        space(octet) || b";=".contains(&octet)
+    });
+    for before in [&b"5;a="[..], b"5;a =", b"5;a= "] {
+        check(before, extension, &|octet| {
+            space(octet) || is_tchar(octet) || octet == b'"'
+        });
+    }
+    check(b"5;a=b", extension, &|octet| {
+        space(octet) || is_tchar(octet) || b";\r".contains(&octet)
+    });
+    for before in [&b"5;a=b "[..], b"5;a=\"\" "] {
+        check(before, extension, &|octet| space(octet) || octet == b';');
+    }
+    for before in [&b"5;a=\""[..], b"5;a=\"\\", b"5;a=\"\\\"", b"5;a=\"b"] {
+        check(before, extension, &text);
+    }
+    check(b"5;a=\"\"", extension, &|octet| {
+        space(octet) || b";\r".contains(&octet)
+    });
+    for before in [&b"5;a\r"[..], b"5;a=b\r", b"5;a=\"\"\r"] {
+        check(before, extension, &|octet| octet == b'\n');
+    }
+    check(b"1\r\nx", Misbehaviour::InvalidChunkEnd, &|octet| {
+        octet == b'\r'
+    });
+    check(b"1\r\nx\r", Misbehaviour::InvalidChunkEnd, &|octet| {
+        octet == b'\n'
+    });
+    check(b"1\r\n", size, &|_| true);
+}
+
+#[test]
+fn a_quoted_string_holds_every_octet_that_it_may() {
+    for octet in (0..=255_u8).filter(|octet| *octet == b'\t' || !octet.is_ascii_control()) {
+        let escaped = [&b"1;a=\"\\"[..], &[octet], b"\"\r\nx\r\n0\r\n"].concat();
+        accepts(&escaped, b"x");
+        if octet != b'"' && octet != b'\\' {
+            let plain = [&b"1;a=\""[..], &[octet], b"\";b\r\nx\r\n0\r\n"].concat();
+            accepts(&plain, b"x");
+        }
+    }
+}
+
+#[test]
 fn the_table_has_a_row_for_every_state_but_data_and_trailers() {
     assert_eq!(NEXT.len(), State::Data as usize);
     assert_eq!(NEXT.len() + 1, State::Trailers as usize);
