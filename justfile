@@ -144,10 +144,10 @@ wit-docs: _wit-docs
 check-wit-docs: _wit-docs
     @diff -r target/wit-docs docs/wit >&2 || { echo "check-wit-docs: docs/wit is stale: run ./dev wit-docs" >&2; exit 1; }
 
-# One page per world that a reader needs: the others repeat it, with all of WASI.
+# One page for the world that has everything; the others would repeat it.
 _wit-docs: (_tool "wit-bindgen" "wit-bindgen-cli" "0.63.0" "markdown")
     rm -rf target/wit-docs
-    wit-bindgen markdown wit --world imports --out-dir target/wit-docs
+    wit-bindgen markdown wit --world reference --out-dir target/wit-docs
     rm target/wit-docs/*.html
 
 # A tool from crates.io, unoptimised: the compile time is what one waits for.

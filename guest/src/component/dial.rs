@@ -112,7 +112,11 @@ impl Dial {
                     self.step = Step::Resolving(pollable, stream);
                     return Ok(Some(Dialled::Waiting));
                 }
-                Err(code) => return Err(lookup_error(code)),
+                Err(code) => {
+                    // Children first, here too: parameters are dropped the other way round.
+                    drop(pollable);
+                    return Err(lookup_error(code));
+                }
             }
         }
         drop((pollable, stream));

@@ -1,12 +1,13 @@
 //! A connection with its transport.
 
+use super::broken;
 use super::clock::{self, Alarm};
 use super::dial::{Dial, Dialled};
 use super::transport::{Streams, Transport};
 use crate::conn::{ClientConn, TransportWish};
 use crate::settings::Settings;
 use crate::timer::Instant;
-use crate::types::{ConnOptions, Endpoint, Error};
+use crate::types::{ConnOptions, Endpoint, Error, Persistence};
 use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::io::streams::{InputStream, OutputStream};
 use alloc::rc::Rc;
@@ -45,8 +46,11 @@ enum Link {
 impl Driver {
     /// Begins to connect.
     pub(super) fn connect(endpoint: Endpoint, options: Option<&ConnOptions>) -> Result<Shared, Error> {
-        let settings = Settings::checked(options)?;
+        let mut settings = Settings::checked(options)?;
         let authority = super::dial::authority(&endpoint);
+        if settings.persistence == Persistence::Assume && broken::take(&authority) {
+            settings.persistence = Persistence::Learn;
+        }
         Ok(Driver::shared(Link::Dialling(Dial::new(endpoint)?), authority, settings))
     }
 
@@ -110,7 +114,10 @@ impl Driver {
     }
 
     /// Frees the transport, or shuts it down as long as its pollables are lent.
-    pub(super) fn release(&mut self) {
+    fn release(&mut self) {
+        if self.conn.pipeline_broke() && !matches!(self.link, Link::Gone) {
+            broken::remember(self.conn.authority());
+        }
         self.link = match core::mem::replace(&mut self.link, Link::Gone) {
             Link::Established(mut transport) | Link::Lent(mut transport) if self.lent > 0 => {
                 transport.shut_down();

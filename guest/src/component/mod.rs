@@ -6,8 +6,10 @@
 //! | `driver` | a connection with its transport: moves octets between the two |
 //! | `dial` | from an endpoint to an established transport: names, addresses, one after the other |
 //! | `transport` | an established transport, and what to wait for |
+//! | `broken` | where a pipeline broke |
 //! | `clock` | the monotonic clock, and waiting on it |
 
+mod broken;
 mod client_conn;
 mod clock;
 mod dial;

@@ -121,6 +121,8 @@ impl ClientConn {
 
     /// Fails outstanding exchanges from the one at `first` on; `declared`: the peer's word on those that were sent.
     fn fail_outstanding(&mut self, first: usize, error: Error, declared: Option<Delivery>, now: Instant) {
+        let by_caller = matches!(error, Error::Closed(CloseReason::Local | CloseReason::Dropped | CloseReason::Taken));
+        self.pipeline_broke |= self.outstanding.len() > 1 && !by_caller;
         let failing: Vec<ExchangeId> = self.outstanding.iter().skip(first).copied().collect();
         for id in &failing {
             let known = self.delivery(*id);

@@ -100,6 +100,8 @@ pub struct ClientConn {
     /// What the response that is being received shows about persistence.
     shown: Shown,
     known: PersistenceLearnt,
+    /// It ended, and not by the caller's wish, before a pipeline was answered.
+    pipeline_broke: bool,
     /// An idle connection has been read from until nothing came, so that a request may be written (RFC 9112 §9.2).
     looked: bool,
     /// Content held for callers.
@@ -169,6 +171,7 @@ impl ClientConn {
             content_left: 0,
             shown: Shown::Closes,
             known,
+            pipeline_broke: false,
             looked: false,
             unread: 0,
             drained: 0,
@@ -198,6 +201,11 @@ impl ClientConn {
     /// Unique in the instance.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What `Host` says unless a request says otherwise.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Adds an entry to the log.
@@ -275,6 +283,11 @@ impl ClientConn {
     /// Why no more requests are accepted.
     pub fn ended_by(&self) -> Option<Error> {
         self.ended_by
+    }
+
+    /// Whether a pipeline broke with it: the next connection to the same place must not begin with one (RFC 9112 §9.3.2).
+    pub fn pipeline_broke(&self) -> bool {
+        self.pipeline_broke
     }
 
     /// What the transport should do now.
