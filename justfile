@@ -150,7 +150,7 @@ _wit-docs: (_tool "wit-bindgen" "wit-bindgen-cli" "0.63.0" "markdown")
     wit-bindgen markdown wit --world reference --out-dir target/wit-docs
     rm target/wit-docs/*.html
 
-# A tool from crates.io, unoptimised: the compile time is what one waits for.
+# A tool that cargo installs, unoptimised: the compile time is what one waits for.
 _tool program crate version features:
     @[[ "$({{ program }} --version 2>/dev/null)" == *" {{ version }}" ]] || { echo "compiling {{ crate }} {{ version }} (once, about a minute)" >&2; cargo install {{ crate }} --version {{ version }} --locked --quiet --force --profile dev --no-default-features --features {{ features }} --root "{{ tools }}" --target-dir target/tools; }
 
