@@ -159,10 +159,9 @@ impl SendBuffer {
     pub fn remove(&mut self, from: u64, to: u64) {
         let mut position = self.taken.saturating_sub(self.front_start as u64);
         for block in &mut self.blocks {
-            let end = position + block.len() as u64;
-            let cut = from.clamp(position, end)..to.clamp(position, end);
-            block.drain((cut.start - position) as usize..(cut.end - position) as usize);
-            position = end;
+            let octets = block.len() as u64;
+            block.drain(part(block.len(), position, from, to));
+            position += octets;
         }
         self.pushed = self.pushed.saturating_sub(to.saturating_sub(from));
         self.consume(0);
@@ -173,11 +172,8 @@ impl SendBuffer {
         let mut copy = Vec::new();
         let mut position = self.taken.saturating_sub(self.front_start as u64);
         for block in &self.blocks {
-            let end = position + block.len() as u64;
-            let part = from.clamp(position, end)..to.clamp(position, end);
-            let part = (part.start - position) as usize..(part.end - position) as usize;
-            copy.extend_from_slice(block.get(part).unwrap_or_default());
-            position = end;
+            copy.extend_from_slice(block.get(part(block.len(), position, from, to)).unwrap_or_default());
+            position += block.len() as u64;
         }
         copy
     }
@@ -188,6 +184,12 @@ impl SendBuffer {
         self.front_start = 0;
         self.pushed = self.taken;
     }
+}
+
+/// Which part of a block of `octets` octets, which begins at `position`, lies between the positions `from` and `to`.
+fn part(octets: usize, position: u64, from: u64, to: u64) -> Range<usize> {
+    let within = |at: u64| usize::try_from(at.saturating_sub(position)).unwrap_or(usize::MAX).min(octets);
+    within(from)..within(to.max(from))
 }
 
 #[cfg(test)]

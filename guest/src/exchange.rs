@@ -15,7 +15,7 @@
 
 use crate::h1::encode::{Plan, PlannedContent};
 use crate::h1::framing::Framing;
-use crate::settings::Deadlines;
+use crate::settings::{Deadlines, READ_OCTETS_MAX};
 use crate::table::table_enum;
 use crate::timer::Instant;
 use crate::types::{ExchangeTiming, Failure, FieldLine, Request, ResponseHead};
@@ -157,6 +157,8 @@ pub struct Exchange {
     pub plan: Plan,
     /// May others stand beside it in a pipeline?
     pub pipelines: bool,
+    /// Nothing is written behind it until its head is there.
+    pub holds_pipeline: bool,
     /// The request half.
     pub sending: RequestHalf,
     /// Octets of content that the declared length still wants; `None`: no length was declared.
@@ -283,6 +285,9 @@ pub fn pipelines(plan: &Plan, overridden: Option<bool>) -> bool {
     !switches && overridden.unwrap_or(plan.idempotent && leaves_at_once)
 }
 
+/// What costs less to copy than to keep as a piece of its own.
+const SHORT_PIECE_OCTETS_MAX: usize = 1_024;
+
 /// Content that has arrived, in the pieces in which it came.
 #[derive(Debug, Default)]
 pub struct Content {
@@ -302,11 +307,13 @@ impl Content {
         self.octets == 0
     }
 
-    /// Adds a piece.
+    /// Adds a piece. A short one is copied behind the last: octets that come one by one would else take many times their memory.
     pub fn push(&mut self, piece: Vec<u8>) {
         self.octets += piece.len();
-        if !piece.is_empty() {
-            self.pieces.push_back(piece);
+        match self.pieces.back_mut() {
+            Some(run) if piece.len() <= SHORT_PIECE_OCTETS_MAX && run.len() <= READ_OCTETS_MAX => run.extend_from_slice(&piece),
+            _ if piece.is_empty() => {}
+            _ => self.pieces.push_back(piece),
         }
     }
 

@@ -1,15 +1,12 @@
-//! Looking field lines up. A lookup gives all lines of a name, never the first alone: a second line that nobody looks at is how two
-//! recipients come to read one message differently.
+//! Looking field lines up. A lookup gives all lines of a name, never the first alone: a second line that nobody looks at is how
+//! two recipients come to read one message differently.
 
 use crate::abnf::{is_ows, trim_ows};
 use crate::types::FieldLine;
 
 /// The values of all field lines of that name, in the order of the wire. Names compare case-insensitively (RFC 9110 §5.1).
 pub fn values<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    fields
-        .iter()
-        .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_slice())
+    fields.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
 }
 
 /// Is there a field line of that name?
@@ -19,8 +16,8 @@ pub fn contains(fields: &[FieldLine], name: &str) -> bool {
 
 /// The members of the comma-separated list that the field lines of that name make together, without the whitespace around them.
 ///
-/// Empty members are skipped, and a comma inside a quoted string separates nothing (RFC 9110 §5.3, §5.6.1.2, §5.6.4). A quoted string
-/// that is not closed lasts to the end of its line.
+/// Empty members are skipped, and a comma inside a quoted string separates nothing (RFC 9110 §5.3, §5.6.1.2, §5.6.4). A quoted
+/// string that is not closed lasts to the end of its line.
 pub fn list_members<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     values(fields, name).flat_map(members)
 }
@@ -93,62 +90,31 @@ mod tests {
     fn field_names_compare_case_insensitively() {
         let fields = fields(&[("CONTENT-length", "1"), ("Content-Lengthy", "2")]);
         assert!(contains(&fields, "content-length"));
-        assert_eq!(
-            values(&fields, "Content-Length").collect::<Vec<_>>(),
-            [b"1"]
-        );
+        assert_eq!(values(&fields, "Content-Length").collect::<Vec<_>>(), [b"1"]);
         assert!(!contains(&fields, "content"));
     }
 
     #[test]
     fn a_lookup_gives_every_line_in_the_order_of_the_wire() {
-        let fields = fields(&[
-            ("Set-Cookie", "a"),
-            ("x", "y"),
-            ("set-cookie", "b"),
-            ("SET-COOKIE", "a"),
-        ]);
-        assert_eq!(
-            values(&fields, "set-cookie").collect::<Vec<_>>(),
-            [b"a", b"b", b"a"]
-        );
+        let fields = fields(&[("Set-Cookie", "a"), ("x", "y"), ("set-cookie", "b"), ("SET-COOKIE", "a")]);
+        assert_eq!(values(&fields, "set-cookie").collect::<Vec<_>>(), [b"a", b"b", b"a"]);
     }
 
     #[test]
     fn a_list_spans_its_lines_and_skips_empty_members() {
-        let fields = fields(&[
-            ("Connection", ", close,, \t"),
-            ("connection", ""),
-            ("Connection", "Keep-Alive ,x"),
-        ]);
+        let fields = fields(&[("Connection", ", close,, \t"), ("connection", ""), ("Connection", "Keep-Alive ,x")]);
         assert_eq!(list(&fields, "connection"), ["close", "Keep-Alive", "x"]);
     }
 
     #[test]
     fn a_comma_in_a_quoted_string_separates_nothing() {
-        let fields = fields(&[
-            ("a", r#"b="c,d", "e\",f" ,g"#),
-            ("a", r#""not closed, at all"#),
-            ("a", "h"),
-        ]);
-        assert_eq!(
-            list(&fields, "a"),
-            [
-                r#"b="c,d""#,
-                r#""e\",f""#,
-                "g",
-                r#""not closed, at all"#,
-                "h"
-            ]
-        );
+        let fields = fields(&[("a", r#"b="c,d", "e\",f" ,g"#), ("a", r#""not closed, at all"#), ("a", "h")]);
+        assert_eq!(list(&fields, "a"), [r#"b="c,d""#, r#""e\",f""#, "g", r#""not closed, at all"#, "h"]);
     }
 
     #[test]
     fn connection_options_compare_as_whole_tokens_case_insensitively() {
-        let fields = fields(&[
-            ("Connection", "keep-aliveX, CLOSE"),
-            ("Connection", "Upgrade"),
-        ]);
+        let fields = fields(&[("Connection", "keep-aliveX, CLOSE"), ("Connection", "Upgrade")]);
         assert!(has_option(&fields, "connection", "close"));
         assert!(has_option(&fields, "connection", "upgrade"));
         assert!(!has_option(&fields, "connection", "keep-alive"));

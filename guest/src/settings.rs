@@ -30,7 +30,7 @@ pub struct Settings {
 
 /// `types.limits` with values.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)] // One for one the fields of `types.limits`.
+#[allow(missing_docs, reason = "one for one the fields of `types.limits`")]
 pub struct Limits {
     pub head_octets_max: usize,
     pub field_lines_max: usize,
@@ -48,7 +48,7 @@ pub struct Limits {
 
 /// `types.deadlines` with values; `None` is "no deadline".
 #[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)] // One for one the fields of `types.deadlines`.
+#[allow(missing_docs, reason = "one for one the fields of `types.deadlines`")]
 pub struct Deadlines {
     pub queue: Option<u64>,
     pub connect: Option<u64>,

@@ -28,10 +28,10 @@ pub(crate) mod generated {
     });
 }
 
-#[cfg(target_family = "wasm")]
-pub(crate) use generated::{export, exports::sandpiper::http::streams, wasi};
 pub(crate) use generated::exports::sandpiper::http::client;
 pub use generated::sandpiper::http::types;
+#[cfg(target_family = "wasm")]
+pub(crate) use generated::{export, exports::sandpiper::http::streams, wasi};
 
 use types::{ExchangeTiming, RequestOptions};
 
@@ -44,10 +44,12 @@ pub(crate) const NO_TIMING: ExchangeTiming = ExchangeTiming {
     response_ended: None,
 };
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for RequestOptions {
     fn default() -> RequestOptions {
         RequestOptions {
             idempotent: None,
+            hold_pipeline: None,
             expect_continue: None,
             collect_octets_max: None,
             content_octets_max: None,

@@ -1,18 +1,18 @@
 //! Where a pipeline broke. "A client that pipelines requests [...] MUST NOT pipeline immediately after connection establishment" when it
 //! connects there again (RFC 9112 §9.3.2), whatever the caller assumes of the peer.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Places that are remembered; a later one takes the place of the oldest.
 const PLACES_MAX: usize = 64;
 
 /// Hashes of authorities; 0 is none. Two that share a hash cost one round trip.
 static PLACES: [AtomicU64; PLACES_MAX] = [const { AtomicU64::new(0) }; PLACES_MAX];
-static NEXT: AtomicU64 = AtomicU64::new(0);
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A pipeline to this authority broke.
 pub(super) fn remember(authority: &str) {
-    let next = NEXT.fetch_add(1, Ordering::Relaxed) as usize % PLACES_MAX;
+    let next = NEXT.fetch_add(1, Ordering::Relaxed) % PLACES_MAX;
     if let Some(place) = PLACES.get(next) {
         place.store(hash(authority), Ordering::Relaxed);
     }

@@ -2,9 +2,7 @@
 
 use super::driver::{Driver, Shared};
 use super::{clock, send};
-use crate::types::{
-    CloseReason, ConnInfo, ConnOptions, ConnState, Endpoint, Error, Failure, LogEntry, Request,
-};
+use crate::types::{CloseReason, ConnInfo, ConnOptions, ConnState, Endpoint, Error, Failure, LogEntry, Request};
 use crate::wit::client;
 use alloc::vec::Vec;
 

@@ -7,9 +7,7 @@ use crate::types::{ConnectProblem, Denial, DnsProblem, Endpoint, Error, LogEvent
 use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::sockets::instance_network::instance_network;
 use crate::wit::wasi::sockets::ip_name_lookup::{ResolveAddressStream, resolve_addresses};
-use crate::wit::wasi::sockets::network::{
-    ErrorCode, IpAddress, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, Network,
-};
+use crate::wit::wasi::sockets::network::{ErrorCode, IpAddress, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, Network};
 use crate::wit::wasi::sockets::tcp::TcpSocket;
 use crate::wit::wasi::sockets::tcp_create_socket::create_tcp_socket;
 use alloc::collections::VecDeque;
@@ -50,25 +48,29 @@ pub(super) enum Dialled {
     Failed(Error),
 }
 
+/// Checks an endpoint; gives the addresses that it names itself.
+///
+/// Errors: `api-misuse(invalid-endpoint)`, `tls(unavailable)`.
+pub(super) fn check(endpoint: &Endpoint) -> Result<VecDeque<IpAddress>, Error> {
+    let invalid = Error::ApiMisuse(Misuse::InvalidEndpoint);
+    if endpoint.tls.is_some() {
+        return Err(Error::Tls(TlsProblem::Unavailable));
+    }
+    if endpoint.port == 0 || endpoint.host.is_empty() || endpoint.addresses.len() > ADDRESSES_MAX {
+        return Err(invalid);
+    }
+    let given: Result<VecDeque<_>, _> = endpoint.addresses.iter().map(|text| parse_address(text).ok_or(invalid)).collect();
+    let mut addresses = given?;
+    if addresses.is_empty() {
+        addresses.extend(parse_address(&endpoint.host));
+    }
+    Ok(addresses)
+}
+
 impl Dial {
-    /// Checks the endpoint.
-    ///
-    /// Errors: `api-misuse(invalid-endpoint)`, `tls(unavailable)`.
+    /// Begins with an endpoint. Errors: those of [`check`].
     pub(super) fn new(endpoint: Endpoint) -> Result<Dial, Error> {
-        let invalid = Error::ApiMisuse(Misuse::InvalidEndpoint);
-        if endpoint.tls.is_some() {
-            return Err(Error::Tls(TlsProblem::Unavailable));
-        }
-        if endpoint.port == 0 || endpoint.host.is_empty() || endpoint.addresses.len() > ADDRESSES_MAX {
-            return Err(invalid);
-        }
-        let mut addresses = VecDeque::new();
-        for given in &endpoint.addresses {
-            addresses.push_back(parse_address(given).ok_or(invalid)?);
-        }
-        if addresses.is_empty() {
-            addresses.extend(parse_address(&endpoint.host));
-        }
+        let addresses = check(&endpoint)?;
         let step = if addresses.is_empty() { Step::Name(endpoint.host) } else { Step::Next };
         Ok(Dial { network: instance_network(), port: endpoint.port, step, addresses, failed: None })
     }
@@ -120,7 +122,7 @@ impl Dial {
             }
         }
         drop((pollable, stream));
-        conn.resolved(self.addresses.len() as u32, now);
+        conn.resolved(self.addresses.len(), now);
         if self.addresses.is_empty() {
             return Err(Error::Dns(DnsProblem::NotFound));
         }
@@ -213,9 +215,7 @@ fn parse_address(text: &str) -> Option<IpAddress> {
 fn with_port(address: IpAddress, port: u16) -> IpSocketAddress {
     match address {
         IpAddress::Ipv4(address) => IpSocketAddress::Ipv4(Ipv4SocketAddress { port, address }),
-        IpAddress::Ipv6(address) => {
-            IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info: 0, address, scope_id: 0 })
-        }
+        IpAddress::Ipv6(address) => IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info: 0, address, scope_id: 0 }),
     }
 }
 

@@ -25,6 +25,7 @@ struct Component;
 
 impl wit::client::Guest for Component {
     type ClientConn = client_conn::Handle;
+    type Origin = poll::OriginHandle;
     type Send = send::Handle;
     type Poll = poll::Handle;
 }

@@ -1,23 +1,23 @@
 //! The resource `poll`: one wait for many connections, and the pool.
 
-use super::client_conn;
 use super::clock::{self, Alarm};
-use super::dial::authority;
 use super::driver::{Driver, Shared};
 use super::send;
+use super::{client_conn, dial};
 use crate::conn::{Completed, ExchangeId};
 use crate::exchange::pipelines;
 use crate::h1::encode;
 use crate::pool::{Candidate, Choice, choose};
+use crate::settings::Settings;
 use crate::timer::Instant;
 use crate::types::{
-    CloseReason, ConnState, Delivery, Endpoint, Error, Failure, Limit, Misuse, Origin, Request,
-    RequestOptions,
+    CloseReason, ConnOptions, ConnState, Delivery, Endpoint, Error, Failure, Limit, Misuse, Request, RequestOptions,
 };
 use crate::wit::client::{self, Completion, ConnEvent, Event, ExchangeEvent, PollInfo, PollOptions};
 use crate::{failure, wit};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
@@ -54,7 +54,7 @@ struct Limits {
 /// A connection in the poll.
 struct Member {
     shared: Shared,
-    /// The caller's number for it, or the endpoint whose pool it is in.
+    /// The caller's number for it, or the origin whose pool it is in.
     role: Role,
     /// No more requests of the pool go to it.
     retired: bool,
@@ -63,13 +63,32 @@ struct Member {
 
 enum Role {
     Inserted(u64),
-    Pooled(Endpoint),
+    Pooled(Rc<Origin>),
+}
+
+/// The handle of an origin.
+pub(crate) struct OriginHandle(Rc<Origin>);
+
+/// Where requests of a pool go.
+struct Origin {
+    endpoint: Endpoint,
+    options: Option<ConnOptions>,
+    authority: String,
+}
+
+impl client::GuestOrigin for OriginHandle {
+    fn create(endpoint: Endpoint, options: Option<ConnOptions>) -> Result<client::Origin, Error> {
+        Settings::checked(options.as_ref())?;
+        dial::check(&endpoint)?;
+        let authority = dial::authority(&endpoint);
+        Ok(client::Origin::new(OriginHandle(Rc::new(Origin { endpoint, options, authority }))))
+    }
 }
 
 /// A collected request of the pool.
 struct Job {
     token: u64,
-    origin: Origin,
+    origin: Rc<Origin>,
     /// Kept only when it may be sent again.
     request: Option<Request>,
     retries: u32,
@@ -145,7 +164,8 @@ impl client::GuestPoll for Handle {
         poll.deadline().map(|at| at.since(now))
     }
 
-    fn submit(&self, origin: Origin, request: Request, token: u64) -> Result<client::Send, Failure> {
+    fn submit(&self, origin: client::OriginBorrow<'_>, request: Request, token: u64) -> Result<client::Send, Failure> {
+        let origin = Rc::clone(&origin.get::<OriginHandle>().0);
         let mut poll = self.poll.borrow_mut();
         let collected = request.options.as_ref().is_some_and(|options| options.collect_octets_max.is_some());
         let (shared, id) = if collected {
@@ -157,13 +177,14 @@ impl client::GuestPoll for Handle {
         Ok(send::Handle::resource(&shared, id, token))
     }
 
-    fn submit_all(&self, origin: Origin, requests: Vec<Request>, first_token: u64) {
+    fn submit_all(&self, origin: client::OriginBorrow<'_>, requests: Vec<Request>, first_token: u64) {
+        let origin = &origin.get::<OriginHandle>().0;
         let mut poll = self.poll.borrow_mut();
         for (mut request, index) in requests.into_iter().zip(0..) {
             let options = request.options.get_or_insert_with(RequestOptions::default);
             options.collect_octets_max.get_or_insert(COLLECT_OCTETS_DEFAULT);
             let token = first_token.wrapping_add(index);
-            let job = Job { token, origin: origin.clone(), request: None, retries: 0 };
+            let job = Job { token, origin: Rc::clone(origin), request: None, retries: 0 };
             if let Err(refusal) = poll.submit_job(job, request) {
                 poll.completions.push_back(refused(token, refusal));
             }
@@ -407,9 +428,9 @@ impl Poll {
     }
 
     /// Puts a request on the connection that the pool chooses for it.
-    fn place(&mut self, origin: &Origin, request: Request, token: u64) -> Result<(Shared, ExchangeId), Failure> {
+    fn place(&mut self, origin: &Rc<Origin>, request: Request, token: u64) -> Result<(Shared, ExchangeId), Failure> {
         let queued: u64 = self.members.iter().map(|member| member.shared.borrow().conn.queued() as u64).sum();
-        let pooled = |member: &Member| matches!(&member.role, Role::Pooled(endpoint) if *endpoint == origin.endpoint);
+        let pooled = |member: &Member| matches!(&member.role, Role::Pooled(other) if Rc::ptr_eq(other, origin) || other.endpoint == origin.endpoint);
         let of_origin: Vec<usize> =
             (0..self.members.len()).filter(|index| self.members.get(*index).is_some_and(pooled)).collect();
         let candidates = of_origin.iter().filter_map(|index| self.members.get(*index)).map(|member| {
@@ -419,7 +440,7 @@ impl Poll {
         });
         let open = candidates.clone().filter(|candidate| candidate.accepts).count();
         let may_open = open < self.limits.connections_per_origin_max && self.make_room();
-        let plan = encode::plan(&request, &authority(&origin.endpoint), usize::MAX);
+        let plan = encode::plan(&request, &origin.authority, usize::MAX);
         let plan = plan.map_err(|error| failure::refused(error, 0, 0))?;
         let overridden = request.options.as_ref().and_then(|options| options.idempotent);
         let pipelines = pipelines(&plan, overridden);
@@ -442,7 +463,7 @@ impl Poll {
                 let shared = opened.map_err(|error| failure::refused(error, 0, 0))?;
                 shared.borrow_mut().polled = true;
                 self.opened += 1;
-                self.add(Rc::clone(&shared), Role::Pooled(origin.endpoint.clone()));
+                self.add(Rc::clone(&shared), Role::Pooled(Rc::clone(origin)));
                 send_on(shared, request, token)
             }
             Choice::Refuse => Err(failure::refused(Error::LimitExceeded(Limit::Connections), 0, 0)),

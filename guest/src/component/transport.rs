@@ -67,9 +67,17 @@ impl Transport {
                         return;
                     }
                 }
-                Err(StreamError::Closed) => return conn.receive_end(Ending::Ended, now),
+                Err(StreamError::Closed) => return conn.receive_end(self.ending(), now),
                 Err(StreamError::LastOperationFailed(_)) => return conn.receive_end(Ending::Reset, now),
             }
+        }
+    }
+
+    /// How the incoming direction has ended. A reset that a write has met first looks to the next read like an end in order.
+    fn ending(&self) -> Ending {
+        match self.output.check_write() {
+            Err(StreamError::LastOperationFailed(_)) => Ending::Reset,
+            Ok(_) | Err(StreamError::Closed) => Ending::Ended,
         }
     }
 

@@ -7,8 +7,8 @@ use crate::h1::encode::{self, Plan, PlannedContent};
 use crate::h1::framing::Framing;
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
-    Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, Phase,
-    Request, RequestContent, RequestOptions, Response, ResponseHead,
+    Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, Phase, Request,
+    RequestContent, RequestOptions, Response, ResponseHead,
 };
 use crate::wit;
 use alloc::vec::Vec;
@@ -81,6 +81,7 @@ impl ClientConn {
         Exchange {
             token,
             pipelines: pipelines(&plan, options.and_then(|options| options.idempotent)),
+            holds_pipeline: options.and_then(|options| options.hold_pipeline).unwrap_or(false),
             sending: RequestHalf::Queued,
             to_write: if let PlannedContent::Length(octets) = plan.content { Some(octets) } else { None },
             finished: false,
@@ -326,7 +327,9 @@ impl ClientConn {
         let misuse = match exchange.sending {
             _ if exchange.receiving == ResponseHalf::Tunnel => Misuse::Tunnel,
             _ if self.is_paused() && !front => Misuse::BehindUnreadResponse,
-            RequestHalf::Queued | RequestHalf::Content if exchange.is_streamed() && !exchange.finished => Misuse::ContentUnfinished,
+            RequestHalf::Queued | RequestHalf::Content if exchange.is_streamed() && !exchange.finished => {
+                Misuse::ContentUnfinished
+            }
             _ => return None,
         };
         if let Some(exchange) = self.exchanges.get_mut(id)

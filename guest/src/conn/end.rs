@@ -1,7 +1,7 @@
 //! How exchanges and the connection end, and with which delivery (RFC 9112 §9.3.1, §9.6).
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Reader, ResponseHalf, ResponseInput, RequestInput};
+use crate::exchange::{Reader, RequestInput, ResponseHalf, ResponseInput};
 use crate::failure::side;
 use crate::h1::encode::PlannedContent;
 use crate::h1::parse::Fault;
@@ -104,10 +104,10 @@ impl ClientConn {
         self.mark(id);
     }
 
-    /// Fails the outstanding exchanges behind the one at the front, whose response is the last one.
-    pub(super) fn fail_behind_front(&mut self, error: Error, now: Instant) {
-        let unprocessed = (error == Error::Closed(CloseReason::PeerOption)).then_some(Delivery::Unprocessed);
-        self.fail_outstanding(1, error, unprocessed, now);
+    /// Fails the outstanding exchanges behind the one at the front, whose response is the last one; `declared`: the peer's word on those
+    /// that were sent.
+    pub(super) fn fail_behind_front(&mut self, error: Error, declared: Option<Delivery>, now: Instant) {
+        self.fail_outstanding(1, error, declared, now);
     }
 
     /// Fails the outstanding exchanges of which no octet has left.
@@ -352,8 +352,9 @@ impl ClientConn {
 
     /// Whether the connection belongs to one exchange, as a tunnel.
     pub(super) fn is_tunnel(&self) -> bool {
-        self.outstanding.front().and_then(|id| self.exchanges.get(*id)).is_some_and(|first| {
-            first.framing == crate::h1::framing::Framing::Tunnel && first.head.is_some()
-        })
+        self.outstanding
+            .front()
+            .and_then(|id| self.exchanges.get(*id))
+            .is_some_and(|first| first.framing == crate::h1::framing::Framing::Tunnel && first.head.is_some())
     }
 }

@@ -29,9 +29,7 @@ use crate::h1::state::{ReadSide, Shown, WriteSide, known_at_first};
 use crate::log::Log;
 use crate::settings::Settings;
 use crate::timer::{DeadlineTable, Instant};
-use crate::types::{
-    ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, PersistenceLearnt,
-};
+use crate::types::{ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, PersistenceLearnt};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -85,6 +83,8 @@ pub struct ClientConn {
     /// The exchange that keeps the write side busy.
     writer: Option<ExchangeId>,
     outbox: SendBuffer,
+    /// The transport takes no more octets: its end is not an end in order.
+    write_failed: bool,
     /// The sending direction is to be ended.
     half_closing: bool,
 
@@ -99,6 +99,8 @@ pub struct ClientConn {
     content_left: u64,
     /// What the response that is being received shows about persistence.
     shown: Shown,
+    /// It has the `close` option.
+    close_declared: bool,
     known: PersistenceLearnt,
     /// It ended, and not by the caller's wish, before a pipeline was answered.
     pipeline_broke: bool,
@@ -161,6 +163,7 @@ impl ClientConn {
             write: WriteSide::Idle,
             writer: None,
             outbox: SendBuffer::default(),
+            write_failed: false,
             half_closing: false,
             read: ReadSide::Idle,
             inbox: ReceiveBuffer::default(),
@@ -170,6 +173,7 @@ impl ClientConn {
             chunks,
             content_left: 0,
             shown: Shown::Closes,
+            close_declared: false,
             known,
             pipeline_broke: false,
             looked: false,
@@ -214,9 +218,9 @@ impl ClientConn {
     }
 
     /// The name was resolved.
-    pub fn resolved(&mut self, addresses: u32, now: Instant) {
+    pub fn resolved(&mut self, addresses: usize, now: Instant) {
         self.resolved = Some(now.since(self.created));
-        self.note(now, || LogEvent::Resolved(addresses));
+        self.note(now, || LogEvent::Resolved(u32::try_from(addresses).unwrap_or(u32::MAX)));
     }
 
     /// The transport is established. Requests are written once it has been seen that the peer says nothing first.

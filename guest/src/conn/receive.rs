@@ -10,8 +10,8 @@ use crate::h1::state::{ReadInput, ReadSide, Shown, learn, shown};
 use crate::settings::{READ_OCTETS_MAX, Settings};
 use crate::timer::Instant;
 use crate::types::{
-    CloseReason, ConnState, Ending, Error, FieldLine, Limit, LogEvent, Misbehaviour, PersistenceLearnt,
-    ResponseHead,
+    CloseReason, ConnState, Delivery, Ending, Error, FieldLine, HttpVersion, Leniency, Limit, LogEvent, Misbehaviour,
+    PersistenceLearnt, ResponseHead,
 };
 use alloc::vec::Vec;
 
@@ -60,7 +60,7 @@ impl ClientConn {
             ReadSide::Ended => {}
             ReadSide::Idle => self.end(Error::Closed(CloseReason::PeerEnded), now),
             ReadSide::Tunnel if in_order => self.end_tunnel_input(now),
-            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) => {
+            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) && !self.write_failed => {
                 self.end_response(Vec::new(), now);
             }
             _ => self.end(Error::Incomplete(ending), now),
@@ -124,9 +124,12 @@ impl ClientConn {
             octets_max: self.settings.limits.head_octets_max.saturating_sub(exchange.head_octets),
             field_lines_max: self.settings.limits.field_lines_max,
         };
-        let Some((head, octets)) = self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency)? else {
-            return Ok(false);
+        let first = self.responses == 0 && exchange.head_octets == 0;
+        let parsed = match self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency) {
+            Err(fault) if first && tolerates_http09(self.settings.leniency, &fault) => Some((http09_head(), 0)),
+            parsed => parsed?,
         };
+        let Some((head, octets)) = parsed else { return Ok(false) };
         self.inbox.consume(octets);
         exchange.head_octets += octets;
         self.version = Some(head.version);
@@ -184,7 +187,7 @@ impl ClientConn {
         match framing {
             Framing::Tunnel => self.become_tunnel(now),
             _ if unsent => self.stop_upload(id, now),
-            _ if exchange_closes => self.heed_close(framing, now),
+            _ if exchange_closes => self.heed_close(now),
             _ => {}
         }
         match framing {
@@ -204,20 +207,23 @@ impl ClientConn {
         let close = field::has_option(&head.fields, "connection", "close");
         let keep_alive = field::has_option(&head.fields, "connection", "keep-alive");
         self.shown = shown(head.version, close, keep_alive, framing != Framing::UntilClose);
+        self.close_declared = close;
         let behind = self.outstanding.len().saturating_sub(1) as u64;
         let (timeout_s, max) = keep_alive_parameters(&head.fields);
         self.peer_idle_ns = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000_000));
         self.peer_requests_left = max.map(|max| max.saturating_sub(behind));
     }
 
-    /// The response says that it is the last one. What stands behind it on the wire is unprocessed (RFC 9112 §9.6).
-    fn heed_close(&mut self, framing: Framing, now: Instant) {
-        let reason = if framing == Framing::UntilClose { CloseReason::UntilClose } else { CloseReason::PeerOption };
-        self.stop_accepting(Error::Closed(reason), now);
+    /// This is the last response. What stands behind it on the wire is unprocessed if the peer has declared the close (RFC 9112 §9.6);
+    /// otherwise nothing is known about it.
+    fn heed_close(&mut self, now: Instant) {
+        let until_close = self.front_framing() == Some(Framing::UntilClose) && !self.close_declared;
+        let reason = Error::Closed(if until_close { CloseReason::UntilClose } else { CloseReason::PeerOption });
+        self.stop_accepting(reason, now);
         self.known = PersistenceLearnt::Closing;
-        self.fail_behind_front(Error::Closed(reason), now);
+        self.fail_behind_front(reason, self.close_declared.then_some(Delivery::Unprocessed), now);
         self.shut_write();
-        self.fail_queued(Error::Closed(reason), now);
+        self.fail_queued(reason, now);
     }
 
     /// A final response came before the whole request had left: the rest is not wanted, and the connection cannot be used again
@@ -230,7 +236,7 @@ impl ClientConn {
         let reason = Error::Closed(CloseReason::EarlyResponse);
         self.stop_accepting(reason, now);
         self.known = PersistenceLearnt::Closing;
-        self.fail_behind_front(reason, now);
+        self.fail_behind_front(reason, None, now);
         self.shut_write();
         self.fail_queued(reason, now);
     }
@@ -401,6 +407,15 @@ impl ClientConn {
     }
 }
 
+fn tolerates_http09(leniency: Leniency, fault: &Fault) -> bool {
+    leniency & Leniency::HTTP09 == Leniency::HTTP09 && fault.error == Error::PeerMisbehaved(Misbehaviour::NotHttp)
+}
+
+/// The head that an HTTP/0.9 response does not have.
+fn http09_head() -> ResponseHead {
+    ResponseHead { version: HttpVersion::Http09, status: 200, reason: Vec::new(), fields: Vec::new() }
+}
+
 /// Whether octets begin with the status line of 408 (Request Timeout), which a server may send on an idle connection before it closes
 /// it (RFC 9110 §15.5.9); `None`: that cannot be told yet.
 fn is_request_timeout(octets: &[u8]) -> Option<bool> {
@@ -431,4 +446,3 @@ fn keep_alive_parameters(fields: &[FieldLine]) -> (Option<u64>, Option<u64>) {
     }
     (timeout, max)
 }
-

@@ -6,8 +6,8 @@ use crate::h1::encode::{self, PlannedContent};
 use crate::h1::state::{ReadInput, ReadSide, WriteInput, WriteSide};
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
-    CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence,
-    PersistenceLearnt, RequestContent,
+    CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence, PersistenceLearnt,
+    RequestContent,
 };
 use alloc::vec::Vec;
 
@@ -37,6 +37,7 @@ impl ClientConn {
     /// The transport takes no more octets. What it still delivers is read: the peer may have said why.
     pub fn transmit_failed(&mut self, ending: Ending, now: Instant) {
         let error = Error::Incomplete(ending);
+        self.write_failed = true;
         self.stop_accepting(error, now);
         self.fail_unsent(error, now);
         self.shut_write();
@@ -72,9 +73,10 @@ impl ClientConn {
     /// May a request be written behind those that are outstanding? One that may not be pipelined is always alone there, so that the last
     /// one speaks for all.
     pub(super) fn may_pipeline(&self) -> bool {
+        let last = self.outstanding.back().and_then(|id| self.exchanges.get(*id));
         self.known == PersistenceLearnt::Pipelining
             && self.outstanding.len() < self.settings.pipeline_depth_max
-            && self.outstanding.back().and_then(|id| self.exchanges.get(*id)).is_some_and(|last| last.pipelines)
+            && last.is_some_and(|last| last.pipelines && (!last.holds_pipeline || last.head.is_some()))
     }
 
     fn begin_request(&mut self, id: ExchangeId, now: Instant) {
@@ -187,11 +189,12 @@ impl ClientConn {
                 self.outbox.push(content);
                 self.end_streamed(id, now);
             }
-            None => {
-                self.outbox.append(|out| encode::chunk_head(octets, out));
-                self.outbox.push(content);
-                self.outbox.append(encode::chunk_end);
-            }
+            // Copied, so that a chunk leaves in one write with its framing.
+            None => self.outbox.append(|out| {
+                encode::chunk_head(octets, out);
+                out.extend_from_slice(&content);
+                encode::chunk_end(out);
+            }),
         }
     }
 

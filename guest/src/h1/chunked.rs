@@ -12,12 +12,13 @@
 //!
 //! # Theory of operation
 //!
-//! One state for each place in the grammar, one octet at a time, by a table of states × octet classes; only the data of a chunk is
-//! passed on in one piece. The trailer section is not read here.
+//! One state for each place in the grammar, one octet at a time, by a table of states × octet classes; only the data of a chunk
+//! is passed on in one piece. The trailer section is not read here.
 //!
 //! Nobody uses chunk extensions, but recipients that read them differently do not agree where a chunk starts. So their grammar is
-//! checked to the last octet, and they are thrown away. What a peer can make us read beside the content is bounded: the extensions by a limit
-//! over the whole content, and all other framing by 20 octets for each chunk of at least one (16 digits and two CRLF).
+//! checked to the last octet, and they are thrown away. What a peer can make us read beside the content is bounded: the
+//! extensions by a limit over the whole content, and all other framing by 20 octets for each chunk of at least one (16 digits and
+//! two CRLF).
 
 use core::ops::Range;
 
@@ -67,20 +68,11 @@ pub struct ChunkDecoder {
 impl ChunkDecoder {
     /// At the first octet behind a head.
     pub fn new(limits: ChunkLimits, leniency: Leniency) -> ChunkDecoder {
-        ChunkDecoder {
-            state: State::Size,
-            limits,
-            leniency,
-            digits: 0,
-            size: 0,
-            data_left: 0,
-            extension_octets: 0,
-            failed: None,
-        }
+        ChunkDecoder { state: State::Size, limits, leniency, digits: 0, size: 0, data_left: 0, extension_octets: 0, failed: None }
     }
 
-    /// Takes octets from the front up to and with the next run of content, as long as it is there. Gives how many were taken, and what
-    /// they are. What was not taken is given again, with more behind it.
+    /// Takes octets from the front up to and with the next run of content, as long as it is there. Gives how many were taken, and
+    /// what they are. What was not taken is given again, with more behind it.
     ///
     /// # Errors
     /// - `peer-misbehaved`: `invalid-chunk-size`, `invalid-chunk-extension`, `invalid-chunk-end`.
@@ -141,11 +133,7 @@ impl ChunkDecoder {
             }
             Step::EndSize => {
                 self.data_left = self.size;
-                self.state = if self.size == 0 {
-                    State::Trailers
-                } else {
-                    State::Data
-                };
+                self.state = if self.size == 0 { State::Trailers } else { State::Data };
                 (self.digits, self.size) = (0, 0);
             }
             Step::Refuse(why) => return Err(Error::PeerMisbehaved(why)),

@@ -61,9 +61,9 @@ struct Additions {
 
 /// Checks a request and decides how it is framed. `default_authority` is that of the connection.
 ///
-/// `Host` is, in this order: the caller's line; `authority`; the authority in the target itself, where it has one (RFC 9112 §3.2.2,
-/// §3.2.3); `default_authority`. The limit is for the head as the caller gave it, with what is added here, without the `close`
-/// option that the connection may add.
+/// `Host` is, in this order: the caller's line; `authority`; the authority in the target itself, where it has one (RFC 9112
+/// §3.2.2, §3.2.3); `default_authority`. The limit is for the head as the caller gave it, with what is added here, without the
+/// `close` option that the connection may add.
 ///
 /// # Errors
 /// - `api-misuse`: every case that names a part of a request.
@@ -71,11 +71,7 @@ struct Additions {
 ///
 /// # Sources
 /// RFC 9112 §3, §6; RFC 9110 §5, §7.2, §8.6, §9.2.2, §9.3, §10.1.
-pub fn plan(
-    request: &Request,
-    default_authority: &str,
-    head_octets_max: usize,
-) -> Result<Plan, Error> {
+pub fn plan(request: &Request, default_authority: &str, head_octets_max: usize) -> Result<Plan, Error> {
     if !is_token(request.method.as_bytes()) {
         return misuse(Misuse::InvalidMethod);
     }
@@ -88,10 +84,7 @@ pub fn plan(
     }
     let (content, mut adds) = frame(request, &given)?;
     let options = request.options.as_ref();
-    let expects = given.expects
-        || options
-            .and_then(|it| it.expect_continue)
-            .unwrap_or_default();
+    let expects = given.expects || options.and_then(|it| it.expect_continue).unwrap_or_default();
     if expects && is_empty(&request.content) {
         return misuse(Misuse::ExpectWithoutContent);
     }
@@ -100,14 +93,8 @@ pub fn plan(
     adds.upgrade_option = given.upgrade && !given.upgrade_option;
     adds.te_option = given.te && !given.te_option;
     let plan = Plan {
-        asked: Asked {
-            head: method == "HEAD",
-            connect: method == "CONNECT",
-            upgrade: given.upgrade,
-        },
-        idempotent: options
-            .and_then(|it| it.idempotent)
-            .unwrap_or(is_idempotent(method)),
+        asked: Asked { head: method == "HEAD", connect: method == "CONNECT", upgrade: given.upgrade },
+        idempotent: options.and_then(|it| it.idempotent).unwrap_or(is_idempotent(method)),
         closes: given.close_option,
         expects,
         content,
@@ -127,10 +114,7 @@ fn misuse<T>(why: Misuse) -> Result<T, Error> {
 
 /// RFC 9110 §9.2.2, of the methods registered there. Others have to be declared so by the caller.
 fn is_idempotent(method: &str) -> bool {
-    matches!(
-        method,
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-    )
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
 /// Does `100 (Continue)` make no sense? RFC 9110 §10.1.1.
@@ -146,8 +130,8 @@ fn is_empty(content: &RequestContent) -> bool {
 /// Decides the framing, and which line says so.
 ///
 /// # Sources
-/// RFC 9112 §6.1, §6.2: never both fields. RFC 9110 §8.6: `Content-Length: 0` where the method defines content, none where it does
-/// not.
+/// RFC 9112 §6.1, §6.2: never both fields. RFC 9110 §8.6: `Content-Length: 0` where the method defines content, none where it
+/// does not.
 fn frame(request: &Request, given: &Given<'_>) -> Result<(PlannedContent, Additions), Error> {
     let mut adds = Additions::default();
     let (content, length) = match &request.content {
@@ -181,13 +165,7 @@ const LENGTH_MAX: u64 = i64::MAX.cast_unsigned();
 ///
 /// # Sources
 /// RFC 9112 §2.1, §3, §9.6.
-pub fn head(
-    request: &Request,
-    plan: &Plan,
-    default_authority: &str,
-    close: bool,
-    out: &mut Vec<u8>,
-) {
+pub fn head(request: &Request, plan: &Plan, default_authority: &str, close: bool, out: &mut Vec<u8>) {
     write_head(request, plan, default_authority, close, out);
 }
 
@@ -211,13 +189,7 @@ impl Out for Count {
     }
 }
 
-fn write_head(
-    request: &Request,
-    plan: &Plan,
-    default_authority: &str,
-    close: bool,
-    out: &mut impl Out,
-) {
+fn write_head(request: &Request, plan: &Plan, default_authority: &str, close: bool, out: &mut impl Out) {
     let target = match request.request_target.as_str() {
         // RFC 9112 §3.2.1.
         "" => "/",
@@ -248,11 +220,7 @@ fn write_head(
 
 /// One more `Connection` line, with what the caller's own leaves out; the lines of a list are one list (RFC 9110 §5.3).
 fn put_connection(plan: &Plan, close: bool, out: &mut impl Out) {
-    let options = [
-        (plan.adds.upgrade_option, "upgrade"),
-        (plan.adds.te_option, "TE"),
-        (close, "close"),
-    ];
+    let options = [(plan.adds.upgrade_option, "upgrade"), (plan.adds.te_option, "TE"), (close, "close")];
     let mut before = "Connection: ";
     for (_, option) in options.iter().filter(|(is_missing, _)| *is_missing) {
         out.put(before.as_bytes());
@@ -286,11 +254,7 @@ fn put_number<const BASE: u64>(number: u64, out: &mut impl Out) {
     let mut rest = number;
     for (offset, place) in digits.iter_mut().enumerate().rev() {
         let digit = u8::try_from(rest % BASE).unwrap_or_default();
-        *place = if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' + digit - 10
-        };
+        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
         start = offset;
         rest /= BASE;
         if rest == 0 {

@@ -2,9 +2,7 @@
 
 use crate::abnf::{decimal, is_token, trim_ows};
 use crate::field;
-use crate::types::{
-    Error, FieldLine, HttpVersion, Incompatibility, Leniency, Misbehaviour, ResponseHead,
-};
+use crate::types::{Error, FieldLine, HttpVersion, Incompatibility, Leniency, Misbehaviour, ResponseHead};
 
 /// How the end of a response's content is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +40,10 @@ pub struct Asked {
 /// - `peer-misbehaved`: `unsolicited-switch`, `invalid-content-length`, `conflicting-content-length`,
 ///   `invalid-transfer-encoding`, `transfer-encoding-with-content-length`, `transfer-encoding-in-http10`.
 /// - `peer-incompatible(transfer-coding)`.
-pub fn response_framing(
-    asked: Asked,
-    head: &ResponseHead,
-    leniency: Leniency,
-) -> Result<Framing, Error> {
+pub fn response_framing(asked: Asked, head: &ResponseHead, leniency: Leniency) -> Result<Framing, Error> {
     // RFC 9110 §7.8: only what was asked for.
     if head.status == 101 {
-        return if asked.upgrade {
-            Ok(Framing::Tunnel)
-        } else {
-            refuse(Misbehaviour::UnsolicitedSwitch)
-        };
+        return if asked.upgrade { Ok(Framing::Tunnel) } else { refuse(Misbehaviour::UnsolicitedSwitch) };
     }
     // 2. Before 1, with which it shares no response, because it alone ignores both fields.
     if asked.connect && (200..300).contains(&head.status) {
@@ -97,8 +87,7 @@ fn content_length(fields: &[FieldLine], leniency: Leniency) -> Result<Option<u64
     let equal = Leniency::EQUAL_CONTENT_LENGTHS;
     let tolerated = leniency & equal == equal;
     let mut length = None;
-    let values = field::values(fields, "content-length")
-        .flat_map(|line| line.split(|&octet| octet == b',').map(trim_ows));
+    let values = field::values(fields, "content-length").flat_map(|line| line.split(|&octet| octet == b',').map(trim_ows));
     for value in values {
         let Some(number) = decimal(value) else {
             return refuse(Misbehaviour::InvalidContentLength);
@@ -132,10 +121,7 @@ fn transfer_coding(fields: &[FieldLine]) -> Result<Option<Coding>, Error> {
     }
     let (mut chunked, mut other) = (false, false);
     for member in field::list_members(fields, NAME) {
-        let name = member
-            .split(|&octet| octet == b';')
-            .next()
-            .unwrap_or_default();
+        let name = member.split(|&octet| octet == b';').next().unwrap_or_default();
         let is_chunked = trim_ows(name).eq_ignore_ascii_case(b"chunked");
         let has_parameters = name.len() < member.len();
         if chunked || !is_token(trim_ows(name)) || (is_chunked && has_parameters) {

@@ -6,10 +6,11 @@
 //!
 //! 1. **At once** (`whole`). Nearly every head is complete when it is first looked at. `httparse` reads it, and what `httparse`
 //!    lets through and we do not is closed here: bare LF, empty lines in front, a status code outside 100 to 599, a reason phrase
-//!    with obs-text (which it drops). This reader never says that something is wrong: whatever it does not take goes to the other.
+//!    with obs-text (which it drops). This reader never says that something is wrong: whatever it does not take goes to the
+//!    other.
 //! 2. **Octet by octet** (`scan.rs`). A table of states × octet classes. It keeps its place between calls, so that no octet is
-//!    looked at twice however a head is cut up, and it refuses at the first octet that cannot belong to a head. When the section is
-//!    complete `httparse` collects the field lines, and has to agree.
+//!    looked at twice however a head is cut up, and it refuses at the first octet that cannot belong to a head. When the section
+//!    is complete `httparse` collects the field lines, and has to agree.
 //!
 //! With a leniency the scan also writes the section anew in strict form, line by line: unfolded, without the lines that are left
 //! out, each ended by CRLF. So what is tolerated is decided in one place, and what is collected is always strict.
@@ -64,8 +65,8 @@ pub struct HeadParser {
 
 impl HeadParser {
     /// `octets` is everything from the first octet of the head, all that was given before included. `None`: more is needed.
-    /// Otherwise the head and how many octets it took; the parser is then ready for the next one. The leniency given with the first
-    /// octets of a head holds for all of it.
+    /// Otherwise the head and how many octets it took; the parser is then ready for the next one. The leniency given with the
+    /// first octets of a head holds for all of it.
     ///
     /// # Errors
     /// - `peer-misbehaved`, `peer-incompatible(version)`: this cannot become a head.
@@ -107,11 +108,7 @@ impl HeadParser {
     }
 }
 
-fn read_head(
-    scan: &mut Scan,
-    octets: &[u8],
-    limits: &HeadLimits,
-) -> Result<Option<(ResponseHead, usize)>, Fault> {
+fn read_head(scan: &mut Scan, octets: &[u8], limits: &HeadLimits) -> Result<Option<(ResponseHead, usize)>, Fault> {
     let Some(end) = scan.run(octets, limits)? else {
         return Ok(None);
     };
@@ -119,15 +116,7 @@ fn read_head(
     let (Some((version, status, reason)), Some(fields)) = (line, collect(scan, octets)) else {
         return Err(broken(end));
     };
-    Ok(Some((
-        ResponseHead {
-            version,
-            status,
-            reason,
-            fields,
-        },
-        end,
-    )))
+    Ok(Some((ResponseHead { version, status, reason, fields }, end)))
 }
 
 /// Finds and reads one trailer section, up to and with the empty line behind it.
@@ -138,8 +127,8 @@ pub struct TrailerParser {
 }
 
 impl TrailerParser {
-    /// As [`HeadParser::parse`], with `octets` from the first octet behind the last chunk's line. The line ends of a trailer section are
-    /// chunk framing: no leniency covers them.
+    /// As [`HeadParser::parse`], with `octets` from the first octet behind the last chunk's line. The line ends of a trailer
+    /// section are chunk framing: no leniency covers them.
     ///
     /// # Errors
     /// - `peer-misbehaved(invalid-trailer)`.
@@ -175,21 +164,10 @@ impl TrailerParser {
     }
 }
 
-fn read_trailers(
-    scan: &mut Scan,
-    octets: &[u8],
-    limits: &HeadLimits,
-) -> Result<Option<(Vec<FieldLine>, usize)>, Fault> {
+fn read_trailers(scan: &mut Scan, octets: &[u8], limits: &HeadLimits) -> Result<Option<(Vec<FieldLine>, usize)>, Fault> {
     // The empty line is not part of the trailer section.
     let octets_max = limits.octets_max.saturating_add(CRLF.len());
-    let Some(end) = scan.run(
-        octets,
-        &HeadLimits {
-            octets_max,
-            ..*limits
-        },
-    )?
-    else {
+    let Some(end) = scan.run(octets, &HeadLimits { octets_max, ..*limits })? else {
         return Ok(None);
     };
     let fields = collect(scan, octets).ok_or_else(|| broken(end))?;
@@ -198,10 +176,7 @@ fn read_trailers(
 
 /// The two readers do not agree on a section: a rule of this module is broken.
 fn broken(at: usize) -> Fault {
-    Fault {
-        error: Error::Internal,
-        at,
-    }
+    Fault { error: Error::Internal, at }
 }
 
 fn as_trailer_fault(fault: Fault) -> Fault {
@@ -210,10 +185,7 @@ fn as_trailer_fault(fault: Fault) -> Fault {
         Error::LimitExceeded(Limit::HeadOctets) => Error::LimitExceeded(Limit::TrailerOctets),
         other => other,
     };
-    Fault {
-        error,
-        at: fault.at,
-    }
+    Fault { error, at: fault.at }
 }
 
 /// Field lines that are collected without an allocation for their places; the default of `field-lines-max`.
@@ -229,11 +201,7 @@ fn whole(octets: &[u8], limits: &HeadLimits) -> Option<(ResponseHead, usize)> {
     }
     let mut places = [const { MaybeUninit::uninit() }; FIELD_LINES_ON_STACK];
     let mut response = Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        octets,
-        &mut places,
-    );
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, octets, &mut places);
     let Ok(Status::Complete(end)) = parsed else {
         return None;
     };
@@ -253,15 +221,7 @@ fn whole(octets: &[u8], limits: &HeadLimits) -> Option<(ResponseHead, usize)> {
     }
     let (version, status, reason) = status_line(lines_end)?;
     let fields = fields.iter().map(owned).collect();
-    Some((
-        ResponseHead {
-            version,
-            status,
-            reason,
-            fields,
-        },
-        end,
-    ))
+    Some((ResponseHead { version, status, reason, fields }, end))
 }
 
 /// The field lines that a scan has found; `None` if `httparse` does not agree.
@@ -276,14 +236,9 @@ fn collect(scan: &Scan, octets: &[u8]) -> Option<Vec<FieldLine>> {
     }
 }
 
-fn collect_into<'a>(
-    section: &'a [u8],
-    places: &mut [httparse::Header<'a>],
-) -> Option<Vec<FieldLine>> {
+fn collect_into<'a>(section: &'a [u8], places: &mut [httparse::Header<'a>]) -> Option<Vec<FieldLine>> {
     match httparse::parse_headers(section, places) {
-        Ok(Status::Complete((end, fields))) if end == section.len() => {
-            Some(fields.iter().map(owned).collect())
-        }
+        Ok(Status::Complete((end, fields))) if end == section.len() => Some(fields.iter().map(owned).collect()),
         _ => None,
     }
 }
@@ -297,23 +252,17 @@ fn owned(field: &httparse::Header<'_>) -> FieldLine {
 /// HTTP-version = HTTP-name "/" DIGIT "." DIGIT
 /// status-code  = 3DIGIT
 /// ```
-/// RFC 9112 §2.3, §4: version, status code and reason phrase of a line that a reader has let pass. `None`: the status code is outside
-/// 100 to 599.
+/// RFC 9112 §2.3, §4: version, status code and reason phrase of a line that a reader has let pass. `None`: the status code is
+/// outside 100 to 599.
 ///
 /// A minor version above 1 is processed as 1.1 (RFC 9110 §6.2).
 fn status_line(line: &[u8]) -> Option<(HttpVersion, u16, Vec<u8>)> {
     let (minor, rest) = line.strip_prefix(b"HTTP/1.")?.split_first()?;
     let (code, reason) = rest.strip_prefix(b" ")?.split_first_chunk::<3>()?;
-    let version = if *minor == b'0' {
-        HttpVersion::Http10
-    } else {
-        HttpVersion::Http11
-    };
+    let version = if *minor == b'0' { HttpVersion::Http10 } else { HttpVersion::Http11 };
     let status = u16::try_from(decimal(code)?).ok()?;
     let reason = reason.strip_prefix(b" ").unwrap_or_default();
-    (100..600)
-        .contains(&status)
-        .then(|| (version, status, Vec::from(reason)))
+    (100..600).contains(&status).then(|| (version, status, Vec::from(reason)))
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ pub fn shown(version: HttpVersion, close: bool, keep_alive: bool, self_delimited
     match version {
         _ if close || !self_delimited => Shown::Closes,
         HttpVersion::Http10 if keep_alive => Shown::KeepsAlive,
-        HttpVersion::Http10 => Shown::Closes,
+        HttpVersion::Http09 | HttpVersion::Http10 => Shown::Closes,
         HttpVersion::Http11 | HttpVersion::Http2 => Shown::Persists,
     }
 }

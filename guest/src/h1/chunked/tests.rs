@@ -5,12 +5,10 @@ use alloc::vec::Vec;
 
 use super::*;
 
-const LIMITS: ChunkLimits = ChunkLimits {
-    extension_octets_max: 16_384,
-};
+const LIMITS: ChunkLimits = ChunkLimits { extension_octets_max: 16_384 };
 
-/// What became of some octets: the content, and how many octets were taken before the trailer section, or before more were needed;
-/// or the fault, by the count of octets up to it.
+/// What became of some octets: the content, and how many octets were taken before the trailer section, or before more were
+/// needed; or the fault, by the count of octets up to it.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Ended(Vec<u8>, usize),
@@ -42,15 +40,8 @@ fn feed(octets: &[u8], ends: &[usize], limits: ChunkLimits, leniency: Leniency) 
                     return Outcome::Ended(content, start);
                 }
                 Err(fault) => {
-                    let again = Err(Fault {
-                        error: fault.error,
-                        at: 0,
-                    });
-                    assert_eq!(
-                        decoder.decode(b"0\r\n"),
-                        again,
-                        "what has failed stays failed"
-                    );
+                    let again = Err(Fault { error: fault.error, at: 0 });
+                    assert_eq!(decoder.decode(b"0\r\n"), again, "what has failed stays failed");
                     return Outcome::Failed(content, fault.error, start + fault.at);
                 }
             }
@@ -65,11 +56,7 @@ fn read_with(octets: &[u8], limits: ChunkLimits, leniency: Leniency) -> Outcome 
     let each: Vec<usize> = (0..=octets.len()).collect();
     assert_eq!(feed(octets, &each, limits, leniency), whole, "{octets:?}");
     for cut in 0..octets.len() {
-        assert_eq!(
-            feed(octets, &[cut, octets.len()], limits, leniency),
-            whole,
-            "{cut} {octets:?}"
-        );
+        assert_eq!(feed(octets, &[cut, octets.len()], limits, leniency), whole, "{cut} {octets:?}");
     }
     let taken = match whole {
         Outcome::Ended(_, taken) | Outcome::Failed(_, _, taken) => taken,
@@ -77,25 +64,11 @@ fn read_with(octets: &[u8], limits: ChunkLimits, leniency: Leniency) -> Outcome 
     };
     for there in 0..taken {
         let part = feed(&octets[..there], &[there], limits, leniency);
-        assert!(
-            matches!(part, Outcome::Partial(..)),
-            "{there} octets of {octets:?}"
-        );
+        assert!(matches!(part, Outcome::Partial(..)), "{there} octets of {octets:?}");
     }
-    for behind in [
-        &b"\r\n"[..],
-        b"A: b\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\n",
-        b"\n",
-        b"\0",
-        b"0\r\n\r\n",
-    ] {
+    for behind in [&b"\r\n"[..], b"A: b\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"\n", b"\0", b"0\r\n\r\n"] {
         let longer = [octets, behind].concat();
-        assert_eq!(
-            feed(&longer, &[longer.len()], limits, leniency),
-            whole,
-            "{behind:?}"
-        );
+        assert_eq!(feed(&longer, &[longer.len()], limits, leniency), whole, "{behind:?}");
     }
     whole
 }
@@ -107,23 +80,14 @@ fn read(octets: &[u8]) -> Outcome {
 /// Complete, with nothing left.
 #[track_caller]
 fn accepts(octets: &[u8], content: &[u8]) {
-    assert_eq!(
-        read(octets),
-        Outcome::Ended(Vec::from(content), octets.len()),
-        "{octets:?}"
-    );
+    assert_eq!(read(octets), Outcome::Ended(Vec::from(content), octets.len()), "{octets:?}");
 }
 
 /// Refused at the last octet of `shown`, whatever is behind it and whatever is tolerated.
 #[track_caller]
 fn refuses(shown: &[u8], rest: &[u8], why: Misbehaviour) {
     refuses_with(shown, rest, Leniency::empty(), why);
-    refuses_with(
-        shown,
-        rest,
-        Leniency::SPACE_AFTER_CHUNK_SIZE | Leniency::BARE_LF,
-        why,
-    );
+    refuses_with(shown, rest, Leniency::SPACE_AFTER_CHUNK_SIZE | Leniency::BARE_LF, why);
 }
 
 #[track_caller]
@@ -131,11 +95,7 @@ fn refuses_with(shown: &[u8], rest: &[u8], leniency: Leniency, why: Misbehaviour
     let octets = [shown, rest].concat();
     match read_with(&octets, LIMITS, leniency) {
         Outcome::Failed(_, error, at) => {
-            assert_eq!(
-                (error, at),
-                (Error::PeerMisbehaved(why), shown.len()),
-                "{octets:?}"
-            );
+            assert_eq!((error, at), (Error::PeerMisbehaved(why), shown.len()), "{octets:?}");
         }
         other => panic!("{octets:?}: {other:?}"),
     }
@@ -169,15 +129,9 @@ fn a_large_chunk_size_neither_wraps_nor_loses_precision() {
     refuses(b"00000000000000001", b"\r\na\r\n", why);
     refuses(b"10000000000000000", b"\r\n", why);
     let octets = b"7fffffffffffffff\r\nabc";
-    assert_eq!(
-        read(octets),
-        Outcome::Partial(Vec::from(b"abc"), octets.len())
-    );
+    assert_eq!(read(octets), Outcome::Partial(Vec::from(b"abc"), octets.len()));
     let mut decoder = ChunkDecoder::new(LIMITS, Leniency::empty());
-    assert_eq!(
-        decoder.decode(octets),
-        Ok((octets.len(), Decoded::Data(18..21)))
-    );
+    assert_eq!(decoder.decode(octets), Ok((octets.len(), Decoded::Data(18..21))));
     assert_eq!(decoder.data_left, i64::MAX as u64 - 3);
 }
 
@@ -256,10 +210,7 @@ fn chunk_extensions_are_ignored() {
         ";0=0;f=f",
         ";!#$%&'*+-.^_`|~=1",
     ] {
-        accepts(
-            format!("5{extension}\r\nhello\r\n0{extension}\r\n").as_bytes(),
-            b"hello",
-        );
+        accepts(format!("5{extension}\r\nhello\r\n0{extension}\r\n").as_bytes(), b"hello");
     }
 }
 
@@ -306,9 +257,7 @@ fn extension_octets_are_bounded_over_the_whole_content() {
     // Where the octets of the extensions stand.
     let extensions: Vec<usize> = (1..4).chain(10..17).chain(23..25).collect();
     for (extension_octets_max, offset) in extensions.iter().enumerate() {
-        let limits = ChunkLimits {
-            extension_octets_max,
-        };
+        let limits = ChunkLimits { extension_octets_max };
         match read_with(octets, limits, Leniency::empty()) {
             Outcome::Failed(_, error, at) => {
                 assert_eq!(error, Error::LimitExceeded(Limit::ChunkExtensionOctets));
@@ -317,36 +266,26 @@ fn extension_octets_are_bounded_over_the_whole_content() {
             other => panic!("{extension_octets_max}: {other:?}"),
         }
     }
-    let limits = ChunkLimits {
-        extension_octets_max: extensions.len(),
-    };
+    let limits = ChunkLimits { extension_octets_max: extensions.len() };
     let outcome = read_with(octets, limits, Leniency::empty());
     assert_eq!(outcome, Outcome::Ended(Vec::from(b"xy"), octets.len()));
 }
 
 #[test]
 fn an_endless_extension_is_refused_at_its_limit() {
-    let limits = ChunkLimits {
-        extension_octets_max: 64,
-    };
+    let limits = ChunkLimits { extension_octets_max: 64 };
     let expected = |at| {
         let error = Error::LimitExceeded(Limit::ChunkExtensionOctets);
         Outcome::Failed(Vec::new(), error, at)
     };
     for start in ["1;", "1;a=", "1;a=\"", "1;a=\"\\\""] {
         let octets = format!("{start}{}", "x".repeat(200));
-        assert_eq!(
-            read_with(octets.as_bytes(), limits, Leniency::empty()),
-            expected(1 + 65)
-        );
+        assert_eq!(read_with(octets.as_bytes(), limits, Leniency::empty()), expected(1 + 65));
     }
     // Whitespace that leniency takes for nothing counts too.
     let octets = format!("1{}\r\n", " ".repeat(200));
     let lenient = Leniency::SPACE_AFTER_CHUNK_SIZE;
-    assert_eq!(
-        read_with(octets.as_bytes(), limits, lenient),
-        expected(1 + 65)
-    );
+    assert_eq!(read_with(octets.as_bytes(), limits, lenient), expected(1 + 65));
 }
 
 #[test]
@@ -354,27 +293,12 @@ fn framing_without_extensions_costs_at_most_twenty_octets_a_chunk() {
     let chunk = "0000000000000001\r\nx\r\n";
     assert_eq!(chunk.len() - 1, 20);
     let octets = format!("{}0\r\n", chunk.repeat(1_000));
-    let limits = ChunkLimits {
-        extension_octets_max: 0,
-    };
-    let outcome = feed(
-        octets.as_bytes(),
-        &[octets.len()],
-        limits,
-        Leniency::empty(),
-    );
+    let limits = ChunkLimits { extension_octets_max: 0 };
+    let outcome = feed(octets.as_bytes(), &[octets.len()], limits, Leniency::empty());
     assert_eq!(outcome, Outcome::Ended(vec![b'x'; 1_000], octets.len()));
     let octets = format!("0{chunk}");
-    let outcome = feed(
-        octets.as_bytes(),
-        &[octets.len()],
-        limits,
-        Leniency::empty(),
-    );
-    assert!(matches!(
-        outcome,
-        Outcome::Failed(_, Error::PeerMisbehaved(_), 17)
-    ));
+    let outcome = feed(octets.as_bytes(), &[octets.len()], limits, Leniency::empty());
+    assert!(matches!(outcome, Outcome::Failed(_, Error::PeerMisbehaved(_), 17)));
 }
 
 #[test]
@@ -415,14 +339,8 @@ fn data_is_passed_on_in_runs_as_long_as_they_come() {
     let mut decoder = ChunkDecoder::new(LIMITS, Leniency::empty());
     assert_eq!(decoder.decode(b"a\r\n01234"), Ok((8, Decoded::Data(3..8))));
     assert_eq!(decoder.decode(b""), Ok((0, Decoded::Partial)));
-    assert_eq!(
-        decoder.decode(b"56789\r\n1\r\nx"),
-        Ok((5, Decoded::Data(0..5)))
-    );
-    assert_eq!(
-        decoder.decode(b"\r\n1\r\nx\r"),
-        Ok((6, Decoded::Data(5..6)))
-    );
+    assert_eq!(decoder.decode(b"56789\r\n1\r\nx"), Ok((5, Decoded::Data(0..5))));
+    assert_eq!(decoder.decode(b"\r\n1\r\nx\r"), Ok((6, Decoded::Data(5..6))));
     assert_eq!(decoder.decode(b"\r"), Ok((1, Decoded::Partial)));
 }
 
@@ -445,47 +363,31 @@ fn in_every_state_every_octet_is_taken_or_refused_as_the_grammar_says() {
     };
     let size = Misbehaviour::InvalidChunkSize;
     check(b"", size, &|octet| octet.is_ascii_hexdigit());
-    check(b"5", size, &|octet| {
-        octet.is_ascii_hexdigit() || space(octet) || b";\r".contains(&octet)
-    });
+    check(b"5", size, &|octet| octet.is_ascii_hexdigit() || space(octet) || b";\r".contains(&octet));
     check(b"5 ", size, &|octet| space(octet) || octet == b';');
     check(b"5\r", size, &|octet| octet == b'\n');
     let extension = Misbehaviour::InvalidChunkExtension;
     for before in [&b"5;"[..], b"5; ", b"5;a;"] {
         check(before, extension, &|octet| space(octet) || is_tchar(octet));
     }
-    check(b"5;a", extension, &|octet| {
-        space(octet) || is_tchar(octet) || b";=\r".contains(&octet)
-    });
-    check(b"5;a ", extension, &|octet| {
-        space(octet) || b";=".contains(&octet)
-    });
+    check(b"5;a", extension, &|octet| space(octet) || is_tchar(octet) || b";=\r".contains(&octet));
+    check(b"5;a ", extension, &|octet| space(octet) || b";=".contains(&octet));
     for before in [&b"5;a="[..], b"5;a =", b"5;a= "] {
-        check(before, extension, &|octet| {
-            space(octet) || is_tchar(octet) || octet == b'"'
-        });
+        check(before, extension, &|octet| space(octet) || is_tchar(octet) || octet == b'"');
     }
-    check(b"5;a=b", extension, &|octet| {
-        space(octet) || is_tchar(octet) || b";\r".contains(&octet)
-    });
+    check(b"5;a=b", extension, &|octet| space(octet) || is_tchar(octet) || b";\r".contains(&octet));
     for before in [&b"5;a=b "[..], b"5;a=\"\" "] {
         check(before, extension, &|octet| space(octet) || octet == b';');
     }
     for before in [&b"5;a=\""[..], b"5;a=\"\\", b"5;a=\"\\\"", b"5;a=\"b"] {
         check(before, extension, &text);
     }
-    check(b"5;a=\"\"", extension, &|octet| {
-        space(octet) || b";\r".contains(&octet)
-    });
+    check(b"5;a=\"\"", extension, &|octet| space(octet) || b";\r".contains(&octet));
     for before in [&b"5;a\r"[..], b"5;a=b\r", b"5;a=\"\"\r"] {
         check(before, extension, &|octet| octet == b'\n');
     }
-    check(b"1\r\nx", Misbehaviour::InvalidChunkEnd, &|octet| {
-        octet == b'\r'
-    });
-    check(b"1\r\nx\r", Misbehaviour::InvalidChunkEnd, &|octet| {
-        octet == b'\n'
-    });
+    check(b"1\r\nx", Misbehaviour::InvalidChunkEnd, &|octet| octet == b'\r');
+    check(b"1\r\nx\r", Misbehaviour::InvalidChunkEnd, &|octet| octet == b'\n');
     check(b"1\r\n", size, &|_| true);
 }
 
@@ -506,9 +408,6 @@ fn the_table_has_a_row_for_every_state_but_data_and_trailers() {
     assert_eq!(NEXT.len(), State::Data as usize);
     assert_eq!(NEXT.len() + 1, State::Trailers as usize);
     assert_eq!(NEXT[0].len(), Class::Control as usize + 1);
-    let text: String = (0..=255_u8)
-        .filter(|octet| matches!(class_of(*octet), Class::Hex))
-        .map(char::from)
-        .collect();
+    let text: String = (0..=255_u8).filter(|octet| matches!(class_of(*octet), Class::Hex)).map(char::from).collect();
     assert_eq!(text, "0123456789ABCDEFabcdef");
 }

@@ -22,22 +22,17 @@ pub(super) fn check_target(request: &Request) -> Result<(), Error> {
         "OPTIONS" if target == "*" => true,
         _ => absolute_authority(target).is_some_and(|authority| is_authority(authority, false)),
     };
-    if octets_are_good && form_is_good {
-        Ok(())
-    } else {
-        misuse(Misuse::InvalidRequestTarget)
-    }
+    if octets_are_good && form_is_good { Ok(()) } else { misuse(Misuse::InvalidRequestTarget) }
 }
 
 /// What stands where an absolute-form target has its authority. `None`: this is another form, or another scheme.
 fn absolute_authority(target: &str) -> Option<&str> {
-    let (scheme, rest) = target.split_once("://")?;
-    let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-    if is_http {
-        rest.split(['/', '?']).next()
-    } else {
-        None
-    }
+    let scheme = ["http://", "https://"]
+        .into_iter()
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))?;
+    let rest = target.get(scheme.len()..)?;
+    let end = rest.bytes().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(rest.len());
+    rest.get(..end)
 }
 
 /// The authority that a good target names itself.
@@ -71,21 +66,16 @@ fn is_authority(authority: &str, with_port: bool) -> bool {
     };
     let port_is_good = match port.strip_prefix(':') {
         None => port.is_empty() && !with_port,
-        Some(digits) => decimal(digits.as_bytes())
-            .is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
+        Some(digits) => decimal(digits.as_bytes()).is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
     };
     host_is_good && port_is_good
 }
 
 /// Checks the value that `Host` will have.
 ///
-/// It agrees with the authority of an absolute-form target (RFC 9112 §3.2). Beside a target that names no authority it may be empty, as
-/// for a target URI without one.
-pub(super) fn check_authority(
-    request: &Request,
-    given: &Given<'_>,
-    default_authority: &str,
-) -> Result<(), Error> {
+/// It agrees with the authority of an absolute-form target (RFC 9112 §3.2). Beside a target that names no authority it may be
+/// empty, as for a target URI without one.
+pub(super) fn check_authority(request: &Request, given: &Given<'_>, default_authority: &str) -> Result<(), Error> {
     let value = match given.host {
         Some(line) => str::from_utf8(line).ok(),
         None => Some(host(request, default_authority)),
@@ -95,11 +85,7 @@ pub(super) fn check_authority(
         Some(_) if request.method == "CONNECT" => is_authority(value, false),
         Some(authority) => value.eq_ignore_ascii_case(authority),
     });
-    if is_good {
-        Ok(())
-    } else {
-        misuse(Misuse::InvalidAuthority)
-    }
+    if is_good { Ok(()) } else { misuse(Misuse::InvalidAuthority) }
 }
 
 /// The value of the `Host` line, where the caller has given none.
@@ -166,8 +152,7 @@ impl<'a> Given<'a> {
             }
             self.te = true;
         } else if is("expect") {
-            self.expects |=
-                field::members(value).any(|member| member.eq_ignore_ascii_case(b"100-continue"));
+            self.expects |= field::members(value).any(|member| member.eq_ignore_ascii_case(b"100-continue"));
         }
         Ok(())
     }
@@ -187,14 +172,12 @@ impl<'a> Given<'a> {
 
 /// Is this member of a list of transfer codings the named one, whatever its parameters?
 fn names_coding(member: &[u8], coding: &[u8]) -> bool {
-    let name = member
-        .split(|&octet| octet == b';')
-        .next()
-        .unwrap_or_default();
+    let name = member.split(|&octet| octet == b';').next().unwrap_or_default();
     trim_ows(name).eq_ignore_ascii_case(coding)
 }
 
-/// A field line that a strict recipient reads back as it was given (RFC 9110 §5.1, §5.5; RFC 9112 §5): in particular it is one line.
+/// A field line that a strict recipient reads back as it was given (RFC 9110 §5.1, §5.5; RFC 9112 §5): in particular it is one
+/// line.
 fn check_line(name: &str, value: &[u8]) -> Result<(), Error> {
     if !is_token(name.as_bytes()) {
         return misuse(Misuse::InvalidFieldName);
@@ -251,10 +234,7 @@ pub(super) const NOT_IN_TRAILERS: [&str; 30] = [
 pub fn check_trailers(trailers: &[FieldLine]) -> Result<(), Error> {
     for (name, value) in trailers {
         check_line(name, value)?;
-        if NOT_IN_TRAILERS
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known))
-        {
+        if NOT_IN_TRAILERS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
             return misuse(Misuse::ForbiddenTrailer);
         }
     }

@@ -85,11 +85,7 @@ impl Scan {
     }
 
     /// Looks at the octets that were not seen yet. `Some`: the section is complete and has that many octets.
-    pub(super) fn run(
-        &mut self,
-        octets: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, Fault> {
+    pub(super) fn run(&mut self, octets: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
         while let Some(&octet) = octets.get(self.at) {
             if self.at >= limits.octets_max {
                 return Err(self.fault(Error::LimitExceeded(Limit::HeadOctets)));
@@ -127,10 +123,7 @@ impl Scan {
     }
 
     fn fault(&self, error: Error) -> Fault {
-        Fault {
-            error,
-            at: self.at + 1,
-        }
+        Fault { error, at: self.at + 1 }
     }
 
     fn tolerates(&self, leniency: Leniency) -> bool {
@@ -183,8 +176,8 @@ impl Scan {
         Ok(false)
     }
 
-    /// LF without CR is refused, or does what CRLF does. The steps of CR, and of LF behind CR, are never this one: it is not called
-    /// from itself.
+    /// LF without CR is refused, or does what CRLF does. The steps of CR, and of LF behind CR, are never this one: it is not
+    /// called from itself.
     fn bare_lf(&mut self, octets: &[u8]) -> Result<bool, Error> {
         if !self.tolerates(Leniency::BARE_LF) {
             return refuse(Misbehaviour::InvalidLineEnding);
@@ -194,8 +187,8 @@ impl Scan {
         self.take(self.step_for(b'\n'), octets)
     }
 
-    /// Whitespace begins a line. Behind a field line it continues that line (RFC 9112 §5.2), but never one that frames the message;
-    /// behind the status line it is nothing (RFC 9112 §2.2).
+    /// Whitespace begins a line. Behind a field line it continues that line (RFC 9112 §5.2), but never one that frames the
+    /// message; behind the status line it is nothing (RFC 9112 §2.2).
     fn fold(&mut self) -> Result<(), Error> {
         match self.before {
             Before::Nothing => return self.invalid(State::Skip),
@@ -225,7 +218,8 @@ impl Scan {
         if self.state == State::Name {
             let name = octets.get(self.line_start..self.at).unwrap_or_default();
             self.name_end = self.at;
-            self.framing = is_framing(name);
+            // `Connection` decides what becomes of the connection: it is not unfolded either.
+            self.framing = is_framing(name) || name.eq_ignore_ascii_case(b"connection");
         }
         self.value_start = self.at + 1;
         self.state = State::Value;
@@ -251,18 +245,11 @@ impl Scan {
     }
 
     fn end_line(&mut self, octets: &[u8]) -> Result<(), Error> {
-        if self.framing && self.bare {
-            return refuse(Misbehaviour::InvalidLineEnding);
-        }
         if self.leniency != Leniency::empty() {
             self.write_strict(octets);
         }
         if !self.folded {
-            self.before = if self.framing {
-                Before::Framing
-            } else {
-                Before::Field
-            };
+            self.before = if self.framing { Before::Framing } else { Before::Field };
         }
         self.next_line(State::Start);
         Ok(())
@@ -270,9 +257,7 @@ impl Scan {
 
     /// What is left out must not have been meant to frame the message: then two recipients would read two messages.
     fn end_skipped(&mut self, octets: &[u8]) -> Result<(), Error> {
-        let line = octets
-            .get(self.line_start..self.line_end())
-            .unwrap_or_default();
+        let line = octets.get(self.line_start..self.line_end()).unwrap_or_default();
         if mentions_framing(line) {
             return refuse(Misbehaviour::InvalidFieldLine);
         }
@@ -286,11 +271,7 @@ impl Scan {
 
     /// Where the current line ends, without its CRLF or LF.
     fn line_end(&self) -> usize {
-        if self.bare {
-            self.at
-        } else {
-            self.at.saturating_sub(1)
-        }
+        if self.bare { self.at } else { self.at.saturating_sub(1) }
     }
 
     fn next_line(&mut self, state: State) {
@@ -306,18 +287,14 @@ impl Scan {
         let end = self.line_end();
         let part = |range| octets.get(range).unwrap_or_default();
         if self.folded {
-            self.strict
-                .truncate(self.strict.len().saturating_sub(CRLF.len()));
+            self.strict.truncate(self.strict.len().saturating_sub(CRLF.len()));
             self.strict.push(b' ');
-            self.strict
-                .extend_from_slice(trim_ows(part(self.line_start..end)));
+            self.strict.extend_from_slice(trim_ows(part(self.line_start..end)));
         } else {
             self.strict_line = self.strict.len();
-            self.strict
-                .extend_from_slice(part(self.line_start..self.name_end));
+            self.strict.extend_from_slice(part(self.line_start..self.name_end));
             self.strict.push(b':');
-            self.strict
-                .extend_from_slice(trim_ows(part(self.value_start..end)));
+            self.strict.extend_from_slice(trim_ows(part(self.value_start..end)));
         }
         self.strict.extend_from_slice(CRLF);
     }
@@ -331,15 +308,10 @@ fn refuse<T>(why: Misbehaviour) -> Result<T, Error> {
 const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 
 fn is_framing(name: &[u8]) -> bool {
-    FRAMING
-        .iter()
-        .any(|framing| name.eq_ignore_ascii_case(framing))
+    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
 }
 
 /// Does such a name stand anywhere in the line?
 fn mentions_framing(line: &[u8]) -> bool {
-    FRAMING.iter().any(|framing| {
-        line.windows(framing.len())
-            .any(|part| part.eq_ignore_ascii_case(framing))
-    })
+    FRAMING.iter().any(|framing| line.windows(framing.len()).any(|part| part.eq_ignore_ascii_case(framing)))
 }

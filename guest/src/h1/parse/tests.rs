@@ -6,19 +6,9 @@ use super::*;
 use crate::abnf::{is_field_value_octet, is_tchar};
 use crate::types::Incompatibility;
 
-const LIMITS: HeadLimits = HeadLimits {
-    octets_max: 65_536,
-    field_lines_max: 128,
-};
+const LIMITS: HeadLimits = HeadLimits { octets_max: 65_536, field_lines_max: 128 };
 /// What may stand behind a head or a trailer section, and belongs to somebody else.
-const BEHIND: [&[u8]; 6] = [
-    b"HTTP/1.1 200 OK\r\n\r\n",
-    b"\r\n",
-    b"\n",
-    b" ",
-    b"\0",
-    b"x: y\r\n",
-];
+const BEHIND: [&[u8]; 6] = [b"HTTP/1.1 200 OK\r\n\r\n", b"\r\n", b"\n", b" ", b"\0", b"x: y\r\n"];
 
 type Read<T> = Result<Option<(T, usize)>, Fault>;
 
@@ -26,7 +16,8 @@ type Read<T> = Result<Option<(T, usize)>, Fault>;
 trait Reader<T>: FnMut(&[u8]) -> Read<T> {}
 impl<T, F: FnMut(&[u8]) -> Read<T>> Reader<T> for F {}
 
-/// Reads whole; octet by octet, with nothing to be seen before the last; in every two parts; and with more behind. All must agree.
+/// Reads whole; octet by octet, with nothing to be seen before the last; in every two parts; and with more behind. All must
+/// agree.
 fn every_way<T, R: Reader<T>>(octets: &[u8], fresh: impl Fn() -> R) -> Read<T>
 where
     T: Clone + core::fmt::Debug + PartialEq,
@@ -39,36 +30,20 @@ where
     };
     let mut growing = fresh();
     for there in 0..=octets.len() {
-        let expected = if there < needed {
-            Ok(None)
-        } else {
-            whole.clone()
-        };
-        assert_eq!(
-            growing(&octets[..there]),
-            expected,
-            "{there} octets of {octets:?}"
-        );
+        let expected = if there < needed { Ok(None) } else { whole.clone() };
+        assert_eq!(growing(&octets[..there]), expected, "{there} octets of {octets:?}");
         if there >= needed {
             break;
         }
     }
     for cut in 0..octets.len().min(needed) {
         let mut parser = fresh();
-        assert_eq!(
-            parser(&octets[..cut]),
-            Ok(None),
-            "cut at {cut} of {octets:?}"
-        );
+        assert_eq!(parser(&octets[..cut]), Ok(None), "cut at {cut} of {octets:?}");
         assert_eq!(parser(octets), whole, "cut at {cut} of {octets:?}");
     }
     if needed <= octets.len() {
         for behind in BEHIND {
-            assert_eq!(
-                fresh()(&[octets, behind].concat()),
-                whole,
-                "{behind:?} behind {octets:?}"
-            );
+            assert_eq!(fresh()(&[octets, behind].concat()), whole, "{behind:?} behind {octets:?}");
         }
     }
     whole
@@ -105,10 +80,7 @@ fn accepts(octets: &[u8]) -> ResponseHead {
 #[track_caller]
 fn refuses_with(shown: &[u8], rest: &[u8], leniency: Leniency, error: Error) {
     let octets = [shown, rest].concat();
-    let expected = Err(Fault {
-        error,
-        at: shown.len(),
-    });
+    let expected = Err(Fault { error, at: shown.len() });
     assert_eq!(read_with(&octets, LIMITS, leniency), expected, "{octets:?}");
 }
 
@@ -132,10 +104,7 @@ fn every_leniency() -> Leniency {
 }
 
 fn lines(fields: &[FieldLine]) -> Vec<(&str, &[u8])> {
-    fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_slice()))
-        .collect()
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
 }
 
 // The status line.
@@ -153,10 +122,7 @@ fn a_status_line_is_version_status_code_and_reason_phrase() {
     assert_eq!((head.version, head.status), (HttpVersion::Http11, 404));
     assert_eq!(head.reason, b"Not Found");
     assert!(head.fields.is_empty());
-    assert_eq!(
-        accepts(b"HTTP/1.0 200 OK\r\n\r\n").version,
-        HttpVersion::Http10
-    );
+    assert_eq!(accepts(b"HTTP/1.0 200 OK\r\n\r\n").version, HttpVersion::Http10);
     let why = Misbehaviour::InvalidStatusLine;
     refuses(b"HTTP/1.1\r", b"\n\r\n", why);
     refuses(b"HTTP/1.1 \r", b"\n\r\n", why);
@@ -210,20 +176,11 @@ fn another_major_version_or_another_protocol_is_refused() {
     for major in [0, 2, 3, 9] {
         let shown = format!("HTTP/{major}");
         let error = Error::PeerIncompatible(Incompatibility::Version);
-        refuses_with(
-            shown.as_bytes(),
-            b".0 200 OK\r\n\r\n",
-            every_leniency(),
-            error,
-        );
+        refuses_with(shown.as_bytes(), b".0 200 OK\r\n\r\n", every_leniency(), error);
     }
     refuses(b"R", b"TSP/1.1 200 OK\r\n\r\n", Misbehaviour::NotHttp);
     refuses(b"I", b"CE/1.1 200 OK\r\n\r\n", Misbehaviour::NotHttp);
-    refuses(
-        b"He",
-        b"llo, HTTP/0.9 has no status line",
-        Misbehaviour::NotHttp,
-    );
+    refuses(b"He", b"llo, HTTP/0.9 has no status line", Misbehaviour::NotHttp);
 }
 
 #[test]
@@ -236,25 +193,14 @@ fn a_status_code_is_exactly_three_digits() {
     refuses(b"HTTP/1.1 2x", b"0 OK\r\n\r\n", why);
     refuses(b"HTTP/1.1 20\xb2", b" OK\r\n\r\n", why);
     refuses(b"HTTP/1.1 O", b"K\r\n\r\n", why);
-    refuses(
-        b"HTTP/1.1 2000",
-        b" OK\r\n\r\n",
-        Misbehaviour::InvalidStatusCode,
-    );
-    refuses(
-        b"HTTP/1.1 2000",
-        b"0000000000000000000 OK\r\n\r\n",
-        Misbehaviour::InvalidStatusCode,
-    );
+    refuses(b"HTTP/1.1 2000", b" OK\r\n\r\n", Misbehaviour::InvalidStatusCode);
+    refuses(b"HTTP/1.1 2000", b"0000000000000000000 OK\r\n\r\n", Misbehaviour::InvalidStatusCode);
 }
 
 #[test]
 fn an_unknown_status_code_of_a_known_class_is_passed_on() {
     for status in [100, 101, 199, 299, 399, 418, 499, 599] {
-        assert_eq!(
-            accepts(format!("HTTP/1.1 {status} x\r\n\r\n").as_bytes()).status,
-            status
-        );
+        assert_eq!(accepts(format!("HTTP/1.1 {status} x\r\n\r\n").as_bytes()).status, status);
     }
 }
 
@@ -262,11 +208,7 @@ fn an_unknown_status_code_of_a_known_class_is_passed_on() {
 fn a_status_code_outside_100_to_599_is_refused() {
     for first in [0, 6, 7, 8, 9] {
         let shown = format!("HTTP/1.1 {first}");
-        refuses(
-            shown.as_bytes(),
-            b"00 x\r\n\r\n",
-            Misbehaviour::InvalidStatusCode,
-        );
+        refuses(shown.as_bytes(), b"00 x\r\n\r\n", Misbehaviour::InvalidStatusCode);
     }
 }
 
@@ -275,20 +217,13 @@ fn a_reason_phrase_may_be_empty_or_left_out_or_hold_obs_text() {
     assert_eq!(accepts(b"HTTP/1.1 200 \r\n\r\n").reason, b"");
     assert_eq!(accepts(b"HTTP/1.1 200\r\n\r\n").reason, b"");
     assert_eq!(accepts(b"HTTP/1.1 200\r\nA: b\r\n\r\n").reason, b"");
-    assert_eq!(
-        accepts(b"HTTP/1.1 200 X\xffZ\r\nA: b\r\n\r\n").reason,
-        b"X\xffZ"
-    );
+    assert_eq!(accepts(b"HTTP/1.1 200 X\xffZ\r\nA: b\r\n\r\n").reason, b"X\xffZ");
     assert_eq!(accepts(b"HTTP/1.1 200 a\tb c\r\n\r\n").reason, b"a\tb c");
 }
 
 #[test]
 fn more_than_one_space_between_the_parts_of_a_status_line_is_refused() {
-    refuses(
-        b"HTTP/1.1  ",
-        b"200 OK\r\n\r\n",
-        Misbehaviour::InvalidStatusLine,
-    );
+    refuses(b"HTTP/1.1  ", b"200 OK\r\n\r\n", Misbehaviour::InvalidStatusLine);
     // Behind the status code it is the first octet of the reason phrase, by the grammar.
     assert_eq!(accepts(b"HTTP/1.1 200  OK \r\n\r\n").reason, b" OK ");
 }
@@ -324,16 +259,8 @@ fn a_cr_without_lf_is_refused_wherever_it_stands() {
         refuses(b"HTTP/1.1 200 OK\r\nA: b\r\n\rX", b"");
         refuses(b"HTTP/1.1 200 OK\r\n\r\r", b"\n");
     }
-    refuses(
-        b"HTTP/1.1 200 OK\r\nTransfer\r",
-        b"Encoding: chunked\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 2\r",
-        b"00 OK\r\n\r\n",
-        Misbehaviour::InvalidStatusLine,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\nTransfer\r", b"Encoding: chunked\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 2\r", b"00 OK\r\n\r\n", Misbehaviour::InvalidStatusLine);
 }
 
 #[test]
@@ -352,22 +279,11 @@ fn behind_a_cr_that_ends_a_line_only_lf_is_taken() {
             let shown = [end, &[octet]].concat();
             let mut parser = HeadParser::default();
             let error = Error::PeerMisbehaved(Misbehaviour::InvalidLineEnding);
-            let expected = Err(Fault {
-                error,
-                at: shown.len(),
-            });
-            assert_eq!(
-                parser.parse(&shown, &LIMITS, every_leniency()),
-                expected,
-                "{shown:?}"
-            );
+            let expected = Err(Fault { error, at: shown.len() });
+            assert_eq!(parser.parse(&shown, &LIMITS, every_leniency()), expected, "{shown:?}");
         }
         let taken = [end, b"\n"].concat();
-        assert!(
-            HeadParser::default()
-                .parse(&taken, &LIMITS, every_leniency())
-                .is_ok()
-        );
+        assert!(HeadParser::default().parse(&taken, &LIMITS, every_leniency()).is_ok());
     }
 }
 
@@ -379,16 +295,8 @@ fn an_empty_line_before_the_status_line_is_refused() {
 
 #[test]
 fn whitespace_between_the_status_line_and_the_first_field_line_is_refused() {
-    refuses(
-        b"HTTP/1.1 200 OK\r\n ",
-        b"Content-Length: 42\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\n\t",
-        b"\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\n ", b"Content-Length: 42\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\n\t", b"\r\n\r\n", Misbehaviour::InvalidFieldLine);
 }
 
 // Field lines.
@@ -397,11 +305,7 @@ fn whitespace_between_the_status_line_and_the_first_field_line_is_refused() {
 fn a_field_name_is_a_token_and_not_empty() {
     let head = accepts(b"HTTP/1.1 200 OK\r\n!#$%&'*+-.^_`|~09azAZ: 1\r\n\r\n");
     assert_eq!(lines(&head.fields), [("!#$%&'*+-.^_`|~09azAZ", &b"1"[..])]);
-    refuses(
-        b"HTTP/1.1 200 OK\r\n:",
-        b" x\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\n:", b" x\r\n\r\n", Misbehaviour::InvalidFieldLine);
     for octet in (0..=255).filter(|&octet| !is_tchar(octet) && octet != b':' && octet != b'\n') {
         let shown = [&b"HTTP/1.1 200 OK\r\nab"[..], &[octet]].concat();
         refuses(&shown, b"c: d\r\n\r\n", Misbehaviour::InvalidFieldLine);
@@ -410,49 +314,21 @@ fn a_field_name_is_a_token_and_not_empty() {
 
 #[test]
 fn whitespace_before_the_colon_is_refused() {
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA ",
-        b": b\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA\t",
-        b": b\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nContent-Length ",
-        b": 5\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\nA ", b": b\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\nA\t", b": b\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\nContent-Length ", b": 5\r\n\r\n", Misbehaviour::InvalidFieldLine);
 }
 
 #[test]
 fn a_line_without_a_colon_is_refused_and_never_joined_or_skipped() {
-    refuses(
-        b"HTTP/1.1 200 OK\r\nfoo\r",
-        b"\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA: b\r\nno ",
-        b"colon\r\nC: d\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\nfoo\r", b"\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\nA: b\r\nno ", b"colon\r\nC: d\r\n\r\n", Misbehaviour::InvalidFieldLine);
 }
 
 #[test]
 fn sp_and_htab_around_a_value_are_not_part_of_it_and_nothing_else_is_trimmed() {
-    let head = accepts(
-        b"HTTP/1.1 200 OK\r\nA: \t b \t c\t \r\nD:\r\nE: \t \r\nF:g\r\nH: \xa0i\xa0\r\n\r\n",
-    );
-    let expected: [(&str, &[u8]); 5] = [
-        ("A", b"b \t c"),
-        ("D", b""),
-        ("E", b""),
-        ("F", b"g"),
-        ("H", b"\xa0i\xa0"),
-    ];
+    let head = accepts(b"HTTP/1.1 200 OK\r\nA: \t b \t c\t \r\nD:\r\nE: \t \r\nF:g\r\nH: \xa0i\xa0\r\n\r\n");
+    let expected: [(&str, &[u8]); 5] = [("A", b"b \t c"), ("D", b""), ("E", b""), ("F", b"g"), ("H", b"\xa0i\xa0")];
     assert_eq!(lines(&head.fields), expected);
 }
 
@@ -471,45 +347,21 @@ fn control_octets_in_a_value_are_refused() {
 #[test]
 fn obs_text_in_a_value_is_passed_on_as_octets() {
     for octet in 0x80..=0xff {
-        let octets = [
-            &b"HTTP/1.1 200 OK\r\nA: "[..],
-            &[octet, b'x', octet],
-            b"\r\n\r\n",
-        ]
-        .concat();
-        assert_eq!(
-            lines(&accepts(&octets).fields),
-            [("A", &[octet, b'x', octet][..])]
-        );
+        let octets = [&b"HTTP/1.1 200 OK\r\nA: "[..], &[octet, b'x', octet], b"\r\n\r\n"].concat();
+        assert_eq!(lines(&accepts(&octets).fields), [("A", &[octet, b'x', octet][..])]);
     }
 }
 
 #[test]
 fn line_folding_is_refused() {
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA: b\r\n ",
-        b"c\r\n\r\n",
-        Misbehaviour::LineFolding,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA: b\r\n\t",
-        b"\r\n\r\n",
-        Misbehaviour::LineFolding,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\nA: b\r\n ", b"c\r\n\r\n", Misbehaviour::LineFolding);
+    refuses(b"HTTP/1.1 200 OK\r\nA: b\r\n\t", b"\r\n\r\n", Misbehaviour::LineFolding);
 }
 
 #[test]
 fn field_lines_keep_their_order_their_duplicates_and_their_letter_case() {
-    let head = accepts(
-        b"HTTP/1.1 200 OK\r\nset-Cookie: a\r\nX: 1\r\nSet-Cookie: b\r\nx: 2\r\nX: 1\r\n\r\n",
-    );
-    let expected: [(&str, &[u8]); 5] = [
-        ("set-Cookie", b"a"),
-        ("X", b"1"),
-        ("Set-Cookie", b"b"),
-        ("x", b"2"),
-        ("X", b"1"),
-    ];
+    let head = accepts(b"HTTP/1.1 200 OK\r\nset-Cookie: a\r\nX: 1\r\nSet-Cookie: b\r\nx: 2\r\nX: 1\r\n\r\n");
+    let expected: [(&str, &[u8]); 5] = [("set-Cookie", b"a"), ("X", b"1"), ("Set-Cookie", b"b"), ("x", b"2"), ("X", b"1")];
     assert_eq!(lines(&head.fields), expected);
 }
 
@@ -522,16 +374,10 @@ fn unknown_fields_are_passed_on() {
 #[test]
 fn a_strict_head_that_is_there_as_a_whole_is_read_at_once() {
     let octets = b"HTTP/1.1 200 OK\r\nA: b\r\nC:\r\n\r\n";
-    let limits = HeadLimits {
-        octets_max: octets.len(),
-        field_lines_max: 2,
-    };
+    let limits = HeadLimits { octets_max: octets.len(), field_lines_max: 2 };
     let head = accepts(octets);
     assert_eq!(whole(octets, &limits), Some((head.clone(), octets.len())));
-    assert_eq!(
-        whole(&[&octets[..], b"HTTP"].concat(), &limits),
-        Some((head, octets.len()))
-    );
+    assert_eq!(whole(&[&octets[..], b"HTTP"].concat(), &limits), Some((head, octets.len())));
     assert_eq!(whole(&octets[..octets.len() - 1], &limits), None);
     // What `httparse` lets through, or we limit, is left to the exact reader.
     for octets in [
@@ -576,45 +422,23 @@ fn every_change_of_one_octet_is_read_alike_whole_and_in_parts() {
 fn a_head_longer_than_its_limit_is_refused_at_the_first_octet_too_many() {
     let octets = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
     for octets_max in 0..octets.len() {
-        let limits = HeadLimits {
-            octets_max,
-            ..LIMITS
-        };
+        let limits = HeadLimits { octets_max, ..LIMITS };
         let error = Error::LimitExceeded(Limit::HeadOctets);
-        let expected = Err(Fault {
-            error,
-            at: octets_max + 1,
-        });
+        let expected = Err(Fault { error, at: octets_max + 1 });
         assert_eq!(read_with(octets, limits, strict()), expected);
     }
-    let limits = HeadLimits {
-        octets_max: octets.len(),
-        ..LIMITS
-    };
+    let limits = HeadLimits { octets_max: octets.len(), ..LIMITS };
     assert!(matches!(read_with(octets, limits, strict()), Ok(Some(_))));
 }
 
 #[test]
 fn a_line_without_an_end_is_bounded_by_the_same_limit() {
-    let limits = HeadLimits {
-        octets_max: 256,
-        ..LIMITS
-    };
-    let expected = Err(Fault {
-        error: Error::LimitExceeded(Limit::HeadOctets),
-        at: 257,
-    });
-    for start in [
-        "HTTP/1.1 200 ",
-        "HTTP/1.1 200 OK\r\n",
-        "HTTP/1.1 200 OK\r\nA:",
-    ] {
+    let limits = HeadLimits { octets_max: 256, ..LIMITS };
+    let expected = Err(Fault { error: Error::LimitExceeded(Limit::HeadOctets), at: 257 });
+    for start in ["HTTP/1.1 200 ", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA:"] {
         let octets = format!("{start}{}", "a".repeat(400));
         assert_eq!(read_with(octets.as_bytes(), limits, strict()), expected);
-        assert_eq!(
-            read_with(octets.as_bytes(), limits, every_leniency()),
-            expected
-        );
+        assert_eq!(read_with(octets.as_bytes(), limits, every_leniency()), expected);
     }
 }
 
@@ -622,52 +446,31 @@ fn a_line_without_an_end_is_bounded_by_the_same_limit() {
 fn one_field_line_too_many_is_refused_at_its_first_octet() {
     let start = b"HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n";
     for leniency in [strict(), every_leniency()] {
-        let limits = HeadLimits {
-            field_lines_max: 2,
-            ..LIMITS
-        };
-        let expected = Err(Fault {
-            error: Error::LimitExceeded(Limit::FieldLines),
-            at: start.len() + 1,
-        });
+        let limits = HeadLimits { field_lines_max: 2, ..LIMITS };
+        let expected = Err(Fault { error: Error::LimitExceeded(Limit::FieldLines), at: start.len() + 1 });
         let octets = [&start[..], b"E: f\r\n\r\n"].concat();
         assert_eq!(read_with(&octets, limits, leniency), expected);
         let octets = [&start[..], b"\r\n"].concat();
         assert!(matches!(read_with(&octets, limits, leniency), Ok(Some(_))));
     }
     // Lines that are left out are work too.
-    let limits = HeadLimits {
-        field_lines_max: 2,
-        ..LIMITS
-    };
-    let expected = Err(Fault {
-        error: Error::LimitExceeded(Limit::FieldLines),
-        at: 26,
-    });
+    let limits = HeadLimits { field_lines_max: 2, ..LIMITS };
+    let expected = Err(Fault { error: Error::LimitExceeded(Limit::FieldLines), at: 26 });
     let octets = b"HTTP/1.1 200 OK\r\n:1\r\n:2\r\n:3\r\n\r\n";
-    assert_eq!(
-        read_with(octets, limits, Leniency::SKIP_INVALID_LINES),
-        expected
-    );
+    assert_eq!(read_with(octets, limits, Leniency::SKIP_INVALID_LINES), expected);
 }
 
 #[test]
 fn as_many_field_lines_as_the_limit_allows_are_read() {
     for count in [0, 1, 15, 16, 17, 127, 128, 129, 1_000] {
-        let limits = HeadLimits {
-            field_lines_max: count,
-            ..LIMITS
-        };
+        let limits = HeadLimits { field_lines_max: count, ..LIMITS };
         let fields: Vec<_> = (0..count).map(|n| format!("N{n}: {n}\r\n")).collect();
         let octets = format!("HTTP/1.1 200 OK\r\n{}\r\n", fields.concat());
         for cut in [0, 1, octets.len() - 1] {
             let mut parser = HeadParser::default();
             let part = parser.parse(&octets.as_bytes()[..cut], &limits, strict());
             assert_eq!(part, Ok(None));
-            let (head, end) = parser
-                .parse(octets.as_bytes(), &limits, strict())
-                .unwrap()
-                .unwrap();
+            let (head, end) = parser.parse(octets.as_bytes(), &limits, strict()).unwrap().unwrap();
             assert_eq!((head.fields.len(), end), (count, octets.len()));
             for (n, (name, value)) in head.fields.iter().enumerate() {
                 assert_eq!(*name, format!("N{n}"));
@@ -679,15 +482,9 @@ fn as_many_field_lines_as_the_limit_allows_are_read() {
 
 #[test]
 fn the_cost_is_linear_in_the_octets_however_a_head_is_cut_up() {
-    let octets = format!(
-        "HTTP/1.1 200 OK\r\n{}",
-        "Field-Name: some value\r\n".repeat(1_000)
-    );
+    let octets = format!("HTTP/1.1 200 OK\r\n{}", "Field-Name: some value\r\n".repeat(1_000));
     let octets = octets.as_bytes();
-    let limits = HeadLimits {
-        octets_max: usize::MAX,
-        field_lines_max: usize::MAX,
-    };
+    let limits = HeadLimits { octets_max: usize::MAX, field_lines_max: usize::MAX };
     for leniency in [strict(), every_leniency()] {
         for step in [1, 2, 7, 1_000, octets.len()] {
             let mut parser = HeadParser::default();
@@ -709,10 +506,7 @@ fn the_parser_is_ready_for_the_next_head() {
             let mut parser = HeadParser::default();
             let (mut start, mut heads) = (0, Vec::new());
             for there in [cut, octets.len()] {
-                while let Some((head, end)) = parser
-                    .parse(&octets[start..there], &LIMITS, leniency)
-                    .unwrap()
-                {
+                while let Some((head, end)) = parser.parse(&octets[start..there], &LIMITS, leniency).unwrap() {
                     start += end;
                     heads.push((head.version, head.status, head.fields.len()));
                     if heads.len() == 2 {
@@ -720,10 +514,7 @@ fn the_parser_is_ready_for_the_next_head() {
                     }
                 }
             }
-            assert_eq!(
-                heads,
-                [(HttpVersion::Http11, 100, 0), (HttpVersion::Http10, 200, 1)]
-            );
+            assert_eq!(heads, [(HttpVersion::Http11, 100, 0), (HttpVersion::Http10, 200, 1)]);
             assert_eq!(&octets[start..], b"abc");
         }
     }
@@ -732,9 +523,7 @@ fn the_parser_is_ready_for_the_next_head() {
 #[test]
 fn what_has_failed_stays_failed() {
     let mut parser = HeadParser::default();
-    let fault = parser
-        .parse(b"HTTP/1.1 200 OK\n", &LIMITS, strict())
-        .unwrap_err();
+    let fault = parser.parse(b"HTTP/1.1 200 OK\n", &LIMITS, strict()).unwrap_err();
     for octets in [&b"HTTP/1.1 200 OK\r\n\r\n"[..], b"", b"HTTP/1.1 200 OK\n"] {
         assert_eq!(parser.parse(octets, &LIMITS, every_leniency()), Err(fault));
     }
@@ -755,30 +544,24 @@ fn no_leniency_applies_to_the_lines_that_frame_the_message() {
             refuses_with(shown.as_bytes(), rest.as_bytes(), every_leniency(), error);
         }
     };
-    refuses("NAME: 4\n", "\r\n", Misbehaviour::InvalidLineEnding);
     refuses("NAME: 4\r\n ", "2\r\n\r\n", Misbehaviour::LineFolding);
     refuses("NAME:\r\n\t", "42\r\n\r\n", Misbehaviour::LineFolding);
+    refuses("Connection: keep-alive,\r\n ", "close\r\n\r\n", Misbehaviour::LineFolding);
     refuses("NAME : 4\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
     refuses("NAME 4\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
     refuses("NAME: 4\x01\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
     refuses(" NAME: 4\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
     refuses("\x0bNAME: 4\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
     refuses(": x NAME: 4\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
-    refuses(
-        "X Y:\r\n NAME: 4\r\n",
-        "\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        "NAME: 4\r\nno colon\r\n \r\nX@: y\r\n NAME: 5\r\n",
-        "\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
+    refuses("X Y:\r\n NAME: 4\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
+    refuses("NAME: 4\r\nno colon\r\n \r\nX@: y\r\n NAME: 5\r\n", "\r\n", Misbehaviour::InvalidFieldLine);
 }
 
 #[test]
 fn with_bare_lf_a_line_may_end_in_lf_alone() {
     let bare = Leniency::BARE_LF;
+    let framed = accepts_with(b"HTTP/1.1 200 OK\nContent-Length: 4\n\n", bare);
+    assert_eq!(lines(&framed.fields), [("Content-Length", &b"4"[..])]);
     for octets in [
         &b"HTTP/1.1 200 OK\nA: b\nC:\n\n"[..],
         b"HTTP/1.1 200 OK\r\nA: b\nC:\r\n\n",
@@ -794,38 +577,22 @@ fn with_bare_lf_a_line_may_end_in_lf_alone() {
     refuses_with(b"HTTP/1.1 200 OK\nA: b\n ", b"c\n\n", bare, error);
     let error = Error::PeerMisbehaved(Misbehaviour::InvalidFieldLine);
     refuses_with(b"HTTP/1.1 200 OK\nA\n", b"\n", bare, error);
-    refuses_with(
-        b"\n",
-        b"HTTP/1.1 200 OK\n\n",
-        bare,
-        Error::PeerMisbehaved(Misbehaviour::NotHttp),
-    );
+    refuses_with(b"\n", b"HTTP/1.1 200 OK\n\n", bare, Error::PeerMisbehaved(Misbehaviour::NotHttp));
 }
 
 #[test]
 fn with_line_folding_a_continuation_is_joined_by_one_space() {
     let folding = Leniency::LINE_FOLDING;
-    let head = accepts_with(
-        b"HTTP/1.1 200 OK\r\nA: b \r\n \t c\t\r\n\td\r\nE:\r\n f\r\nG: h\r\n \r\nI:\r\n \r\n\r\n",
-        folding,
-    );
+    let head = accepts_with(b"HTTP/1.1 200 OK\r\nA: b \r\n \t c\t\r\n\td\r\nE:\r\n f\r\nG: h\r\n \r\nI:\r\n \r\n\r\n", folding);
     let expected: [(&str, &[u8]); 4] = [("A", b"b c d"), ("E", b"f"), ("G", b"h"), ("I", b"")];
     assert_eq!(lines(&head.fields), expected);
     // A continuation is not a field line of its own.
-    let head = accepts_with(
-        b"HTTP/1.1 200 OK\r\nA: b\r\n Content-Length: 5\r\n\r\n",
-        folding,
-    );
+    let head = accepts_with(b"HTTP/1.1 200 OK\r\nA: b\r\n Content-Length: 5\r\n\r\n", folding);
     assert_eq!(lines(&head.fields), [("A", &b"b Content-Length: 5"[..])]);
     let error = Error::PeerMisbehaved(Misbehaviour::InvalidFieldLine);
     refuses_with(b"HTTP/1.1 200 OK\r\n ", b"A: b\r\n\r\n", folding, error);
     let error = Error::PeerMisbehaved(Misbehaviour::InvalidFieldValue);
-    refuses_with(
-        b"HTTP/1.1 200 OK\r\nA: b\r\n \0",
-        b"\r\n\r\n",
-        folding,
-        error,
-    );
+    refuses_with(b"HTTP/1.1 200 OK\r\nA: b\r\n \0", b"\r\n\r\n", folding, error);
     let error = Error::PeerMisbehaved(Misbehaviour::InvalidLineEnding);
     refuses_with(b"HTTP/1.1 200 OK\r\nA: b\r\n c\n", b"\r\n", folding, error);
 }
@@ -857,20 +624,9 @@ fn with_skip_invalid_lines_a_line_that_is_no_field_line_is_left_out() {
         b"\x80",
         b"\x01: x",
     ] {
-        let octets = [
-            b"HTTP/1.1 200 OK\r\nA: b\r\n",
-            line,
-            b"\r\nC: d\r\n",
-            line,
-            b"\r\n\r\n",
-        ]
-        .concat();
+        let octets = [b"HTTP/1.1 200 OK\r\nA: b\r\n", line, b"\r\nC: d\r\n", line, b"\r\n\r\n"].concat();
         let head = accepts_with(&octets, skip);
-        assert_eq!(
-            lines(&head.fields),
-            [("A", &b"b"[..]), ("C", b"d")],
-            "{line:?}"
-        );
+        assert_eq!(lines(&head.fields), [("A", &b"b"[..]), ("C", b"d")], "{line:?}");
     }
     // RFC 9112 §2.2: such lines are dropped until a proper field line comes.
     let head = accepts_with(b"HTTP/1.1 200 OK\r\n A: b\r\n\t\r\nC: d\r\n\r\n", skip);
@@ -878,57 +634,23 @@ fn with_skip_invalid_lines_a_line_that_is_no_field_line_is_left_out() {
     let refuses = |shown: &[u8], rest: &[u8], why| {
         refuses_with(shown, rest, skip, Error::PeerMisbehaved(why));
     };
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA\0",
-        b"B: c\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA: \0",
-        b"\r\n\r\n",
-        Misbehaviour::InvalidFieldValue,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA B\0",
-        b": c\r\n\r\n",
-        Misbehaviour::InvalidFieldLine,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA B\n",
-        b"\r\n",
-        Misbehaviour::InvalidLineEnding,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\nA\0", b"B: c\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\n\0", b"\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\nA: \0", b"\r\n\r\n", Misbehaviour::InvalidFieldValue);
+    refuses(b"HTTP/1.1 200 OK\r\nA B\0", b": c\r\n\r\n", Misbehaviour::InvalidFieldLine);
+    refuses(b"HTTP/1.1 200 OK\r\nA B\n", b"\r\n", Misbehaviour::InvalidLineEnding);
     // A continuation belongs to a line: only the leniency for folding says what becomes of it.
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA: b\r\n ",
-        b"c\r\n\r\n",
-        Misbehaviour::LineFolding,
-    );
-    refuses(
-        b"HTTP/1.1 200 OK\r\nA B\r\n ",
-        b"c\r\n\r\n",
-        Misbehaviour::LineFolding,
-    );
+    refuses(b"HTTP/1.1 200 OK\r\nA: b\r\n ", b"c\r\n\r\n", Misbehaviour::LineFolding);
+    refuses(b"HTTP/1.1 200 OK\r\nA B\r\n ", b"c\r\n\r\n", Misbehaviour::LineFolding);
 }
 
 #[test]
 fn a_name_with_a_space_and_no_colon_is_left_out_where_that_is_tolerated() {
     let both = Leniency::SKIP_INVALID_LINES | Leniency::SPACE_BEFORE_COLON;
-    for line in [
-        &b"A B: c"[..],
-        b"A {: c",
-        b"A \x01: c",
-        b"A \x80",
-        b"A \t",
-        b"A",
-    ] {
+    for line in [&b"A B: c"[..], b"A {: c", b"A \x01: c", b"A \x80", b"A \t", b"A"] {
         let octets = [b"HTTP/1.1 200 OK\r\nA : b\r\n", line, b"\r\nC: d\r\n\r\n"].concat();
         let head = accepts_with(&octets, both);
-        assert_eq!(
-            lines(&head.fields),
-            [("A", &b"b"[..]), ("C", b"d")],
-            "{line:?}"
-        );
+        assert_eq!(lines(&head.fields), [("A", &b"b"[..]), ("C", b"d")], "{line:?}");
     }
     let error = Error::PeerMisbehaved(Misbehaviour::InvalidFieldLine);
     refuses_with(b"HTTP/1.1 200 OK\r\nA \0", b": b\r\n\r\n", both, error);
@@ -937,24 +659,15 @@ fn a_name_with_a_space_and_no_colon_is_left_out_where_that_is_tolerated() {
 #[test]
 fn a_line_that_is_left_out_takes_its_continuations_with_it() {
     let both = Leniency::SKIP_INVALID_LINES | Leniency::LINE_FOLDING;
-    let head = accepts_with(
-        b"HTTP/1.1 200 OK\r\nA B\r\n c\r\nD: e\r\nF: g\r\n h\x01\r\n i\r\nJ: k\r\n l\r\n\r\n",
-        both,
-    );
+    let head = accepts_with(b"HTTP/1.1 200 OK\r\nA B\r\n c\r\nD: e\r\nF: g\r\n h\x01\r\n i\r\nJ: k\r\n l\r\n\r\n", both);
     assert_eq!(lines(&head.fields), [("D", &b"e"[..]), ("J", b"k l")]);
 }
 
 #[test]
 fn with_leading_empty_line_one_is_skipped() {
     let leading = Leniency::LEADING_EMPTY_LINE;
-    for octets in [
-        &b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n"[..],
-        b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n",
-    ] {
-        assert_eq!(
-            lines(&accepts_with(octets, leading).fields),
-            [("A", &b"b"[..])]
-        );
+    for octets in [&b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"] {
+        assert_eq!(lines(&accepts_with(octets, leading).fields), [("A", &b"b"[..])]);
     }
     let not_http = Error::PeerMisbehaved(Misbehaviour::NotHttp);
     refuses_with(b"\r\n\r", b"\nHTTP/1.1 200 OK\r\n\r\n", leading, not_http);
@@ -968,8 +681,7 @@ fn with_leading_empty_line_one_is_skipped() {
 
 #[test]
 fn a_strict_head_is_read_alike_with_every_leniency() {
-    let octets =
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA:  b\tc \r\nTransfer-Encoding:x\r\nD:\r\n\r\n";
+    let octets = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA:  b\tc \r\nTransfer-Encoding:x\r\nD:\r\n\r\n";
     assert_eq!(accepts_with(octets, every_leniency()), accepts(octets));
 }
 
@@ -987,15 +699,8 @@ fn accepts_trailers(octets: &[u8], leniency: Leniency) -> Vec<FieldLine> {
 fn refuses_trailers(shown: &[u8], rest: &[u8], leniency: Leniency) {
     let octets = [shown, rest].concat();
     let error = Error::PeerMisbehaved(Misbehaviour::InvalidTrailer);
-    let expected = Err(Fault {
-        error,
-        at: shown.len(),
-    });
-    assert_eq!(
-        trailers_with(&octets, LIMITS, leniency),
-        expected,
-        "{octets:?}"
-    );
+    let expected = Err(Fault { error, at: shown.len() });
+    assert_eq!(trailers_with(&octets, LIMITS, leniency), expected, "{octets:?}");
 }
 
 #[test]
@@ -1045,45 +750,22 @@ fn a_trailer_section_has_the_same_limits_as_a_head() {
     let octets = b"A: b\r\nC: d\r\n\r\n";
     let section = octets.len() - 2;
     for octets_max in 0..section {
-        let limits = HeadLimits {
-            octets_max,
-            ..LIMITS
-        };
+        let limits = HeadLimits { octets_max, ..LIMITS };
         let error = Error::LimitExceeded(Limit::TrailerOctets);
-        let expected = Err(Fault {
-            error,
-            at: octets_max + 3,
-        });
+        let expected = Err(Fault { error, at: octets_max + 3 });
         assert_eq!(trailers_with(octets, limits, strict()), expected);
     }
-    let limits = HeadLimits {
-        octets_max: section,
-        field_lines_max: 2,
-    };
-    assert!(
-        matches!(trailers_with(octets, limits, strict()), Ok(Some((fields, _))) if fields.len() == 2)
-    );
-    let limits = HeadLimits {
-        field_lines_max: 1,
-        ..LIMITS
-    };
-    let expected = Err(Fault {
-        error: Error::LimitExceeded(Limit::FieldLines),
-        at: 7,
-    });
+    let limits = HeadLimits { octets_max: section, field_lines_max: 2 };
+    assert!(matches!(trailers_with(octets, limits, strict()), Ok(Some((fields, _))) if fields.len() == 2));
+    let limits = HeadLimits { field_lines_max: 1, ..LIMITS };
+    let expected = Err(Fault { error: Error::LimitExceeded(Limit::FieldLines), at: 7 });
     assert_eq!(trailers_with(octets, limits, strict()), expected);
 }
 
 #[test]
 fn a_limit_of_no_trailer_octets_allows_the_empty_section() {
-    let limits = HeadLimits {
-        octets_max: 0,
-        field_lines_max: 0,
-    };
-    assert_eq!(
-        trailers_with(b"\r\n", limits, strict()),
-        Ok(Some((Vec::new(), 2)))
-    );
+    let limits = HeadLimits { octets_max: 0, field_lines_max: 0 };
+    assert_eq!(trailers_with(b"\r\n", limits, strict()), Ok(Some((Vec::new(), 2))));
 }
 
 #[test]
