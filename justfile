@@ -81,11 +81,26 @@ fetch *ARGS: _fresh
 sandpiper *ARGS: _fresh
     @"{{ justfile_directory() }}/target/release/sandpiper" "$@"
 
-# Every test, with options for `cargo test`: `./dev test -- NAME`
+# Every test: of the core, of the component in its host, against real servers, in other languages
 [group('check')]
-test *ARGS: component test-servers
+test: component test-servers
+    @echo '=== the core, natively'
+    cargo test --package sandpiper-guest
+    @echo '=== the library, the program, and scenarios on the core and through the component'
+    cargo test --release {{ native }}
+    @echo '=== other languages'
+    tests/languages/run
+
+# The tests in Rust that have NAME in their name, with options for `cargo test`
+[group('check')]
+test-only *ARGS: component test-servers
     cargo test --package sandpiper-guest "$@"
     cargo test --release {{ native }} "$@"
+
+# The component in Node, Python and QuickJS, and composed with guests in these
+[group('check')]
+test-languages *ARGS: component
+    tests/languages/run "$@"
 
 # The core's own tests: seconds
 [group('check')]

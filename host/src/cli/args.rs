@@ -1,0 +1,414 @@
+//! The command line's grammar, and the text of `--help`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use sandpiper_host::Rule;
+use sandpiper_host::types::Endpoint;
+
+use super::target::parse_host_port;
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    every exchange completed
+  1    an exchange failed; with --fail also: a status was 400 or more
+  2    wrong arguments; nothing was sent
+  130  interrupted (Ctrl-C); 143: terminated
+  141  standard output was closed by its reader, as `head` does";
+
+const FETCH_AFTER: &str = "\
+Examples:
+  sandpiper fetch http://localhost:8000/
+  sandpiper fetch -i http://localhost:8000/a http://localhost:8000/b
+  sandpiper fetch -o 'page-{}.html' $(cat urls)
+  sandpiper fetch --json $(cat urls) | jq -r 'select(.ok) | .status'
+  sandpiper fetch -d '{\"a\": 1}' -H 'Content-Type: application/json' http://h/
+  tar c . | sandpiper fetch -T - http://localhost:8000/backup.tar
+
+Connections:
+  URLs of one origin (host and port) share one connection, and several origins
+  run at once. Requests go one at a time until a first whole HTTP/1.1 response
+  has shown that the server keeps the connection; then up to --depth are on the
+  wire together. Only idempotent requests are pipelined. When a server ends a
+  connection, requests that had not left move to a new one. Redirects are not
+  followed, and contents are written as they came: nothing is decompressed.
+
+Delivery: every failure says whether the server can have acted on the request.
+  not-sent          no octet of it left                     safe to repeat
+  unprocessed       the server declared that it did not     safe to repeat
+  unanswered        it left, nothing of a response came     if idempotent
+  response-started  part of a response came: it acted       not repeated
+
+Output:
+  Without -o contents go to standard output in the order of the URLs. A response
+  whose turn has not come is not read, so that memory stays small. -o writes to
+  a temporary file beside FILE and renames it when the response is whole: when a
+  request fails, a FILE that was there before stays as it was. On a terminal, a
+  long download shows a progress bar.
+
+Sandbox:
+  HTTP runs inside a WebAssembly component that can reach nothing but the
+  network, and there only the hosts and ports of the URLs (see --allow). See
+  also: sandpiper inspect, sandpiper demo.";
+
+const JSON_HELP: &str = "\
+Writes one JSON object per line and exchange, in the order of completion, instead of contents
+
+A completed exchange:
+  {\"index\":0,\"url\":…,\"ok\":true,\"status\":200,\"reason\":\"OK\",
+   \"version\":\"HTTP/1.1\",\"fields\":[[\"Server\",\"nginx\"],…],
+   \"content_base64\":\"…\",\"trailers\":[…],
+   \"interim\":[{\"status\":103,\"reason\":…,\"fields\":[…]}],
+   \"connection\":1,\"timing_ns\":{…}}
+A failed one:
+  {\"index\":0,\"url\":…,\"ok\":false,\"error\":\"peer-misbehaved\",
+   \"detail\":\"not-http\",\"delivery\":\"unanswered\",\"connection\":1}
+
+`index` counts the URLs from 0. Octets outside ASCII in `reason` and `fields` stand as Latin-1. `connection` is 0 when there was \
+none. `timing_ns` counts from the moment the request was queued: request_started, request_sent, response_started, response_head, \
+response_ended. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.";
+
+/// HTTP client connections as a WebAssembly component, from the shell.
+#[derive(Parser, Debug)]
+#[command(name = "sandpiper", version, disable_help_subcommand = true, max_term_width = 100, after_help = EXIT_STATUS)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Requests URLs: one connection per origin, pipelined where allowed.
+    #[command(after_help = EXIT_STATUS, after_long_help = format!("{FETCH_AFTER}\n\n{EXIT_STATUS}"))]
+    Fetch(Box<Fetch>),
+    /// Shows on one screen what pipelining and the sandbox do, with a server of its own on this machine.
+    ///
+    /// Starts a small HTTP server on a loopback port, and fetches a page with its resources from it through the component,
+    /// three times: a new connection for each request, one connection with one request at a time, and one connection
+    /// pipelined. Every number on the screen was measured in that run.
+    Demo(Demo),
+    /// Prints what a component may reach (its imports), what it offers (its exports), and its size.
+    Inspect(Inspect),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fetch {
+    /// What to request, such as `http://localhost:8000/path`
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+
+    /// Request method [default: GET; HEAD with -I, POST with -d, PUT with -T]
+    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method, help_heading = REQUEST)]
+    pub(crate) method: Option<String>,
+
+    /// Adds a field line; `-H 'Name:'` leaves out one that is added by default, `-H 'Name;'` sends it empty.
+    ///
+    /// Added by default: `User-Agent: sandpiper/…`, `Accept: */*`, with -d also
+    /// `Content-Type: application/x-www-form-urlencoded`; a line of the same name replaces it. The component adds what the
+    /// framing needs: Host, Content-Length or Transfer-Encoding, Connection. May be given several times.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = REQUEST)]
+    pub(crate) fields: Vec<FieldArgument>,
+
+    /// Sends DATA, the octets of FILE, or with `@-` those of standard input.
+    ///
+    /// Octets are sent as they are, and held in memory: -T streams. Given several times, they are joined with `&`.
+    #[arg(short = 'd', long = "data", value_name = "DATA|@FILE|@-", conflicts_with_all = ["upload", "head"], help_heading = REQUEST)]
+    pub(crate) data: Vec<String>,
+
+    /// Uploads FILE, or with `-` standard input, without holding it in memory.
+    ///
+    /// A file is sent with Content-Length; standard input, a pipe, and a file with --trailer are sent chunked.
+    #[arg(short = 'T', long = "upload-file", value_name = "FILE", conflicts_with = "head", help_heading = REQUEST)]
+    pub(crate) upload: Option<PathBuf>,
+
+    /// Adds a trailer line to a chunked upload (-T). May be given several times
+    #[arg(long = "trailer", value_name = "NAME: VALUE", requires = "upload", help_heading = REQUEST)]
+    pub(crate) trailers: Vec<FieldArgument>,
+
+    /// The requests may be repeated and pipelined although their method is not idempotent
+    #[arg(long, help_heading = REQUEST)]
+    pub(crate) idempotent: bool,
+
+    /// Asks first: sends `Expect: 100-continue`, and the content after `100 (Continue)`, or after one second
+    #[arg(long, help_heading = REQUEST)]
+    pub(crate) expect_continue: bool,
+
+    /// Asks to switch to PROTO (`Upgrade: PROTO`); after 101 standard input goes to the server and its octets to the output
+    #[arg(long, value_name = "PROTO", conflicts_with_all = ["data", "upload", "json"], help_heading = REQUEST)]
+    pub(crate) upgrade: Option<String>,
+
+    /// Request target instead of the URL's path and query, such as `*` with -X OPTIONS, or `host:port` with -X CONNECT
+    #[arg(long, value_name = "TARGET", help_heading = REQUEST)]
+    pub(crate) request_target: Option<String>,
+
+    /// Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index.
+    ///
+    /// The first -o is for the first URL, and so on; `-` is standard output. FILE appears when the response is whole, not before.
+    #[arg(short = 'o', long = "output", value_name = "FILE", conflicts_with = "json", help_heading = OUTPUT)]
+    pub(crate) outputs: Vec<String>,
+
+    /// Writes the heads of responses too, interim ones included, before the content
+    #[arg(short = 'i', long = "include", conflicts_with = "json", help_heading = OUTPUT)]
+    pub(crate) include: bool,
+
+    /// Requests with HEAD, and writes the head
+    #[arg(short = 'I', long = "head", help_heading = OUTPUT)]
+    pub(crate) head: bool,
+
+    /// Writes one JSON object per line and exchange, in the order of completion, instead of contents
+    #[arg(long, long_help = JSON_HELP, help_heading = OUTPUT)]
+    pub(crate) json: bool,
+
+    /// With --json, the most octets of content per exchange; more fails it [suffixes: K, M, G]
+    #[arg(long, value_name = "OCTETS", default_value = "64M", value_parser = octets, requires = "json", help_heading = OUTPUT)]
+    pub(crate) max_content: u64,
+
+    /// Shows on standard error what happens on the wire: `>` sent, `<` received, `*` what else
+    #[arg(short = 'v', long, help_heading = OUTPUT)]
+    pub(crate) verbose: bool,
+
+    /// Writes the log of every connection to FILE, one JSON object per line
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(crate) log: Option<PathBuf>,
+
+    /// Counts a status of 400 or more as a failure, and does not write its content
+    #[arg(short = 'f', long, help_heading = OUTPUT)]
+    pub(crate) fail: bool,
+
+    /// No progress bar
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) no_progress: bool,
+
+    /// The most time for each exchange, from queuing to the end of the response, in seconds such as 2.5.
+    ///
+    /// Waiting for the exchanges before it counts. Without this option, an exchange ends after 60 seconds in which no octet
+    /// moved.
+    #[arg(short = 'm', long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTION)]
+    pub(crate) max_time: Option<Duration>,
+
+    /// The most time to resolve a name and connect, in seconds [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTION)]
+    pub(crate) connect_timeout: Option<Duration>,
+
+    /// The most requests on one connection without a response, 1 to 1024; 1 turns pipelining off
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = CONNECTION)]
+    pub(crate) depth: u32,
+
+    /// How many requests a connection carries
+    #[arg(long, value_name = "HOW", value_enum, default_value = "learn", help_heading = CONNECTION)]
+    pub(crate) persistence: Persistence,
+
+    /// Repeats a failed request up to N times (0 to 1000), as far as its delivery allows.
+    ///
+    /// not-sent and unprocessed: any method. unanswered: idempotent methods. response-started, and what standard input
+    /// supplies: never. A deadline of --max-time is not repeated.
+    ///
+    /// Not counted, because nothing is repeated: a request that had not left when the server ended the connection in order
+    /// moves to a new connection. Without this option so does an idempotent one that the server declared unprocessed, by
+    /// `Connection: close` on a response before it; `--retry 0` turns that off.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = CONNECTION)]
+    pub(crate) retry: Option<u32>,
+
+    /// Connects to HOST:PORT instead of the host and port of the URLs; the requests stay the same
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_host_port, help_heading = CONNECTION)]
+    pub(crate) connect_to: Option<Endpoint>,
+
+    /// Allows the component to reach RULE, and what else is allowed this way, but nothing else.
+    ///
+    /// A rule is a name, `*.name`, an address or a network (10.0.0.0/8), with or without a port. Without this option: the
+    /// hosts and ports of the URLs, or that of --connect-to. May be given several times; for lists of URLs that somebody
+    /// else wrote.
+    #[arg(long, value_name = "RULE", help_heading = SANDBOX)]
+    pub(crate) allow: Vec<Rule>,
+
+    #[command(flatten)]
+    pub(crate) component: Component,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Resources of the page, 1 to 1000
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) resources: u32,
+
+    /// Simulated time of one round trip to the server, in milliseconds, 0 to 1000; 0 simulates none
+    #[arg(long, value_name = "MS", default_value = "10", value_parser = clap::value_parser!(u64).range(0..=1000))]
+    pub(crate) latency: u64,
+
+    /// Writes the measurements as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) component: Component,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) component: Component,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Component {
+    /// The component to run [default: the one that this program was built with]
+    #[arg(long = "component", value_name = "FILE", help_heading = SANDBOX)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+const REQUEST: &str = "Request";
+const OUTPUT: &str = "Output";
+const CONNECTION: &str = "Connection";
+const SANDBOX: &str = "Sandbox";
+
+/// `--persistence`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Persistence {
+    /// One: each is sent with `Connection: close`, on a connection of its own
+    Close,
+    /// Many, pipelined from the first on, without knowing that the server can
+    Assume,
+    /// Many; pipelined once a response has shown that the server keeps the connection
+    Learn,
+}
+
+/// What one `-H` or `--trailer` says about a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldArgument {
+    pub(crate) name: String,
+    /// `None`: the line that is added by default is left out.
+    pub(crate) value: Option<String>,
+}
+
+impl FromStr for FieldArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = match text.split_once(':') {
+            Some((name, value)) => {
+                let value = value.trim_matches([' ', '\t']);
+                (name, (!value.is_empty()).then_some(value))
+            }
+            None => match text.strip_suffix(';') {
+                Some(name) => (name, Some("")),
+                None => return Err("a colon is missing: write 'Name: value'".to_owned()),
+            },
+        };
+        if !is_token(name) {
+            return Err(format!("{name:?} is not a field name: letters, digits and !#$%&'*+-.^_`|~ make one (RFC 9110 §5.1)"));
+        }
+        if value.is_some_and(|value| value.chars().any(|character| character.is_ascii_control() && character != '\t')) {
+            return Err("the value holds a control character (RFC 9110 §5.5)".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), value: value.map(str::to_owned) })
+    }
+}
+
+fn method(text: &str) -> Result<String, String> {
+    if is_token(text) { Ok(text.to_owned()) } else { Err("not a method: a token is needed (RFC 9110 §9.1)".to_owned()) }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() && seconds <= SECONDS_MAX => Ok(duration),
+        _ => Err("more than 0 and at most 1e9 seconds".to_owned()),
+    }
+}
+
+/// About thirty years; in nanoseconds well below the 2^63 that mean "none".
+const SECONDS_MAX: f64 = 1e9;
+
+fn octets(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
+        _ => (text, 0),
+    };
+    let count: u64 = digits.parse().map_err(|_| "not a number of octets, such as 500K or 64M".to_owned())?;
+    count.checked_mul(1 << shift).filter(|&octets| octets <= CONTENT_OCTETS_MAX).ok_or_else(|| "at most 1G".to_owned())
+}
+
+/// `--max-content`: a component's whole memory is 4 GiB at most.
+const CONTENT_OCTETS_MAX: u64 = 1 << 30;
+
+/// In the FILE of `-o` it stands for the index of the URL.
+pub(crate) const INDEX_PLACEHOLDER: &str = "{}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetch(arguments: &[&str]) -> Result<Box<Fetch>, clap::Error> {
+        let all = ["sandpiper", "fetch"].iter().chain(arguments);
+        match Arguments::try_parse_from(all)?.command {
+            Command::Fetch(fetch) => Ok(fetch),
+            other => panic!("not fetch: {other:?}"),
+        }
+    }
+
+    fn field(text: &str) -> Result<(String, Option<String>), String> {
+        text.parse::<FieldArgument>().map(|field| (field.name, field.value))
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn field_arguments() {
+        assert_eq!(field("A: b"), Ok(("A".into(), Some("b".into()))));
+        assert_eq!(field("A:b:c \t"), Ok(("A".into(), Some("b:c".into()))));
+        assert_eq!(field("User-Agent:"), Ok(("User-Agent".into(), None)));
+        assert_eq!(field("X-Empty;"), Ok(("X-Empty".into(), Some("".into()))));
+        assert!(field("no colon").is_err());
+        assert!(field("two words: x").is_err());
+        assert!(field(": x").is_err());
+        assert!(field("A: b\r\nC: d").is_err());
+    }
+
+    #[test]
+    fn times_and_sizes() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        for wrong in ["0", "-1", "nan", "inf", "1e10", "", "2s"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(octets("64M"), Ok(64 << 20));
+        assert_eq!(octets("17"), Ok(17));
+        for wrong in ["", "M", "-1", "2G", "99999999999999999999", "1.5M"] {
+            assert!(octets(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn options_repeat_and_exclude_each_other() {
+        let both = fetch(&["-H", "A: 1", "-H", "B: 2", "-o", "x", "-o", "-", "http://h/1", "http://h/2"]).unwrap();
+        assert_eq!((both.fields.len(), both.outputs.len(), both.urls.len()), (2, 2, 2));
+        assert_eq!((both.depth, both.persistence, both.retry), (64, Persistence::Learn, None));
+        for wrong in [
+            &["http://h/", "--json", "-o", "x"][..],
+            &["http://h/", "--json", "-i"],
+            &["http://h/", "--depth", "0"],
+            &["http://h/", "--depth", "1025"],
+            &["http://h/", "--persistence", "maybe"],
+            &["http://h/", "-d", "x", "-T", "y"],
+            &["http://h/", "--trailer", "A: b"],
+            &["http://h/", "-X", "two words"],
+            &["http://h/", "--max-content", "1M"],
+            &[],
+        ] {
+            assert!(fetch(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a failed exchange is told as, on standard error: what happened, where, what is known about delivery, what to do.
+
+use std::fmt::Write as _;
+
+use sandpiper_host::Denied;
+use sandpiper_host::types::{Delivery, DnsProblem, Endpoint, Error, Failure, Limit, Timer, TlsProblem};
+
+/// A failed exchange, with what only the command line knows about it.
+#[derive(Debug)]
+pub(crate) struct Complaint<'a> {
+    pub(crate) index: usize,
+    pub(crate) url: &'a str,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) failure: &'a Failure,
+    /// How often the request was sent again.
+    pub(crate) repeats: u32,
+    pub(crate) idempotent: bool,
+    /// What became of its output.
+    pub(crate) output: Option<&'a str>,
+    pub(crate) denied: &'a [Denied],
+}
+
+impl Complaint<'_> {
+    /// In full, with a line end after each line.
+    pub(crate) fn in_full(&self) -> String {
+        let Failure { delivery, phase, octets_sent, octets_received, .. } = self.failure;
+        let mut text = self.first_line();
+        _ = writeln!(
+            text,
+            "  where:    {}, while {}; {octets_sent} octets sent, {octets_received} received on the connection",
+            self.place(),
+            phase.what()
+        );
+        for denied in self.denied {
+            _ = writeln!(text, "  refused:  {denied}");
+        }
+        _ = writeln!(text, "  delivery: {}: {}; {}", delivery.name(), delivery.what(), delivery.advice());
+        if self.repeats > 0 {
+            _ = writeln!(text, "  repeats:  tried {} times in all", self.repeats + 1);
+        }
+        if let Some(output) = self.output {
+            _ = writeln!(text, "  output:   {output}");
+        }
+        _ = writeln!(text, "  advice:   {}", self.advice());
+        text
+    }
+
+    /// For one that fails like the one before it.
+    pub(crate) fn in_short(&self) -> String {
+        let mut text = self.first_line();
+        _ = write!(text, "  where:    {}; delivery {}", self.place(), self.failure.delivery.name());
+        if let Some(output) = self.output {
+            _ = write!(text, "; {output}");
+        }
+        text.push('\n');
+        text
+    }
+
+    fn first_line(&self) -> String {
+        format!("sandpiper: [{}] {}: {}\n", self.index, self.url, self.failure.error.sentence())
+    }
+
+    fn place(&self) -> String {
+        match self.failure.connection {
+            0 => "no connection".to_owned(),
+            connection => format!("connection {connection} to {}", self.endpoint.authority()),
+        }
+    }
+
+    fn advice(&self) -> String {
+        let advice = option_advice(&self.failure.error).unwrap_or(self.failure.error.advice());
+        let may_repeat = match self.failure.delivery {
+            Delivery::NotSent | Delivery::Unprocessed => true,
+            Delivery::Unanswered => self.idempotent,
+            Delivery::ResponseStarted => false,
+        };
+        let again = may_repeat && self.repeats == 0 && is_passing(&self.failure.error);
+        if again { format!("{advice}; --retry 1 sends it again by itself") } else { advice.to_owned() }
+    }
+}
+
+/// Where an option of the command line is what to change.
+fn option_advice(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::Tls(TlsProblem::Unavailable) => "use an http:// URL, or put a proxy that does TLS in between",
+        Error::Denied(_) => "allow it with --allow, if it is to be reached",
+        Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time",
+        Error::TimedOut(Timer::Connect) => {
+            "check the address, and whether something drops the packets; or raise --connect-timeout"
+        }
+        Error::TimedOut(Timer::FirstOctet | Timer::BetweenOctets) => "if it may take longer, give --max-time",
+        Error::LimitExceeded(Limit::ContentOctets | Limit::CollectOctets) => "raise --max-content, or use -o instead of --json",
+        Error::Incomplete(_) => "ask for it again, if its delivery allows; if it stays so, ask whoever runs the server",
+        Error::Closed(_) => "ask for it again, if its delivery allows",
+        _ => return None,
+    })
+}
+
+/// Can another try end differently?
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Incomplete(_)
+            | Error::Closed(_)
+            | Error::Dns(DnsProblem::TemporaryFailure)
+            | Error::Connect(_)
+            | Error::TimedOut(Timer::Connect | Timer::FirstOctet)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use sandpiper_host::types::{ConnectProblem, Ending, Phase, Side};
+
+    use super::*;
+
+    fn complaint(error: Error, delivery: Delivery, idempotent: bool) -> String {
+        let failure = Failure {
+            error,
+            delivery,
+            phase: Phase::AwaitingResponse,
+            side: Side::Peer,
+            octets_sent: 50,
+            octets_received: 4,
+            connection: 3,
+        };
+        let complaint = Complaint {
+            index: 2,
+            url: "http://h/x",
+            endpoint: &Endpoint::plain("h", 80),
+            failure: &failure,
+            repeats: 0,
+            idempotent,
+            output: Some("none"),
+            denied: &[],
+        };
+        complaint.in_full()
+    }
+
+    #[test]
+    fn it_answers_every_question() {
+        let text = complaint(Error::Incomplete(Ending::Reset), Delivery::Unanswered, true);
+        let expected = "\
+sandpiper: [2] http://h/x: the connection was reset in the middle [incomplete(reset)]
+  where:    connection 3 to h:80, while the response was awaited; 50 octets sent, 4 received on the connection
+  delivery: unanswered: it was sent, at least in part, and nothing of a response came: the server may have acted on it; repeat it only if doing it twice does no harm
+  output:   none
+  advice:   ask for it again, if its delivery allows; if it stays so, ask whoever runs the server; --retry 1 sends it again by itself
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_repeat_is_advised_only_where_it_can_help_and_do_no_harm() {
+        let reset = || Error::Incomplete(Ending::Reset);
+        let refused = || Error::Connect(ConnectProblem::Refused);
+        assert!(complaint(refused(), Delivery::NotSent, false).contains("--retry"));
+        assert!(!complaint(reset(), Delivery::Unanswered, false).contains("--retry"));
+        assert!(!complaint(reset(), Delivery::ResponseStarted, true).contains("--retry"));
+        assert!(!complaint(Error::Tls(TlsProblem::Unavailable), Delivery::NotSent, true).contains("--retry"));
+    }
+}

@@ -1,0 +1,219 @@
+//! How exchanges end: completed, failed, repeated, given up.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use sandpiper_host::CallError;
+use sandpiper_host::types::{Delivery, Error, Failure, Phase, Side};
+
+use super::super::complaint::Complaint;
+use super::super::outgoing::Outgoing;
+use super::super::output::Destination;
+use super::super::retry::{Attempt, Verdict, decide};
+use super::{Active, Engine, Stop};
+
+/// The first wait before a connection that could not be made is tried again; it doubles each time.
+const REPEAT_DELAY: Duration = Duration::from_millis(250);
+const REPEAT_DELAY_DOUBLINGS_MAX: u32 = 5;
+
+impl Engine<'_> {
+    pub(super) async fn complete(&mut self, job: usize, mut active: Active, trailers: &[(String, Vec<u8>)]) -> Result<(), Stop> {
+        if let Err(error) = active.incoming.finish() {
+            self.active.insert(job, active);
+            return self.cannot_write(job, error).await;
+        }
+        let timing = if self.settings.form.json { Some(active.exchange.timing(&mut self.client).await?) } else { None };
+        self.report.complete(job, &active.incoming, trailers, active.link, timing.as_ref())?;
+        self.leave(job, active.link).await?;
+        self.end(job).await
+    }
+
+    /// The exchange is over as far as its connection is concerned.
+    pub(super) async fn leave(&mut self, job: usize, id: u64) -> Result<(), Stop> {
+        if self.starving == Some(job) {
+            self.starving = None;
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.active.remove(&job);
+            self.hungry.insert(link.origin);
+        }
+        self.retire(id).await
+    }
+
+    pub(super) async fn end(&mut self, job: usize) -> Result<(), Stop> {
+        self.states[job].ended = true;
+        self.unended -= 1;
+        if job != self.turn {
+            return Ok(());
+        }
+        self.advance_turn();
+        let link = self.active.get(&self.turn).and_then(|active| self.links.get_mut(&active.link));
+        match link {
+            Some(link) => Ok(link.resume(&mut self.client, &self.poll).await?),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn advance_turn(&mut self) {
+        let rest = self.plan.jobs.iter().zip(&self.states).skip(self.turn);
+        let passed = rest.take_while(|(job, state)| state.ended || job.destination != Destination::Stdout).count();
+        self.turn += passed;
+    }
+
+    /// What follows from a failure.
+    pub(super) async fn fail(
+        &mut self,
+        job: usize,
+        link: Option<u64>,
+        active: Option<Active>,
+        failure: Failure,
+    ) -> Result<(), Stop> {
+        let attempt = self.attempt(job, link, active.as_ref(), &failure).await?;
+        let verdict = decide(&failure, attempt);
+        if verdict == Verdict::GiveUp {
+            self.give_up(job, active, &failure).await?;
+        } else {
+            self.queue_again(job, active, verdict);
+        }
+        match link {
+            Some(id) => self.leave(job, id).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        job: usize,
+        link: Option<u64>,
+        active: Option<&Active>,
+        failure: &Failure,
+    ) -> Result<Attempt, Stop> {
+        let template = &self.plan.template;
+        let spent = active.and_then(|active| active.outgoing.as_ref()).is_some_and(Outgoing::is_spent);
+        let progress = match link.and_then(|id| self.links.get(&id)) {
+            Some(link) if matches!(failure.delivery, Delivery::NotSent | Delivery::Unprocessed) => {
+                link.conn.info(&mut self.client).await?.requests > 0
+            }
+            _ => false,
+        };
+        Ok(Attempt {
+            idempotent: template.is_idempotent(),
+            replayable: !spent,
+            progress,
+            repeats: self.states[job].repeats,
+            repeats_max: self.settings.repeats_max,
+        })
+    }
+
+    fn queue_again(&mut self, job: usize, active: Option<Active>, verdict: Verdict) {
+        if let Some(mut active) = active {
+            active.incoming.abandon();
+        }
+        self.report.unfinished.forget(job);
+        let origin = self.plan.jobs[job].origin;
+        let waiting = &mut self.origins[origin];
+        waiting.jobs.insert(job);
+        self.hungry.insert(origin);
+        if let Verdict::Repeat { later } = verdict {
+            let repeats = self.states[job].repeats;
+            self.states[job].repeats += 1;
+            waiting.not_before =
+                later.then(|| Instant::now() + REPEAT_DELAY * 2_u32.pow(repeats.min(REPEAT_DELAY_DOUBLINGS_MAX)));
+        }
+    }
+
+    pub(super) async fn give_up(&mut self, job: usize, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
+        let output = active.and_then(|mut active| active.incoming.abandon());
+        let denied = if matches!(failure.error, Error::Denied(_)) { self.client.take_denied() } else { Vec::new() };
+        let urls = std::sync::Arc::clone(&self.report.urls);
+        let complaint = Complaint {
+            index: job,
+            url: &urls[job],
+            endpoint: &self.plan.endpoints[self.plan.jobs[job].origin],
+            failure,
+            repeats: self.states[job].repeats,
+            idempotent: self.plan.template.is_idempotent(),
+            output: output.as_deref(),
+            denied: &denied,
+        };
+        self.report.fail(&complaint)?;
+        self.end(job).await
+    }
+
+    /// A destination cannot be written. Standard output is everybody's.
+    pub(super) async fn cannot_write(&mut self, job: usize, error: io::Error) -> Result<(), Stop> {
+        match &self.plan.jobs[job].destination {
+            Destination::Stdout => Err(error.into()),
+            Destination::File(path) => self.abandon(job, &format!("cannot write {}: {error}", path.display())).await,
+        }
+    }
+
+    /// Something on this side failed: the exchange is of no use any more.
+    pub(super) async fn abandon(&mut self, job: usize, why: &str) -> Result<(), Stop> {
+        let Some(mut active) = self.active.remove(&job) else {
+            return Ok(());
+        };
+        active.exchange.cancel(&mut self.client).await?;
+        let failure = match active.exchange.head(&mut self.client).await {
+            Err(CallError::Http(failure)) => Some(failure),
+            Err(CallError::Host(error)) => return Err(error.into()),
+            // It was over already.
+            Ok(_) => None,
+        };
+        let output = active.incoming.abandon().map_or(String::new(), |output| format!("; {output}"));
+        self.report.abandon(job, &format!("{why}{output}"), failure.as_ref())?;
+        self.leave(job, active.link).await?;
+        self.end(job).await
+    }
+
+    /// Lets go of a connection that has nothing more to do.
+    pub(super) async fn retire(&mut self, id: u64) -> Result<(), Stop> {
+        let done = self.links.get(&id).is_some_and(|link| !link.accepting && link.active.is_empty());
+        if !done {
+            return Ok(());
+        }
+        if let Some(link) = self.links.remove(&id) {
+            self.log.take(&mut self.client, &link, &self.tokens, &self.report).await?;
+            link.conn.release(&mut self.client).await?;
+        }
+        Ok(())
+    }
+
+    /// The instance is gone, or of no use: every exchange that has not ended fails with it.
+    pub(crate) fn fail_all(&mut self) -> io::Result<()> {
+        let urls = std::sync::Arc::clone(&self.report.urls);
+        for (index, url) in urls.iter().enumerate() {
+            if self.states[index].ended {
+                continue;
+            }
+            let active = self.active.remove(&index);
+            let (delivery, connection) = match &active {
+                Some(active) if active.incoming.head().is_some() => (Delivery::ResponseStarted, active.link),
+                Some(active) => (Delivery::Unanswered, active.link),
+                None => (Delivery::NotSent, 0),
+            };
+            let phase = if active.is_some() { Phase::AwaitingResponse } else { Phase::Queued };
+            let failure = Failure {
+                error: Error::Internal,
+                delivery,
+                phase,
+                side: Side::Local,
+                octets_sent: 0,
+                octets_received: 0,
+                connection,
+            };
+            let output = active.and_then(|mut active| active.incoming.abandon());
+            self.report.fail(&Complaint {
+                index,
+                url,
+                endpoint: &self.plan.endpoints[self.plan.jobs[index].origin],
+                failure: &failure,
+                repeats: self.states[index].repeats,
+                idempotent: self.plan.template.is_idempotent(),
+                output: output.as_deref(),
+                denied: &[],
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! `sandpiper fetch`.
+
+use std::io;
+use std::sync::Arc;
+
+use sandpiper_host::Sandbox;
+
+use super::args::{Component, Fetch};
+use super::engine::{Engine, Settings, Stop};
+use super::incoming::{Form, Tunnel};
+use super::interrupt::end_on_signal;
+use super::link::LinkOptions;
+use super::output::Destination;
+use super::plan::Plan;
+use super::progress::Progress;
+use super::report::Report;
+use super::wire_log::WireLog;
+use super::{READER_GONE, USAGE, tell};
+
+/// The exit status.
+pub(crate) async fn run(fetch: &Fetch) -> u8 {
+    match prepare(fetch).await {
+        Ok((plan, engine_parts)) => drive(&plan, engine_parts).await,
+        Err(message) => {
+            tell(&format!("sandpiper: {message}\n"));
+            USAGE
+        }
+    }
+}
+
+struct Parts {
+    settings: Settings,
+    client: sandpiper_host::Client,
+    report: Report,
+    log: WireLog,
+}
+
+/// All that can be wrong before anything is sent.
+async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts), String> {
+    let plan = Plan::new(fetch)?;
+    let sandbox = sandbox(&fetch.component, &plan)?;
+    let log = WireLog::new(fetch.verbose, fetch.log.as_deref()).map_err(|error| format!("--log: {error}"))?;
+    let urls: Arc<[String]> = fetch.urls.iter().cloned().collect();
+    let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);
+    let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress);
+    let report = Report::new(urls, fetch.json, progress.clone());
+    end_on_signal(report.unfinished.clone(), progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
+    let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
+    let settings = Settings { links: LinkOptions::new(fetch), form: form(fetch, &plan), repeats_max: fetch.retry };
+    Ok((plan, Parts { settings, client, report, log }))
+}
+
+fn sandbox(component: &Component, plan: &Plan) -> Result<Sandbox, String> {
+    let builder = component.builder().policy(plan.policy.clone());
+    builder.build().map_err(|error| component.explain(&error))
+}
+
+fn form(fetch: &Fetch, plan: &Plan) -> Form {
+    let tunnel = match (plan.template.method.as_str(), &fetch.upgrade) {
+        ("CONNECT", _) => Tunnel::Connect,
+        (_, Some(_)) => Tunnel::Upgrade,
+        _ => Tunnel::Never,
+    };
+    Form { json: fetch.json, heads: fetch.include || fetch.head, fail: fetch.fail, tunnel }
+}
+
+async fn drive(plan: &Plan, Parts { settings, client, report, log }: Parts) -> u8 {
+    let progress = report.progress.clone();
+    let mut engine = match Engine::new(plan, settings, client, report, log).await {
+        Ok(engine) => engine,
+        Err(error) => {
+            tell(&format!("sandpiper: {error}\n"));
+            return 1;
+        }
+    };
+    let outcome = engine.run().await;
+    progress.clear();
+    match outcome {
+        Ok(()) => engine.report.exit_status(),
+        Err(stop) => stopped(&mut engine, stop),
+    }
+}
+
+fn stopped(engine: &mut Engine<'_>, stop: Stop) -> u8 {
+    let why = match stop {
+        Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return READER_GONE,
+        Stop::Output(error) => {
+            tell(&format!("sandpiper: standard output cannot be written: {error}; {}\n", engine.report.unfinished.describe()));
+            return 1;
+        }
+        Stop::Host(error) => error.to_string(),
+        Stop::Stalled => "the component has nothing to wait for, although exchanges have not ended".to_owned(),
+    };
+    tell(&format!("sandpiper: {why}\n"));
+    match engine.fail_all() {
+        Ok(()) => 1,
+        Err(_) => READER_GONE,
+    }
+}

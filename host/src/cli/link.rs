@@ -1,0 +1,145 @@
+//! One connection of a fetch.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sandpiper_host::types::Delivery;
+use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Persistence, Phase, Side};
+use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
+
+use super::args::{self, Fetch};
+use super::wire_log::LOG_ENTRIES_MAX;
+
+/// `limits.queue-length-max`, which is left at its default.
+const QUEUE_LENGTH_MAX: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) conn: ClientConn,
+    /// As the component numbers it.
+    pub(crate) id: u64,
+    pub(crate) origin: usize,
+    /// The exchanges on it that have not ended, by index.
+    pub(crate) active: BTreeSet<usize>,
+    pub(crate) accepting: bool,
+    /// Not in the poll, since the response that comes next on it is not yet to be read.
+    pub(crate) held: bool,
+}
+
+/// How connections are to be, by the command line.
+#[derive(Debug)]
+pub(crate) struct LinkOptions {
+    persistence: args::Persistence,
+    depth: u32,
+    connect: Option<Duration>,
+    log: bool,
+}
+
+impl LinkOptions {
+    pub(crate) fn new(fetch: &Fetch) -> Self {
+        let Fetch { persistence, depth, connect_timeout, .. } = *fetch;
+        Self { persistence, depth, connect: connect_timeout, log: fetch.verbose || fetch.log.is_some() }
+    }
+
+    /// Requests handed to one connection and not ended. Enough that the next ones are there before a pipeline runs dry, and
+    /// no more than the connection queues.
+    pub(crate) fn window(&self) -> usize {
+        match self.persistence {
+            args::Persistence::Close => 1,
+            _ => (2 * self.depth as usize).min(QUEUE_LENGTH_MAX),
+        }
+    }
+
+    /// Does a connection end with its first request?
+    pub(crate) fn is_single(&self) -> bool {
+        self.persistence == args::Persistence::Close
+    }
+
+    /// `again`: it is not the first to its origin. Then nothing is assumed: the one before may have died of being pipelined
+    /// (RFC 9112 §9.3.2).
+    fn conn_options(&self, again: bool) -> ConnOptions {
+        let persistence = match self.persistence {
+            args::Persistence::Close => Persistence::Close,
+            args::Persistence::Assume if !again => Persistence::Assume,
+            args::Persistence::Assume | args::Persistence::Learn => Persistence::Learn,
+        };
+        let connect = self.connect.map(nanoseconds);
+        ConnOptions {
+            persistence: Some(persistence),
+            pipeline_depth_max: Some(self.depth),
+            deadlines: connect.map(|connect| Deadlines { connect: Some(connect), ..Deadlines::default() }),
+            log_entries_max: self.log.then_some(LOG_ENTRIES_MAX),
+            ..ConnOptions::default()
+        }
+    }
+}
+
+impl Link {
+    /// Begins to connect, and has the poll drive the connection under its id.
+    ///
+    /// # Errors
+    /// Those of `client-conn.connect`.
+    pub(crate) async fn open(
+        client: &mut Client,
+        poll: &Poll,
+        endpoint: &Endpoint,
+        origin: usize,
+        options: &LinkOptions,
+        again: bool,
+    ) -> Result<Self, CallError<Error>> {
+        let conn = client.connect(endpoint, options.conn_options(again)).await?;
+        let id = conn.info(client).await?.id;
+        poll.insert(client, &conn, id).await?;
+        Ok(Self { conn, id, origin, active: BTreeSet::new(), accepting: true, held: false })
+    }
+
+    pub(crate) async fn hold(&mut self, client: &mut Client, poll: &Poll) -> Result<(), HostError> {
+        if !self.held {
+            self.held = true;
+            poll.remove(client, &self.conn).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn resume(&mut self, client: &mut Client, poll: &Poll) -> Result<(), CallError<Error>> {
+        if self.held {
+            self.held = false;
+            poll.insert(client, &self.conn, self.id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A failure of a request that no connection was there for.
+pub(crate) fn unconnected(error: Error) -> Failure {
+    Failure {
+        error,
+        delivery: Delivery::NotSent,
+        phase: Phase::Connecting,
+        side: Side::Local,
+        octets_sent: 0,
+        octets_received: 0,
+        connection: 0,
+    }
+}
+
+/// Spans from the command line are far from the end of the range.
+pub(crate) fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_connection_assumes() {
+        let of = |persistence, again| {
+            let options = LinkOptions { persistence, depth: 8, connect: None, log: false };
+            options.conn_options(again).persistence
+        };
+        assert_eq!(of(args::Persistence::Assume, false), Some(Persistence::Assume));
+        assert_eq!(of(args::Persistence::Assume, true), Some(Persistence::Learn));
+        assert_eq!(of(args::Persistence::Close, true), Some(Persistence::Close));
+    }
+}

@@ -1,0 +1,69 @@
+//! The command line.
+//!
+//! `fetch` reads its arguments (`args`), checks them as a whole (`plan`, `target`, `template`, `output`), and drives everything in one loop
+//! (`engine`), which keeps connections (`link`), what goes out (`outgoing`) and what comes in (`incoming`), decides about failures
+//! (`retry`) and tells how it came out (`report`, `complaint`, `json`, `progress`, `wire_log`, `interrupt`).
+
+mod args;
+mod complaint;
+mod component;
+mod demo;
+mod demo_server;
+mod engine;
+mod fetch;
+mod incoming;
+mod inspect;
+mod interrupt;
+mod json;
+mod link;
+mod outgoing;
+mod output;
+mod plan;
+mod progress;
+mod report;
+mod retry;
+mod target;
+mod template;
+mod wire_log;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// Wrong arguments; as clap ends with them too.
+const USAGE: u8 = 2;
+/// 128 and SIGPIPE: what a shell reports for programs that a closed pipe ends.
+const READER_GONE: u8 = 141;
+
+/// Writes to standard error. That nobody reads it is no reason to fail, as `eprintln` does.
+fn tell(text: &str) {
+    _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&format!("sandpiper: no runtime: {error}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = runtime.block_on(async {
+        match &arguments.command {
+            Command::Fetch(fetch) => fetch::run(fetch).await,
+            Command::Demo(demo) => demo::run(demo).await,
+            Command::Inspect(inspect) => inspect::run(inspect),
+        }
+    });
+    // A thread may still be reading standard input.
+    runtime.shutdown_background();
+    ExitCode::from(status)
+}
+
+/// The component runs on the main thread; these see to signals, and the demo's server.
+const WORKERS: usize = 2;

@@ -1,0 +1,115 @@
+//! How a fetch comes out: what is said about each exchange, and the exit status.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use sandpiper_host::types::{Error, ExchangeTiming, Failure, FieldLine};
+
+use super::complaint::Complaint;
+use super::incoming::Incoming;
+use super::interrupt::Unfinished;
+use super::json;
+use super::progress::Progress;
+use super::tell;
+
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) urls: Arc<[String]>,
+    pub(crate) progress: Progress,
+    pub(crate) unfinished: Unfinished,
+    json: bool,
+    failures: usize,
+    /// The last failure that was told in full.
+    told: Option<(Error, &'static str)>,
+}
+
+impl Report {
+    pub(crate) fn new(urls: Arc<[String]>, json: bool, progress: Progress) -> Self {
+        let unfinished = Unfinished::new(Arc::clone(&urls));
+        Self { urls, progress, unfinished, json, failures: 0, told: None }
+    }
+
+    /// 0, or 1 when an exchange failed.
+    pub(crate) fn exit_status(&self) -> u8 {
+        u8::from(self.failures > 0)
+    }
+
+    /// The response is whole, and where it was to go.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn complete(
+        &mut self,
+        index: usize,
+        incoming: &Incoming,
+        trailers: &[FieldLine],
+        connection: u64,
+        timing: Option<&ExchangeTiming>,
+    ) -> io::Result<()> {
+        if incoming.is_refused()
+            && let Some(head) = incoming.head()
+        {
+            let text = format!("status {} {}; --fail counts it as a failure", head.status, head.reason_text());
+            self.complain(index, &text);
+        }
+        self.end(index);
+        match timing
+            .and_then(|timing| json::completed(index, &self.urls[index], &incoming.collected, trailers, connection, timing))
+        {
+            Some(line) => self.print(&line),
+            None => Ok(()),
+        }
+    }
+
+    /// The exchange failed and is given up.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn fail(&mut self, complaint: &Complaint<'_>) -> io::Result<()> {
+        let Complaint { index, failure, .. } = *complaint;
+        let this = (failure.error, failure.delivery.name());
+        let text = if self.told == Some(this) { complaint.in_short() } else { complaint.in_full() };
+        self.told = Some(this);
+        self.progress.suspend(|| tell(&text));
+        self.failures += 1;
+        self.record(index, failure)
+    }
+
+    /// Something of this machine failed, and with it the exchange: a file.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn abandon(&mut self, index: usize, why: &str, failure: Option<&Failure>) -> io::Result<()> {
+        self.complain(index, why);
+        match failure {
+            Some(failure) => self.record(index, failure),
+            None => {
+                self.end(index);
+                Ok(())
+            }
+        }
+    }
+
+    fn record(&mut self, index: usize, failure: &Failure) -> io::Result<()> {
+        self.end(index);
+        match json::failed(index, &self.urls[index], failure).filter(|_| self.json) {
+            Some(line) => self.print(&line),
+            None => Ok(()),
+        }
+    }
+
+    fn complain(&mut self, index: usize, text: &str) {
+        self.failures += 1;
+        let url = &self.urls[index];
+        self.progress.suspend(|| tell(&format!("sandpiper: [{index}] {url}: {text}\n")));
+    }
+
+    fn end(&mut self, index: usize) {
+        self.unfinished.end(index);
+        self.progress.end_exchange();
+    }
+
+    fn print(&self, line: &str) -> io::Result<()> {
+        self.progress.suspend(|| writeln!(io::stdout(), "{line}"))
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a URL leads, with what a command line must refuse.
+
+use std::str::FromStr;
+
+use sandpiper_host::types::Endpoint;
+use sandpiper_host::{HostError, Location};
+
+/// A URL that can be requested.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
+    /// `Host`: the port is left out when it is the scheme's.
+    pub(crate) authority: String,
+    /// Origin-form: path and query.
+    pub(crate) request_target: String,
+}
+
+impl Target {
+    /// # Errors
+    /// A sentence that names the URL and says what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let location = Location::from_str(text).map_err(|error| explain(text, error))?;
+        if location.userinfo.is_some() {
+            return Err(format!("`{text}` holds credentials, which are never sent from a URL; use -H 'Authorization: …'"));
+        }
+        let authority = authority(&location.endpoint);
+        Ok(Self { endpoint: location.endpoint, authority, request_target: location.request_target })
+    }
+}
+
+fn explain(text: &str, error: HostError) -> String {
+    let HostError::InvalidUrl { reason, .. } = error else {
+        return error.to_string();
+    };
+    // `localhost:8000` parses as the scheme `localhost`.
+    let hint = if text.contains("://") || text.is_empty() { String::new() } else { format!("; write http://{text}") };
+    format!("`{text}` cannot be requested: {reason}{hint}")
+}
+
+fn authority(endpoint: &Endpoint) -> String {
+    let whole = endpoint.authority();
+    let default = if endpoint.tls.is_some() { ":443" } else { ":80" };
+    whole.strip_suffix(default).map(str::to_owned).unwrap_or(whole)
+}
+
+/// `host:port`, as in `--connect-to`.
+///
+/// # Errors
+/// A clause that says what is wrong with it.
+pub(crate) fn parse_host_port(text: &str) -> Result<Endpoint, String> {
+    let written = || "write host:port".to_owned();
+    let (_, port) = text.rsplit_once(':').ok_or_else(written)?;
+    if port.is_empty() || text.contains(['/', '?', '#', '@', '\\']) {
+        return Err(written());
+    }
+    match Location::from_str(&format!("http://{text}")) {
+        Ok(location) => Ok(location.endpoint),
+        Err(HostError::InvalidUrl { reason, .. }) => Err(reason.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> [String; 3] {
+        let target = Target::parse(url).unwrap();
+        [target.endpoint.authority(), target.authority, target.request_target]
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(parsed("http://example.com"), ["example.com:80", "example.com", "/"]);
+        assert_eq!(parsed("http://Example.COM:8080/a%20b?q=ä#part"), ["example.com:8080", "example.com:8080", "/a%20b?q=%C3%A4"]);
+        assert_eq!(parsed("http://[::1]:8000/"), ["[::1]:8000", "[::1]:8000", "/"]);
+        assert_eq!(parsed("http://[::1]/"), ["[::1]:80", "[::1]", "/"]);
+        assert_eq!(parsed("http://h:443/"), ["h:443", "h:443", "/"]);
+        assert_eq!(parsed("https://h/"), ["h:443", "h", "/"]);
+    }
+
+    #[test]
+    fn wrong_urls_are_named() {
+        for (url, why) in [
+            ("localhost:8000/a", "write http://localhost:8000/a"),
+            ("example.com", "write http://example.com"),
+            ("ftp://h/", "scheme"),
+            ("http://", "host"),
+            ("http://h:0/", "port"),
+            ("http://h:99999/", "port"),
+            ("http://user:secret@h/", "credentials"),
+            ("http://a b/", "host"),
+            ("", "scheme"),
+        ] {
+            let message = Target::parse(url).unwrap_err();
+            assert!(message.contains(why) && message.starts_with(&format!("`{url}`")), "{url}: {message}");
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        let parse = |text: &str| parse_host_port(text).map(|endpoint| endpoint.authority());
+        assert_eq!(parse("LOCALHOST:80"), Ok("localhost:80".to_owned()));
+        assert_eq!(parse("[::1]:80"), Ok("[::1]:80".to_owned()));
+        for wrong in ["localhost", "localhost:", "localhost:0", "localhost:x", "::1", ":80", "a b:80", "h:80/x"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Connections: see `client-conn` in `wit/client.wit`.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use crate::client::{Client, Handle, Parts};
+use crate::error::{ConnError, ExchangeError, HostError, flatten};
+use crate::exchange::Exchange;
+use crate::types::{ConnInfo, Failure, LogEntry, Request};
+
+/// One connection to one endpoint, and its ordered list of outstanding exchanges.
+///
+/// A connection that failed stays failed: it repeats its first error. Dropping this closes it, with the client's next
+/// call; [`ClientConn::release`] does so at once.
+///
+/// Every method gives [`HostError::WrongClient`] for another client, and [`HostError::Dead`] once the instance has
+/// ended.
+pub struct ClientConn {
+    handle: Handle,
+}
+
+impl ClientConn {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits until the connection is established or has failed. Returns at once when that has been decided.
+    ///
+    /// # Errors
+    /// `dns`, `connect`, `tls`, `denied`, `timed-out(connect)`, and what the connection has failed with since.
+    pub async fn wait_connected(&self, client: &mut Client) -> Result<(), ConnError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let answer = client.core.call(calls.client_conn().func_wait_connected(), (conn,)).await;
+        flatten(answer.map(|(answer,)| answer))
+    }
+
+    /// Queues a request, and writes it if its turn has come. `token` is the caller's own number for it.
+    ///
+    /// # Errors
+    /// All with delivery `not-sent`: `api-misuse`, `limit-exceeded`, `closed`, or what the connection failed with.
+    pub async fn send(&self, client: &mut Client, request: impl Borrow<Request>, token: u64) -> Result<Exchange, ExchangeError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let answer = client.core.call(calls.client_conn().func_send(), (conn, request.borrow(), token)).await;
+        let resource = flatten(answer.map(|(answer,)| answer))?;
+        Ok(Exchange::new(Handle::new(resource, client)))
+    }
+
+    /// The same for many requests, which leave in one write where they can; request *i* gets the token `first_token` +
+    /// *i*. The results are in the order of the requests.
+    ///
+    /// # Errors
+    /// Of the call as a whole; each request has its own result.
+    pub async fn send_all(
+        &self,
+        client: &mut Client,
+        requests: &[Request],
+        first_token: u64,
+    ) -> Result<Vec<Result<Exchange, Failure>>, HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (answers,) = client.core.call(calls.client_conn().func_send_all(), (conn, requests, first_token)).await?;
+        let exchange = |resource| Exchange::new(Handle::new(resource, client));
+        Ok(answers.into_iter().map(|answer| answer.map(exchange)).collect())
+    }
+
+    /// How many requests have no complete answer yet: on the wire and waiting.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn length(&self, client: &mut Client) -> Result<u32, HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (length,) = client.core.call(calls.client_conn().func_length(), (conn,)).await?;
+        Ok(length)
+    }
+
+    /// Would the next idempotent request without streamed content be written at once?
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn is_ready(&self, client: &mut Client) -> Result<bool, HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (ready,) = client.core.call(calls.client_conn().func_is_ready(), (conn,)).await?;
+        Ok(ready)
+    }
+
+    /// False while requests are accepted.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn is_closed(&self, client: &mut Client) -> Result<bool, HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (closed,) = client.core.call(calls.client_conn().func_is_closed(), (conn,)).await?;
+        Ok(closed)
+    }
+
+    /// Accepts no more requests; queued and outstanding ones go on, then the connection closes.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn shutdown(&self, client: &mut Client) -> Result<(), HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        client.core.call(calls.client_conn().func_shutdown(), (conn,)).await
+    }
+
+    /// Closes now. Queued and outstanding exchanges fail with `closed(local)`, each with its delivery.
+    /// [`ClientConn::info`] goes on working.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn close(&self, client: &mut Client) -> Result<(), HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        client.core.call(calls.client_conn().func_close(), (conn,)).await
+    }
+
+    /// The connection as it is now. Also after it has closed.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn info(&self, client: &mut Client) -> Result<ConnInfo, HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (info,) = client.core.call(calls.client_conn().func_info(), (conn,)).await?;
+        Ok(info)
+    }
+
+    /// Takes up to `entries_max` entries of the log, oldest first. Empty when `conn-options.log-entries-max` is 0.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn take_log(&self, client: &mut Client, entries_max: u32) -> Result<Vec<LogEntry>, HostError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (entries,) = client.core.call(calls.client_conn().func_take_log(), (conn, entries_max)).await?;
+        Ok(entries)
+    }
+
+    /// Takes the transport of a connection that is established, without closing it: after an upgrade, or between two
+    /// exchanges. The connection is then closed with `closed(taken)`.
+    ///
+    /// # Errors
+    /// - `api-misuse(requests-outstanding)`: a request is queued or outstanding, or octets wait to be sent.
+    /// - What the connection was closed with; `closed(local)` before it is established.
+    pub async fn into_parts(&self, client: &mut Client) -> Result<Parts, ConnError> {
+        let conn = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_streams();
+        let answer = client.core.call(calls.func_into_parts(), (conn,)).await;
+        let parts = flatten(answer.map(|(answer,)| answer))?;
+        Ok(client.core.store()?.data_mut().take_parts(parts)?)
+    }
+
+    /// Closes the connection and gives its handle back, now.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn release(self, client: &mut Client) -> Result<(), HostError> {
+        self.handle.of(client)?;
+        drop(self);
+        client.core.settle().await
+    }
+}
+
+impl fmt::Debug for ClientConn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConn").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! Runs the sandpiper component, an HTTP client inside a WebAssembly sandbox, under a policy.
+//!
+//! ```no_run
+//! use sandpiper_host::{ConnOptions, Request, Sandbox};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let sandbox = Sandbox::builder().allow("127.0.0.1:8080")?.memory_octets_max(64 << 20).build()?;
+//! let mut client = sandbox.instantiate().await?;
+//! let conn = client.connect("http://127.0.0.1:8080", ConnOptions::default()).await?;
+//! let response = conn.send(&mut client, Request::get("/"), 0).await?.collect(&mut client, 1 << 20).await?;
+//! println!("{} {}", response.head.status, String::from_utf8_lossy(&response.content));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is what
+//!
+//! | | |
+//! |---|---|
+//! | [`Sandbox`] | the compiled component, the policy and the limits; cheap to clone, shared by threads |
+//! | [`Client`] | one instance with its own memory: connections in it share a fate, instances do not |
+//! | [`ClientConn`], [`Exchange`], [`Poll`], [`Origin`] | handles into one client; every call takes the client that they are from |
+//! | [`types`] | the values that go in and out, as `wit/types.wit` documents them |
+//!
+//! # What the component can reach
+//!
+//! Nothing but the clock and TCP sockets, and no address that the [`Policy`] does not admit: it denies everything until
+//! something is allowed. The component is given exactly the interfaces that it imports, and no file, variable, argument
+//! or random number.
+//!
+//! # Errors
+//!
+//! What HTTP can answer with is a [`CallError::Http`], with the error or failure of the WIT package inside; the client
+//! goes on. [`CallError::Host`] means that the call itself failed. After a [`HostError::Dead`] the client's instance is
+//! gone and every call says so again; other clients, and the [`Sandbox`], are not affected.
+//!
+//! # Calls
+//!
+//! Every call is a future for a tokio runtime with I/O and time enabled. A call that computes without waiting yields to
+//! the runtime every [10 ms](limits::TICK), and ends the instance after [`SandboxBuilder::compute_time_max`].
+//!
+//! **Dropping a call's future before it is done ends the instance**: what the component was doing cannot be undone. To
+//! wait for a bounded time, use the deadlines of the request or the timeout of [`Poll::wait`]. To wait beside something
+//! else, in a `select!`, use [`Client::ready`], which waits outside of the component and may be dropped.
+
+mod bindings;
+mod client;
+mod conn;
+mod endpoint;
+mod error;
+mod exchange;
+mod lookup;
+mod message;
+mod options;
+mod poll;
+mod report;
+mod sandbox;
+mod state;
+mod text;
+
+pub mod limits;
+pub mod policy;
+
+pub use client::{Client, Parts};
+pub use conn::ClientConn;
+pub use endpoint::Location;
+pub use error::{CallError, ConnError, Death, DeathCause, ExchangeError, HostError};
+pub use exchange::Exchange;
+pub use limits::ClientLimits;
+pub use message::fields_named;
+pub use policy::{Denied, Policy, Rule};
+pub use poll::{Origin, Poll};
+pub use report::Report;
+pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
+
+/// The values of `wit/types.wit`, and those of `wit/client.wit`. The WIT files document every field and case.
+pub mod types {
+    pub use crate::bindings::client::{Completion, ConnEvent, Event, ExchangeEvent, PollInfo, PollOptions, Readiness};
+    pub use crate::bindings::types::{
+        Chunk, CloseReason, ConnInfo, ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Ending,
+        Endpoint, Error, ExchangeTiming, Failure, FieldLine, HttpVersion, Incompatibility, Leniency, Limit, Limits, LogEntry,
+        LogEvent, Misbehaviour, Misuse, Nanoseconds, Persistence, PersistenceLearnt, Phase, Request, RequestContent,
+        RequestOptions, Response, ResponseHead, Side, Timer, TlsOptions, TlsProblem,
+    };
+}
+
+pub use types::{
+    Chunk, ConnOptions, Deadlines, Delivery, Endpoint, Failure, PollOptions, Request, RequestContent, RequestOptions, Response,
+    ResponseHead,
+};
+
+/// The component that this crate was built with, as a WebAssembly component in its binary form.
+pub const COMPONENT: &[u8] = include!(concat!(env!("OUT_DIR"), "/component.rs"));

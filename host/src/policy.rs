@@ -1,0 +1,170 @@
+//! Which names may be looked up, and which addresses may be connected to.
+//!
+//! Two questions are asked, at two moments:
+//!
+//! 1. **At the lookup**: does a rule admit this name? If so, its answers are remembered for this client, with the ports
+//!    of the rules that admitted it.
+//! 2. **At the connect**: does a rule admit this address and port, or was it the answer for a name that is allowed this
+//!    port?
+//!
+//! The second question is asked of the very address that the socket is about to use. A name that resolves to something
+//! else the next time (DNS rebinding) therefore gains nothing that it would not have gained the first time, and an
+//! address that no lookup of this client gave is refused however the component came by it.
+//!
+//! A rule for a name trusts whoever answers for that name. [`Policy::deny_private_answers`] takes that back for
+//! addresses that are not public; [`Policy::allow_public`] never extends to them.
+mod public;
+mod reach;
+mod rule;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+pub use public::is_public;
+pub(crate) use reach::Reach;
+pub use rule::Rule;
+use rule::canonical_name;
+
+/// What may be reached. A new one admits nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    rules: Vec<Rule>,
+    public: bool,
+    any: bool,
+    deny_private_answers: bool,
+}
+
+/// Something that the component wanted to reach and may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// To look up a name.
+    Name(String),
+    /// To connect to an address.
+    Address(SocketAddr),
+    /// To connect to what a name resolved to, since it is not a public address.
+    PrivateAnswer {
+        /// The name.
+        name: String,
+        /// The answer.
+        address: IpAddr,
+    },
+    /// To listen, or to choose its own local address.
+    Bind(SocketAddr),
+}
+
+impl Policy {
+    /// Admits nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Admits what the rule says, beside what is admitted already.
+    pub fn allow(&mut self, rule: Rule) -> &mut Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Admits every name, and every address that is reached over the public internet, at every port: what a host wants
+    /// that fetches URLs of strangers. Private, local and special addresses stay out, whatever name leads to them.
+    pub fn allow_public(&mut self) -> &mut Self {
+        self.public = true;
+        self
+    }
+
+    /// Admits every name and every address, those of this machine and its network included. Whoever chooses the
+    /// requests then reaches everything that this process can reach.
+    pub fn dangerous_allow_any_address(&mut self) -> &mut Self {
+        self.any = true;
+        self
+    }
+
+    /// Refuses private, local and special addresses that an allowed name resolves to, unless a rule admits the address
+    /// itself. For names whose owner is not trusted with the own network.
+    pub fn deny_private_answers(&mut self) -> &mut Self {
+        self.deny_private_answers = true;
+        self
+    }
+
+    /// May this name be looked up?
+    pub fn allows_name(&self, name: &str) -> bool {
+        self.any || self.public || self.ports_of(&canonical_name(name)).next().is_some()
+    }
+
+    /// May this address be connected to, without a lookup?
+    pub fn allows_address(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        self.any || (self.public && is_public(ip)) || self.rules.iter().any(|rule| rule.admits_address(ip, address.port()))
+    }
+
+    /// The ports that the rules for this name open. `None`: every port.
+    fn ports_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Option<u16>> + 'a {
+        self.rules.iter().filter(move |rule| rule.admits_name(name)).map(|rule| rule.port)
+    }
+
+    /// May the answer be used under the rules for the name that it answers?
+    fn allows_answer(&self, answer: IpAddr) -> bool {
+        !self.deny_private_answers || is_public(answer)
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "the policy does not allow to look up {name}"),
+            Self::Address(address) => write!(f, "the policy does not allow to connect to {address}"),
+            Self::PrivateAnswer { name, address } => {
+                write!(f, "{name} resolves to {address}, and the policy does not allow names to lead to such addresses")
+            }
+            Self::Bind(address) => write!(f, "the policy does not allow to listen, or to bind to {address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(rules: &[&str]) -> Policy {
+        let mut policy = Policy::new();
+        for rule in rules {
+            policy.allow(rule.parse().expect(rule));
+        }
+        policy
+    }
+
+    fn at(address: &str) -> SocketAddr {
+        address.parse().expect(address)
+    }
+
+    #[test]
+    fn names_are_compared_whole_and_without_regard_to_case() {
+        let policy = policy(&["example.com:80", "*.example.org"]);
+        for name in ["example.com", "EXAMPLE.com", "example.com.", "a.example.org", "a.b.Example.org."] {
+            assert!(policy.allows_name(name), "{name}");
+        }
+        for name in
+            ["a.example.com", "notexample.com", "example.com.evil", "example.org", ".example.org", "notexample.org", "", "a b"]
+        {
+            assert!(!policy.allows_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_ports_are_compared() {
+        let policy = policy(&["192.0.2.1:80", "10.0.0.0/8:443", "[2001:db8::/32]:80", "198.51.100.7"]);
+        for address in ["192.0.2.1:80", "10.255.0.1:443", "[2001:db8:ffff::1]:80", "198.51.100.7:1", "[::ffff:192.0.2.1]:80"] {
+            assert!(policy.allows_address(at(address)), "{address}");
+        }
+        for address in ["192.0.2.1:81", "192.0.2.2:80", "11.0.0.1:443", "10.0.0.1:80", "[2001:db9::1]:80", "[::a00:1]:443"] {
+            assert!(!policy.allows_address(at(address)), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_all_addresses_is_of_its_family_only() {
+        assert!(policy(&["0.0.0.0/0"]).allows_address(at("203.0.113.1:1")));
+        assert!(!policy(&["0.0.0.0/0"]).allows_address(at("[2001:db8::1]:1")));
+        assert!(policy(&["::/0"]).allows_address(at("[2001:db8::1]:1")));
+        assert!(!policy(&["::/0"]).allows_address(at("203.0.113.1:1")));
+    }
+}

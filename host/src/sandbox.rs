@@ -1,0 +1,354 @@
+//! The engine, the compiled component, and what its instances may do.
+
+use std::fmt;
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig};
+
+use crate::COMPONENT;
+use crate::bindings::ClientComponentPre;
+use crate::client::Client;
+use crate::error::{HostError, text};
+use crate::limits::{ClientLimits, Ticker};
+use crate::lookup::{Resolver, system_resolver};
+use crate::policy::{Policy, Rule};
+use crate::state::{GIVEN, State, link};
+
+/// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
+/// beforehand. The component is linked from its own module and two small adapters.
+const POOLED_PARTS_MAX: u32 = 8;
+
+/// The compiled component, the policy and the limits. Instances are made of it. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a sandbox and its clients have in common.
+pub(crate) struct Shared {
+    pub(crate) pre: ClientComponentPre<State>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) limits: ClientLimits,
+    pub(crate) resolver: Resolver,
+    pub(crate) ticker: Ticker,
+}
+
+/// Settings of a [`Sandbox`]. The defaults: the component of this crate, no address, [`ClientLimits::default`], the
+/// user's cache.
+#[derive(Clone)]
+#[must_use]
+pub struct SandboxBuilder {
+    policy: Policy,
+    limits: ClientLimits,
+    source: Source,
+    cache: CompiledCache,
+    pooled_clients: Option<u32>,
+    resolver: Resolver,
+}
+
+/// Where compiled components are kept, so that only the first start on a machine compiles. Whoever can write there can
+/// have this process run any code.
+///
+/// A cache that cannot be used is not an error: the component is then compiled at every start, in some hundred
+/// milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CompiledCache {
+    /// The user's cache directory for wasmtime, such as `~/.cache/wasmtime`.
+    #[default]
+    User,
+    /// This directory, which is made if it is not there. An absolute path.
+    Directory(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+#[derive(Clone)]
+enum Source {
+    Embedded,
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+impl Sandbox {
+    /// Begins with the defaults of [`SandboxBuilder`].
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder {
+            policy: Policy::new(),
+            limits: ClientLimits::default(),
+            source: Source::Embedded,
+            cache: CompiledCache::default(),
+            pooled_clients: None,
+            resolver: system_resolver(),
+        }
+    }
+
+    /// Makes an instance of the component, with a memory of its own, and nothing in it yet.
+    ///
+    /// # Errors
+    /// - [`HostError::Engine`]: no room for another instance ([`SandboxBuilder::pooled_clients`]), or no memory.
+    /// - [`HostError::Dead`]: the component trapped while it was set up, or needs more memory than it may have.
+    pub async fn instantiate(&self) -> Result<Client, HostError> {
+        Client::new(Arc::clone(&self.shared)).await
+    }
+
+    /// What the instances may reach.
+    pub fn policy(&self) -> &Policy {
+        &self.shared.policy
+    }
+
+    /// What each instance may use.
+    pub fn limits(&self) -> &ClientLimits {
+        &self.shared.limits
+    }
+
+    /// The interfaces that the component imports, with their versions: all that it can ever reach.
+    pub fn imports(&self) -> Vec<String> {
+        let pre = self.shared.pre.instance_pre();
+        imports_of(pre.component(), self.engine())
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.shared.pre.engine()
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { policy, limits, .. } = &*self.shared;
+        f.debug_struct("Sandbox").field("policy", policy).field("limits", limits).finish_non_exhaustive()
+    }
+}
+
+impl SandboxBuilder {
+    /// Admits what the rule says, such as `example.com:443`: see [`Rule`].
+    ///
+    /// # Errors
+    /// [`HostError::InvalidRule`].
+    pub fn allow(mut self, rule: &str) -> Result<Self, HostError> {
+        self.policy.allow(rule.parse::<Rule>()?);
+        Ok(self)
+    }
+
+    /// Admits the public internet: see [`Policy::allow_public`].
+    pub fn allow_public(mut self) -> Self {
+        self.policy.allow_public();
+        self
+    }
+
+    /// Admits everything: see [`Policy::dangerous_allow_any_address`].
+    pub fn dangerous_allow_any_address(mut self) -> Self {
+        self.policy.dangerous_allow_any_address();
+        self
+    }
+
+    /// Refuses private addresses that an allowed name resolves to: see [`Policy::deny_private_answers`].
+    pub fn deny_private_answers(mut self) -> Self {
+        self.policy.deny_private_answers();
+        self
+    }
+
+    /// Replaces the policy as a whole.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Replaces the limits as a whole.
+    pub fn limits(mut self, limits: ClientLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// See [`ClientLimits::memory_octets_max`].
+    pub fn memory_octets_max(mut self, octets: usize) -> Self {
+        self.limits.memory_octets_max = octets;
+        self
+    }
+
+    /// See [`ClientLimits::sockets_max`].
+    pub fn sockets_max(mut self, sockets: usize) -> Self {
+        self.limits.sockets_max = sockets;
+        self
+    }
+
+    /// See [`ClientLimits::compute_time_max`].
+    pub fn compute_time_max(mut self, time: Duration) -> Self {
+        self.limits.compute_time_max = time;
+        self
+    }
+
+    /// See [`ClientLimits::call_time_max`].
+    pub fn call_time_max(mut self, time: Duration) -> Self {
+        self.limits.call_time_max = Some(time);
+        self
+    }
+
+    /// See [`ClientLimits::fuel_per_call`].
+    pub fn fuel_per_call(mut self, units: u64) -> Self {
+        self.limits.fuel_per_call = Some(units);
+        self
+    }
+
+    /// Sets room aside for this many instances, 1 or more, which may then exist at once, and no more. Each takes
+    /// [`ClientLimits::memory_octets_max`] of address space. Making and dropping instances becomes cheaper.
+    pub fn pooled_clients(mut self, clients: u32) -> Self {
+        self.pooled_clients = Some(clients);
+        self
+    }
+
+    /// Runs another component than the embedded one, in binary form.
+    pub fn component_bytes(mut self, component: impl Into<Vec<u8>>) -> Self {
+        self.source = Source::Bytes(component.into());
+        self
+    }
+
+    /// Runs another component than the embedded one, from a file in binary form, which is read by
+    /// [`SandboxBuilder::build`].
+    pub fn component_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.source = Source::File(path.into());
+        self
+    }
+
+    /// Where the compiled component is kept.
+    pub fn cache(mut self, cache: CompiledCache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Resolves names in another way than this machine does. Asked only for names that the policy admits, in lower case
+    /// and Punycode, and never for addresses. An error of the kind `TimedOut` is one that may pass; an empty answer
+    /// means that there is no such name.
+    pub fn resolver<F, A>(mut self, resolve: F) -> Self
+    where
+        F: Fn(String) -> A + Send + Sync + 'static,
+        A: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
+    {
+        self.resolver = Arc::new(move |name| Box::pin(resolve(name)));
+        self
+    }
+
+    /// Compiles the component, or takes it from the cache. Blocks meanwhile: some milliseconds, or some hundred.
+    ///
+    /// # Errors
+    /// - [`HostError::Unreadable`], [`HostError::NotAComponent`], [`HostError::InvalidComponent`],
+    ///   [`HostError::ForeignImports`], [`HostError::WrongExports`]: the component is not one that can run here.
+    /// - [`HostError::Engine`].
+    pub fn build(self) -> Result<Sandbox, HostError> {
+        let engine = Engine::new(&self.config()).map_err(engine_error)?;
+        let component = self.compile(&engine)?;
+        let pre = prelink(&engine, &component)?;
+        let pre = ClientComponentPre::new(pre).map_err(|error| HostError::WrongExports(text(&error)))?;
+        let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
+        let Self { policy, limits, resolver, .. } = self;
+        Ok(Sandbox { shared: Arc::new(Shared { pre, policy: Arc::new(policy), limits, resolver, ticker }) })
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::new();
+        // The component uses no asynchrony of the component model, and calls cost half as much without.
+        config.concurrency_support(false);
+        config.epoch_interruption(true);
+        config.consume_fuel(self.limits.fuel_per_call.is_some());
+        config.cache(self.cache.open());
+        if let Some(clients) = self.pooled_clients {
+            config.allocation_strategy(pool(clients, &self.limits));
+        }
+        config
+    }
+
+    fn compile(&self, engine: &Engine) -> Result<Component, HostError> {
+        match &self.source {
+            Source::Embedded => compile(engine, COMPONENT),
+            Source::Bytes(component) => compile(engine, component),
+            Source::File(path) => match fs::read(path) {
+                Ok(component) => compile(engine, &component),
+                Err(error) => Err(HostError::Unreadable { path: path.display().to_string(), reason: error.to_string().into() }),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for SandboxBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, limits, cache, pooled_clients, .. } = self;
+        f.debug_struct("SandboxBuilder")
+            .field("policy", policy)
+            .field("limits", limits)
+            .field("cache", cache)
+            .field("pooled_clients", pooled_clients)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CompiledCache {
+    /// `None`: there is none, or it cannot be used.
+    fn open(&self) -> Option<Cache> {
+        let mut config = CacheConfig::new();
+        match self {
+            Self::User => {}
+            Self::Directory(path) => {
+                config.with_directory(path);
+            }
+            Self::Off => return None,
+        }
+        Cache::new(config).ok()
+    }
+}
+
+fn pool(clients: u32, limits: &ClientLimits) -> PoolingAllocationConfig {
+    let parts = clients.saturating_mul(POOLED_PARTS_MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(clients)
+        .total_core_instances(parts)
+        .total_memories(parts)
+        .total_tables(parts)
+        .total_stacks(clients)
+        .max_memory_size(limits.memory_octets_max);
+    pool
+}
+
+/// Tells what is not a component before the compiler does, which says it in its own words.
+fn compile(engine: &Engine, binary: &[u8]) -> Result<Component, HostError> {
+    match binary.get(..8) {
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => return Err(HostError::NotAComponent("a core module")),
+        Some([b'(', ..]) => return Err(HostError::NotAComponent("WebAssembly text")),
+        Some(_) => return Err(HostError::NotAComponent("another kind of file")),
+        None => return Err(HostError::NotAComponent("a file of less than eight octets")),
+    }
+    Component::new(engine, binary).map_err(|error| HostError::InvalidComponent(text(&error)))
+}
+
+fn prelink(engine: &Engine, component: &Component) -> Result<InstancePre<State>, HostError> {
+    let foreign: Vec<String> = imports_of(component, engine).into_iter().filter(|import| !is_given(import)).collect();
+    if !foreign.is_empty() {
+        return Err(HostError::ForeignImports { imports: foreign, reason: None });
+    }
+    let mut linker = Linker::new(engine);
+    link(&mut linker).map_err(engine_error)?;
+    linker
+        .instantiate_pre(component)
+        .map_err(|error| HostError::ForeignImports { imports: imports_of(component, engine), reason: Some(text(&error)) })
+}
+
+fn imports_of(component: &Component, engine: &Engine) -> Vec<String> {
+    component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Is this import, `package:name/interface@version`, among those that the component is given? Versions are for the
+/// linker to compare.
+fn is_given(import: &str) -> bool {
+    let interface = import.split_once('@').map_or(import, |(interface, _)| interface);
+    GIVEN.contains(&interface)
+}
+
+fn engine_error(error: wasmtime::Error) -> HostError {
+    HostError::Engine(text(&error))
+}

@@ -1,0 +1,9 @@
+//! The library against the component that it embeds, against components that misbehave, and against servers on the
+//! loopback interface.
+
+mod calls;
+mod containment;
+mod hostile;
+mod loading;
+mod reach;
+mod server;

@@ -1,0 +1,212 @@
+//! Every way to fail is its own error: which request, which connection, what is known, what to do.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use super::program::{Run, drain, names_in, run, scratch, start, wait};
+use super::server::{Server, dead_port};
+
+#[track_caller]
+fn fails(arguments: &[&str], words: &[&str]) -> Run {
+    run(&[&["fetch"], arguments].concat()).ended_with(1).complains_of(words)
+}
+
+#[test]
+fn a_wrong_url_ends_it_before_anything_is_sent() {
+    let server = Server::echo();
+    for wrong in ["http://h:99999/", "ftp://h/", "not a url", "localhost:80/x", "http://user:pw@h/"] {
+        let run = run(&["fetch", &server.url("/"), wrong]).ended_with(2).complains_of(&[wrong]);
+        assert_eq!(run.text(), "");
+    }
+    assert_eq!(server.accepted(), 0);
+}
+
+#[test]
+fn wrong_arguments_end_with_2() {
+    for arguments in
+        [&["fetch"][..], &["fetch", "--depth", "0", "http://h/"], &["fetch", "-H", "none", "http://h/"], &["nothing"], &[]]
+    {
+        run(arguments).ended_with(2);
+    }
+}
+
+#[test]
+fn https_says_that_there_is_no_tls() {
+    let server = Server::echo();
+    let secure = format!("https://{}/", server.address);
+    let run = fails(&[&secure, &server.url("/plain")], &["[0]", &secure, "tls(unavailable)", "no TLS", "not-sent"]);
+    assert_eq!(run.text(), "/plain");
+    let json = fails(&["--json", &secure], &["no TLS"]).json();
+    assert_eq!(
+        (&json[0]["error"], &json[0]["detail"], &json[0]["delivery"]),
+        (&"tls".into(), &"unavailable".into(), &"not-sent".into())
+    );
+}
+
+#[test]
+fn an_unknown_host() {
+    fails(&["http://no-such-host.invalid/"], &["[0] http://no-such-host.invalid/", "dns(", "connection 1", "not-sent"]);
+}
+
+#[test]
+fn a_refused_connection() {
+    let url = format!("http://{}/", dead_port());
+    fails(&[&url], &[&format!("[0] {url}"), "connect(refused)", "connection 1", "not-sent"]);
+}
+
+#[test]
+fn a_host_that_is_not_allowed() {
+    let (allowed, other) = (Server::echo(), Server::echo());
+    let allow = allowed.address.to_string();
+    let run = fails(
+        &["--allow", &allow, &allowed.url("/a"), &other.url("/b")],
+        &["[1]", &other.url("/b"), "denied(", "not-sent", "--allow"],
+    );
+    assert_eq!((run.text(), other.accepted()), ("/a", 0));
+}
+
+#[test]
+fn garbage() {
+    let server = Server::start(|_, mut connection| {
+        connection.request();
+        connection.write(b"SSH-2.0-OpenSSH_9.2\r\n");
+        connection.linger();
+    });
+    let run = fails(&[&server.url("/")], &["[0]", "peer-misbehaved(not-http)", "connection 1"]);
+    assert_eq!(run.text(), "");
+    let json = fails(&["--json", &server.url("/")], &[]).json();
+    assert_eq!(json[0]["ok"], false);
+    assert_eq!(
+        (&json[0]["error"], &json[0]["detail"], &json[0]["connection"]),
+        (&"peer-misbehaved".into(), &"not-http".into(), &1.into())
+    );
+    let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();
+    assert_eq!(keys.len(), 7, "{keys:?}");
+}
+
+fn stops_in_the_middle() -> Server {
+    Server::start(|_, mut connection| {
+        connection.request();
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+    })
+}
+
+#[test]
+fn half_a_response_on_standard_output_is_called_half() {
+    let server = stops_in_the_middle();
+    let run =
+        fails(&[&server.url("/")], &["[0]", "incomplete(ended)", "connection 1", "response-started", "4 octets", "not whole"]);
+    assert_eq!(run.text(), "half");
+}
+
+#[test]
+fn half_a_response_never_becomes_a_file() {
+    let server = stops_in_the_middle();
+    let (_keep, directory) = scratch();
+    let file = directory.join("f");
+    let name = file.to_str().unwrap();
+    fails(&["-o", name, &server.url("/")], &["incomplete(ended)", "was not written", "4 octets removed"]);
+    assert_eq!(names_in(&directory), [""; 0]);
+    std::fs::write(&file, "before").unwrap();
+    fails(&["-o", name, &server.url("/")], &["unchanged"]);
+    assert_eq!((names_in(&directory), std::fs::read(&file).unwrap()), (vec!["f".to_owned()], b"before".to_vec()));
+}
+
+#[test]
+fn a_server_that_never_answers() {
+    let server = Server::start(|_, mut connection| connection.linger());
+    let started = Instant::now();
+    fails(&["--max-time", "0.5", &server.url("/")], &["[0]", "timed-out(total)", "connection 1", "unanswered"]);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_server_that_never_accepts() {
+    // Nobody accepts, and the queue of one is full: further connections stay half-open.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        waiting.push(stream);
+        if waiting.len() > 5000 {
+            return;
+        }
+    }
+    let url = format!("http://{address}/");
+    fails(&["--connect-timeout", "0.3", &url], &["timed-out(connect)", "not-sent"]);
+}
+
+#[test]
+fn the_other_requests_live() {
+    let server = Server::start(|number, mut connection| {
+        while let Some(request) = connection.request() {
+            if request.target() == "/bad" {
+                return connection.write(b"garbage\r\n\r\n");
+            }
+            connection.answer(format!("{}@{number} ", request.target()).as_bytes());
+        }
+    });
+    let mut urls: Vec<String> = (0..20).map(|number| server.url(&format!("/{number}"))).collect();
+    urls[1] = server.url("/bad");
+    let mut arguments: Vec<&str> = urls.iter().map(String::as_str).collect();
+    // One at a time: the requests behind the bad one never left on its connection.
+    arguments.extend(["--depth", "1"]);
+    let run = fails(&arguments, &["[1]", "peer-misbehaved"]);
+    let later: String = (2..20).map(|number| format!("/{number}@2 ")).collect();
+    assert_eq!(run.text(), format!("/0@1 {later}"));
+}
+
+#[test]
+fn ctrl_c_ends_it_and_says_what_was_unfinished() {
+    let (report, reached) = std::sync::mpsc::channel();
+    let server = Server::start(move |_, mut connection| {
+        connection.request();
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+        _ = report.send(());
+        connection.linger();
+    });
+    let (_keep, directory) = scratch();
+    let file = directory.join("f");
+    let url = server.url("/");
+    let mut child = start(&["fetch", "-o", file.to_str().unwrap(), &url]);
+    reached.recv().unwrap();
+    while names_in(&directory).is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let killed = Instant::now();
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let stderr = drain(child.stderr.take().unwrap());
+    assert_eq!(wait(&mut child).code(), Some(130));
+    assert!(killed.elapsed() < Duration::from_secs(2));
+    let stderr = String::from_utf8(stderr.join().unwrap()).unwrap();
+    assert!(stderr.contains(&format!("interrupted: 1 of 1 exchanges unfinished: [0] {url}")), "{stderr}");
+    assert_eq!(names_in(&directory), [""; 0]);
+}
+
+#[test]
+fn a_closed_standard_output_ends_it_quietly() {
+    let server = Server::start(|_, mut connection| {
+        connection.request();
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+        let piece = vec![b'x'; 1 << 16];
+        (0..1000).for_each(|_| connection.write(&piece));
+        connection.linger();
+    });
+    let mut child = start(&["fetch", &server.url("/")]);
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut [0; 10]).unwrap();
+    drop(stdout);
+    let stderr = drain(child.stderr.take().unwrap());
+    assert_eq!(wait(&mut child).code(), Some(141));
+    assert_eq!(stderr.join().unwrap(), b"");
+}
+
+#[test]
+fn a_component_that_is_none() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("no.wasm");
+    std::fs::write(&file, "no component").unwrap();
+    let name = file.to_str().unwrap();
+    run(&["fetch", "--component", name, "http://127.0.0.1:1/"]).ended_with(2).complains_of(&[name]);
+    run(&["fetch", "--component", "/no/such/file", "http://127.0.0.1:1/"]).ended_with(2).complains_of(&["/no/such/file"]);
+}

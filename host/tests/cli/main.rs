@@ -1,0 +1,9 @@
+//! The program as a user runs it: exit status, standard output and standard error, against servers on loopback.
+
+mod contents;
+mod delivery;
+mod failures;
+mod other_commands;
+mod program;
+mod server;
+mod uploads;

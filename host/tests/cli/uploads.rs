@@ -1,0 +1,140 @@
+//! Streamed contents and tunnels.
+
+use super::program::{run, run_with_input, scratch};
+use super::server::Server;
+
+/// Answers with what it got: head and framed content.
+fn mirror() -> Server {
+    Server::start(|_, mut connection| {
+        while let Some(request) = connection.request() {
+            connection.answer(&[request.head.as_bytes(), &request.content].concat());
+        }
+    })
+}
+
+#[test]
+fn a_file_is_sent_with_its_length() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("f");
+    let octets: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&file, &octets).unwrap();
+    let run = run(&["fetch", "-T", file.to_str().unwrap(), &mirror().url("/up")]).ended_with(0);
+    let end = run.stdout.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let head = std::str::from_utf8(&run.stdout[..end]).unwrap();
+    assert!(head.starts_with("PUT /up HTTP/1.1\r\n") && head.contains("Content-Length: 12000000\r\n"), "{head}");
+    assert!(run.stdout[end..] == octets);
+}
+
+#[test]
+fn a_large_d_is_sent_with_its_length_to_each_url() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("f");
+    std::fs::write(&file, vec![b'd'; 1_000_000]).unwrap();
+    let server = Server::start(|_, mut connection| {
+        while let Some(request) = connection.request() {
+            let all = request.content.iter().all(|&octet| octet == b'd');
+            connection.answer(format!("{} {} {all}\n", request.target(), request.content.len()).as_bytes());
+        }
+    });
+    let run = run(&["fetch", "-d", &format!("@{}", file.display()), &server.url("/1"), &server.url("/2")]).ended_with(0);
+    assert_eq!(run.text(), "/1 1000000 true\n/2 1000000 true\n");
+}
+
+#[test]
+fn standard_input_is_sent_chunked_with_trailers() {
+    let url = mirror().url("/");
+    let run = run_with_input(&["fetch", "-T", "-", "--trailer", "X-Sum: 7", &url], b"from stdin").ended_with(0);
+    assert!(run.text().contains("Transfer-Encoding: chunked\r\n"), "{}", run.text());
+    assert!(run.text().contains("from stdin\r\n") && run.text().ends_with("0\r\nX-Sum: 7\r\n\r\n"), "{}", run.text());
+}
+
+#[test]
+fn a_large_standard_input_passes_through() {
+    let octets = vec![b'y'; 8 << 20];
+    let server = Server::start(|_, mut connection| {
+        let request = connection.request().unwrap();
+        connection.answer(request.content.iter().filter(|&&octet| octet == b'y').count().to_string().as_bytes());
+    });
+    let run = run_with_input(&["fetch", "-T", "-", &server.url("/")], &octets).ended_with(0);
+    assert_eq!(run.text(), octets.len().to_string());
+}
+
+#[test]
+fn d_takes_standard_input_and_files() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("f");
+    std::fs::write(&file, "in file\n").unwrap();
+    let url = mirror().url("/");
+    let from_file = run(&["fetch", "-d", &format!("@{}", file.display()), &url]).ended_with(0);
+    assert!(from_file.text().ends_with("\r\n\r\nin file\n"));
+    let from_input = run_with_input(&["fetch", "-d", "@-", &url], b"piped").ended_with(0);
+    assert!(from_input.text().ends_with("\r\n\r\npiped"));
+}
+
+#[test]
+fn content_waits_for_100_continue() {
+    let server = Server::start(|_, mut connection| {
+        let head = connection.head().unwrap();
+        connection.stream().set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        let waited = connection.stream().peek(&mut [0]).is_err();
+        connection.stream().set_read_timeout(None).unwrap();
+        connection.write(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let content = connection.read_exact(5);
+        let asked = head.contains("Expect: 100-continue");
+        connection.answer(format!("{waited} {asked} {}", String::from_utf8_lossy(&content)).as_bytes());
+    });
+    let run = run(&["fetch", "--expect-continue", "-d", "hello", &server.url("/")]).ended_with(0);
+    assert_eq!(run.text(), "true true hello");
+}
+
+#[test]
+fn an_early_response_ends_the_upload() {
+    let server = Server::start(|_, mut connection| {
+        connection.head();
+        connection.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 8\r\n\r\ntoo much");
+        _ = connection.stream().shutdown(std::net::Shutdown::Write);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        connection.linger();
+    });
+    let run = run_with_input(&["fetch", "-T", "-", &server.url("/")], &vec![b'z'; 32 << 20]).ended_with(0);
+    assert_eq!(run.text(), "too much");
+}
+
+#[test]
+fn an_upgrade_becomes_a_tunnel() {
+    let server = Server::start(|_, mut connection| {
+        let request = connection.request().unwrap();
+        assert_eq!((request.field("Upgrade"), request.field("Connection")), (Some("echo"), Some("upgrade")));
+        connection.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhello ");
+        let octets = connection.read_exact(5);
+        connection.write(&octets);
+    });
+    let run = run_with_input(&["fetch", "--upgrade", "echo", &server.url("/")], b"world").ended_with(0);
+    assert_eq!(run.text(), "hello world");
+}
+
+#[test]
+fn connect_becomes_a_tunnel() {
+    let server = Server::start(|_, mut connection| {
+        assert!(connection.head().unwrap().starts_with("CONNECT other:99 HTTP/1.1\r\n"));
+        connection.write(b"HTTP/1.1 200 OK\r\n\r\n");
+        let octets = connection.read_exact(4);
+        connection.write(&octets);
+    });
+    let run =
+        run_with_input(&["fetch", "-X", "CONNECT", "--request-target", "other:99", &server.url("/")], b"ping").ended_with(0);
+    assert_eq!(run.text(), "ping");
+}
+
+#[test]
+fn requests_can_be_sent_elsewhere() {
+    let server = mirror();
+    let to = server.address.to_string();
+    let run =
+        run(&["fetch", "--connect-to", &to, "-X", "OPTIONS", "--request-target", "*", "http://example.invalid/"]).ended_with(0);
+    assert!(
+        run.text().starts_with("OPTIONS * HTTP/1.1\r\n") && run.text().contains("Host: example.invalid\r\n"),
+        "{}",
+        run.text()
+    );
+}

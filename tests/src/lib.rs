@@ -1,0 +1,33 @@
+//! Scenarios: what a caller does and what its peer does, played on the sans-IO core with virtual time and every segmentation, and through
+//! the component over real sockets. Both must tell the same story.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`scenario`] | plays a scenario in every world, and compares the transcripts; `scenarios!` |
+//! | [`scene`] | the verbs of scenarios |
+//! | [`world`] | what they act on |
+//! | [`native`] | the core, virtual time, a network that cuts octets anywhere |
+//! | `sandboxed` | the component in wasmtime, on loopback sockets |
+//! | [`peer`] | what a strict server reads, independent of the client |
+//! | [`message`] | requests, options and responses in one expression |
+//! | [`story`] | results in words |
+//! | [`random`] | reproducible numbers |
+//! | [`memory`] | memory, counted |
+
+pub mod memory;
+pub mod message;
+pub mod native;
+pub mod peer;
+pub mod random;
+#[cfg(feature = "sandboxed")]
+pub mod sandboxed;
+pub mod scenario;
+pub mod scene;
+pub mod story;
+pub mod world;
+
+/// Tells that a test has nothing to test here. The line is seen although the test passes.
+pub fn skipped(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}

@@ -1,0 +1,29 @@
+//! Every test of the package, in one program.
+
+use sandpiper_tests::memory::Counted;
+
+#[global_allocator]
+static ALLOCATOR: Counted = Counted;
+
+mod basics;
+mod cancel;
+mod closing;
+#[cfg(feature = "sandboxed")]
+mod connecting;
+mod content;
+mod deadlines;
+mod documents;
+mod faults;
+mod imports;
+mod limits;
+#[cfg(feature = "sandboxed")]
+mod misuse;
+mod model;
+#[cfg(feature = "sandboxed")]
+mod nginx;
+mod pipelining;
+mod rows;
+mod tunnel;
+mod unsolicited;
+mod upload;
+mod vectors;
