@@ -2,6 +2,7 @@
 
 use super::transport::{self, Transport};
 use crate::conn::ClientConn;
+use crate::h1::encode::is_authority;
 use crate::timer::Instant;
 use crate::types::{ConnectProblem, Denial, DnsProblem, Endpoint, Error, LogEvent, Misuse, TlsProblem};
 use crate::wit::wasi::io::poll::Pollable;
@@ -56,7 +57,7 @@ pub(super) fn check(endpoint: &Endpoint) -> Result<VecDeque<IpAddress>, Error> {
     if endpoint.tls.is_some() {
         return Err(Error::Tls(TlsProblem::Unavailable));
     }
-    if endpoint.port == 0 || endpoint.host.is_empty() || endpoint.addresses.len() > ADDRESSES_MAX {
+    if endpoint.port == 0 || !is_authority(&authority(endpoint), false) || endpoint.addresses.len() > ADDRESSES_MAX {
         return Err(invalid);
     }
     let given: Result<VecDeque<_>, _> = endpoint.addresses.iter().map(|text| parse_address(text).ok_or(invalid)).collect();
@@ -188,7 +189,7 @@ impl Dial {
 /// The authority of an endpoint: the `Host` of its requests (RFC 9110 §7.2). An IPv6 address stands in brackets; the default port is left
 /// out.
 pub(super) fn authority(endpoint: &Endpoint) -> String {
-    let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
+    let host = bare(&endpoint.host);
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     match (host.contains(':'), endpoint.port == default_port) {
         (true, true) => alloc::format!("[{host}]"),
@@ -198,9 +199,13 @@ pub(super) fn authority(endpoint: &Endpoint) -> String {
     }
 }
 
+/// A host without the brackets that an IPv6 address may have.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 fn parse_address(text: &str) -> Option<IpAddress> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    Some(match bare.parse().ok()? {
+    Some(match bare(text).parse().ok()? {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
             IpAddress::Ipv4((a, b, c, d))

@@ -53,7 +53,7 @@ fn target_authority(request: &Request) -> Option<&str> {
 /// ```
 /// RFC 9110 §7.2, RFC 3986 §3.2.2. Neither part is empty, the port is at most 65535, and there is no userinfo: none is ever sent
 /// (RFC 9110 §4.2.4). `with_port`: it is an authority-form target, which has a port (RFC 9112 §3.2.3), and none can connect to 0.
-fn is_authority(authority: &str, with_port: bool) -> bool {
+pub(crate) fn is_authority(authority: &str, with_port: bool) -> bool {
     let (host_is_good, port) = match authority.strip_prefix('[') {
         Some(literal) => match literal.split_once(']') {
             Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
