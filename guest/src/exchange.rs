@@ -151,7 +151,8 @@ pub enum Reader {
 pub struct Exchange {
     /// The caller's number for it.
     pub token: u64,
-    /// The request: until it has left, or the exchange has ended. Once it is written its content stands in the send buffer.
+    /// The request: until it has left, or, if it offers to switch protocols, until the exchange has ended. Once it is written its content
+    /// stands in the send buffer.
     pub request: Option<Request>,
     /// What the request needs on the wire.
     pub plan: Plan,

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceType};
@@ -15,7 +16,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket;
 use wasmtime_wasi::p2::bindings::sockets::{instance_network, network, tcp, tcp_create_socket};
 use wasmtime_wasi::p2::bindings::{clocks::monotonic_clock, sockets::network::LinkOptions};
-use wasmtime_wasi::p2::{DynPollable, Network, SocketError, SocketResult, TcpSocket};
+use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Network, SocketError, SocketResult, TcpSocket};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsCtx, WasiSocketsCtxView, WasiSocketsView};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams as io_streams};
@@ -26,6 +27,7 @@ use crate::error::HostError;
 use crate::limits::{ClientLimits, Computing, Memory};
 use crate::lookup::{LOOKUPS_MAX, Resolver};
 use crate::policy::Reach;
+use crate::record::{Tape, Taped};
 
 /// The interfaces that the component is given, without their versions.
 pub(crate) const GIVEN: [&str; 10] = [
@@ -50,6 +52,8 @@ pub(crate) struct State {
     pub(crate) lookup_slots: Arc<Semaphore>,
     pub(crate) memory: Memory,
     pub(crate) computing: Computing,
+    /// `None`: nothing is recorded or replayed.
+    pub(crate) taped: Option<Taped>,
     clocks: WasiClocksCtx,
     sockets: WasiSocketsCtx,
     sockets_open: usize,
@@ -57,7 +61,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(reach: Arc<Reach>, resolver: Resolver, limits: &ClientLimits) -> Self {
+    pub(crate) fn new(reach: Arc<Reach>, resolver: Resolver, limits: &ClientLimits, tape: Option<Tape>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.table_entries_max());
         Self {
@@ -68,6 +72,7 @@ impl State {
             lookup_slots: Arc::new(Semaphore::new(LOOKUPS_MAX)),
             memory: Memory::new(limits.memory_octets_max),
             computing: Computing::new(limits.ticks_max()),
+            taped: tape.map(Taped::new),
             clocks: WasiClocksCtx::default(),
             sockets_open: 0,
             sockets_max: limits.sockets_max,
@@ -81,6 +86,9 @@ impl State {
     pub(crate) fn take_parts(&mut self, parts: streams::Parts) -> Result<Parts, HostError> {
         let streams::Parts { socket, input, output, unread } = parts;
         let (input, output) = (self.take(input)?, self.take(output)?);
+        if let (Some(socket), Some(taped)) = (&socket, &mut self.taped) {
+            taped.forget(socket);
+        }
         let socket = socket.map(|socket| self.take(socket)).transpose()?;
         self.sockets_open = self.sockets_open.saturating_sub(usize::from(socket.is_some()));
         Ok(Parts { input, output, socket, unread })
@@ -148,7 +156,25 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     ip_name_lookup::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     tcp::add_to_linker::<State, WasiSockets>(linker, sockets)?;
     tcp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    count_closed_sockets(linker)
+    count_closed_sockets(linker)?;
+    close_streams_behind_the_component(linker)
+}
+
+/// How long octets may take that the component has written and not seen leave when it drops the stream.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Replaces the destructor of output streams. Wasmtime's own waits until what was written has left: a peer that does not read would
+/// stop the instance, for ever and with all its connections.
+fn close_streams_behind_the_component(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let close = |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
+        let mut stream = store.data_mut().table.delete(Resource::<DynOutputStream>::new_own(handle))?;
+        tokio::spawn(async move { tokio::time::timeout(LINGER, stream.cancel()).await });
+        Ok(())
+    };
+    linker.instance("wasi:io/streams@0.2.12")?.resource("output-stream", ResourceType::host::<DynOutputStream>(), close)?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// Replaces the destructor of sockets with one that counts.
@@ -157,7 +183,11 @@ fn count_closed_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let close = |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
         let state = store.data_mut();
         state.sockets_open = state.sockets_open.saturating_sub(1);
-        HostTcpSocket::drop(&mut sockets(state), Resource::<TcpSocket>::new_own(handle))
+        let socket = Resource::<TcpSocket>::new_own(handle);
+        if let Some(taped) = &mut state.taped {
+            taped.forget(&socket);
+        }
+        HostTcpSocket::drop(&mut sockets(state), socket)
     };
     linker.instance("wasi:sockets/tcp@0.2.12")?.resource("tcp-socket", ResourceType::host::<TcpSocket>(), close)?;
     linker.allow_shadowing(false);
@@ -168,7 +198,7 @@ fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
     WasiClocksCtxView { ctx: &mut state.clocks, table: &mut state.table }
 }
 
-fn sockets(state: &mut State) -> WasiSocketsCtxView<'_> {
+pub(crate) fn sockets(state: &mut State) -> WasiSocketsCtxView<'_> {
     WasiSocketsCtxView { ctx: &mut state.sockets, table: &mut state.table }
 }
 

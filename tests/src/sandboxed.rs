@@ -218,7 +218,6 @@ pub fn conn_options(options: core::ConnOptions) -> types::ConnOptions {
         half_close,
         log_entries_max,
     } = options;
-    assert!(leniency.is_none(), "no scenario tolerates anything yet");
     types::ConnOptions {
         persistence: persistence.map(|persistence| match persistence {
             core::Persistence::Close => types::Persistence::Close,
@@ -228,10 +227,25 @@ pub fn conn_options(options: core::ConnOptions) -> types::ConnOptions {
         pipeline_depth_max,
         limits: given_limits.map(limits),
         deadlines: given_deadlines.map(deadlines),
-        leniency: None,
+        leniency: leniency.map(self::leniency),
         half_close,
         log_entries_max,
     }
+}
+
+fn leniency(given: core::Leniency) -> types::Leniency {
+    let flags = [
+        (core::Leniency::BARE_LF, types::Leniency::BARE_LF),
+        (core::Leniency::LINE_FOLDING, types::Leniency::LINE_FOLDING),
+        (core::Leniency::SPACE_BEFORE_COLON, types::Leniency::SPACE_BEFORE_COLON),
+        (core::Leniency::SKIP_INVALID_LINES, types::Leniency::SKIP_INVALID_LINES),
+        (core::Leniency::EQUAL_CONTENT_LENGTHS, types::Leniency::EQUAL_CONTENT_LENGTHS),
+        (core::Leniency::SPACE_AFTER_CHUNK_SIZE, types::Leniency::SPACE_AFTER_CHUNK_SIZE),
+        (core::Leniency::LEADING_EMPTY_LINE, types::Leniency::LEADING_EMPTY_LINE),
+        (core::Leniency::HTTP09, types::Leniency::HTTP09),
+    ];
+    let named = flags.into_iter().filter(|(flag, _)| given & *flag == *flag);
+    named.fold(types::Leniency::empty(), |all, (_, flag)| all | flag)
 }
 
 /// The host's form of a request.
@@ -284,8 +298,6 @@ impl World for Sandboxed {
     }
 
     fn send_all(&mut self, first_token: u64, requests: Vec<core::Request>) -> Vec<Result<(), Failed>> {
-        // What stands in the socket is known to the host only after its event loop has had a turn.
-        self.turn();
         let Sandboxed { runtime, client, conn, exchanges, .. } = self;
         let conn = conn.as_ref().expect("connected");
         let requests: Vec<types::Request> = requests.into_iter().map(request).collect();

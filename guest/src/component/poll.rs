@@ -11,7 +11,8 @@ use crate::pool::{Candidate, Choice, choose};
 use crate::settings::Settings;
 use crate::timer::Instant;
 use crate::types::{
-    CloseReason, ConnOptions, ConnState, Delivery, Endpoint, Error, Failure, Limit, Misuse, Request, RequestOptions,
+    CloseReason, ConnOptions, ConnState, Delivery, Endpoint, Error, Failure, Limit, Misuse, Request, RequestContent,
+    RequestOptions,
 };
 use crate::wit::client::{self, Completion, ConnEvent, Event, ExchangeEvent, PollInfo, PollOptions};
 use crate::{failure, wit};
@@ -89,7 +90,7 @@ impl client::GuestOrigin for OriginHandle {
 struct Job {
     token: u64,
     origin: Rc<Origin>,
-    /// Kept only when it may be sent again.
+    /// Kept only when it may, and can, be sent again: a streamed content is gone.
     request: Option<Request>,
     retries: u32,
 }
@@ -419,7 +420,8 @@ impl Poll {
     }
 
     fn submit_job(&mut self, mut job: Job, request: Request) -> Result<(Shared, ExchangeId), Failure> {
-        let kept = (self.limits.retries_max > job.retries).then(|| request.clone());
+        let streamed = matches!(request.content, RequestContent::Length(_) | RequestContent::UnknownLength);
+        let kept = (self.limits.retries_max > job.retries && !streamed).then(|| request.clone());
         let (shared, id) = self.place(&job.origin, request, job.token)?;
         job.request = kept;
         let connection = shared.borrow().conn.id();
@@ -551,7 +553,8 @@ fn may_repeat(job: &Job, completed: &Completed, retries_max: u32) -> bool {
         Delivery::ResponseStarted => false,
     };
     let by_error = !matches!(failed.error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_) | Error::Denied(_));
-    job.retries < retries_max && by_delivery && by_error && !cancelled
+    let kept = job.request.is_some() || completed.request.is_some();
+    job.retries < retries_max && kept && by_delivery && by_error && !cancelled
 }
 
 fn completion(completed: Completed, connection: u64, retries: u32) -> Completion {

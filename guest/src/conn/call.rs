@@ -323,14 +323,15 @@ impl ClientConn {
     /// Why waiting for the whole response of this exchange would be in vain, as the caller's failure.
     pub fn refuses_wait(&mut self, id: ExchangeId) -> Option<Failure> {
         let exchange = self.exchanges.get(id)?;
-        let front = self.outstanding.front() == Some(&id);
-        let misuse = match exchange.sending {
-            _ if exchange.receiving == ResponseHalf::Tunnel => Misuse::Tunnel,
-            _ if self.is_paused() && !front => Misuse::BehindUnreadResponse,
-            RequestHalf::Queued | RequestHalf::Content if exchange.is_streamed() && !exchange.finished => {
-                Misuse::ContentUnfinished
-            }
-            _ => return None,
+        let queued = exchange.sending == RequestHalf::Queued;
+        let misuse = if exchange.receiving == ResponseHalf::Tunnel {
+            Misuse::Tunnel
+        } else if self.is_paused() && self.outstanding.front() != Some(&id) {
+            Misuse::BehindUnreadResponse
+        } else if self.awaits_content(id) || (queued && self.writer.is_some_and(|writer| self.awaits_content(writer))) {
+            Misuse::ContentUnfinished
+        } else {
+            return None;
         };
         if let Some(exchange) = self.exchanges.get_mut(id)
             && matches!(exchange.reader, Reader::Collect(_))
@@ -341,6 +342,14 @@ impl ClientConn {
             self.mark(id);
         }
         Some(self.misuse(id, misuse))
+    }
+
+    /// Whether the request is waiting, or will be, for content that only the caller can write.
+    fn awaits_content(&self, id: ExchangeId) -> bool {
+        self.exchanges.get(id).is_some_and(|exchange| {
+            let unsent = matches!(exchange.sending, RequestHalf::Queued | RequestHalf::Content);
+            unsent && exchange.is_streamed() && !exchange.finished
+        })
     }
 
     /// An exchange that was collected for `poll.completions` and has ended.

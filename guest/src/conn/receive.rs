@@ -11,7 +11,7 @@ use crate::settings::{READ_OCTETS_MAX, Settings};
 use crate::timer::Instant;
 use crate::types::{
     CloseReason, ConnState, Delivery, Ending, Error, FieldLine, HttpVersion, Leniency, Limit, LogEvent, Misbehaviour,
-    PersistenceLearnt, ResponseHead,
+    PersistenceLearnt, Request, ResponseHead,
 };
 use alloc::vec::Vec;
 
@@ -63,8 +63,23 @@ impl ClientConn {
             ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) && !self.write_failed => {
                 self.end_response(Vec::new(), now);
             }
+            ReadSide::Head if in_order && self.is_http09_beginning() => {
+                if let Some(&id) = self.outstanding.front()
+                    && self.take_final(id, http09_head(), now).is_ok()
+                {
+                    self.process(now);
+                    self.receive_end(ending, now);
+                }
+            }
             _ => self.end(Error::Incomplete(ending), now),
         }
+    }
+
+    /// Whether octets that might have become a status line are, now that nothing follows, the content of an HTTP/0.9 response.
+    fn is_http09_beginning(&self) -> bool {
+        let octets = self.inbox.octets();
+        let tolerated = self.settings.leniency & Leniency::HTTP09 == Leniency::HTTP09;
+        tolerated && self.responses == 0 && !octets.is_empty() && b"HTTP/".starts_with(octets)
     }
 
     /// Takes in as much of what has been received as the caller's reading allows.
@@ -170,8 +185,8 @@ impl ClientConn {
         let refused = |error| Fault { error, at: 0 };
         let framing = response_framing(exchange.plan.asked, &head, self.settings.leniency).map_err(refused)?;
         let unsent = exchange.wire_end.is_none_or(|end| end > self.outbox.taken());
-        if head.status == 101 && unsent {
-            // The switch takes effect after the request (RFC 9110 §7.8); one in the middle of it would take its rest for the new protocol.
+        // The switch takes effect after the request (RFC 9110 §7.8); one in the middle of it would take its rest for the new protocol.
+        if head.status == 101 && (unsent || !is_offered(exchange.request.as_ref(), &head.fields)) {
             return Err(refused(Error::PeerMisbehaved(Misbehaviour::UnsolicitedSwitch)));
         }
         self.log.add(now, Some(exchange.token), || LogEvent::Head(head.clone()));
@@ -332,10 +347,10 @@ impl ClientConn {
         }
         let octets = piece.len();
         exchange.content_octets += octets as u64;
-        let over = exchange.content_octets > exchange.content_octets_max && exchange.reader != Reader::Nobody;
+        let excess = exchange.content_octets.saturating_sub(exchange.content_octets_max);
         self.log.add(now, Some(exchange.token), || LogEvent::Content(octets as u64));
-        if over {
-            return self.give_up(id, Error::LimitExceeded(Limit::ContentOctets), now);
+        if excess > 0 && exchange.reader != Reader::Nobody {
+            return self.refuse_excess(id, Limit::ContentOctets, excess, now);
         }
         match exchange.reader {
             Reader::Caller => {
@@ -344,8 +359,9 @@ impl ClientConn {
                 self.mark(id);
             }
             Reader::Collect(max) | Reader::Completion(max) => {
-                if (exchange.content.len() + octets) as u64 > max {
-                    return self.give_up(id, Error::LimitExceeded(Limit::CollectOctets), now);
+                let excess = ((exchange.content.len() + octets) as u64).saturating_sub(max);
+                if excess > 0 {
+                    return self.refuse_excess(id, Limit::CollectOctets, excess, now);
                 }
                 exchange.content.gather(piece);
             }
@@ -356,6 +372,15 @@ impl ClientConn {
                 }
             }
         }
+    }
+
+    /// The content that has just been taken has `excess` octets too many.
+    fn refuse_excess(&mut self, id: ExchangeId, limit: Limit, excess: u64, now: Instant) {
+        let received = self.octets_received;
+        // Failures tell the position of the octet that showed the error: the first one too many.
+        self.octets_received = received.saturating_sub(self.inbox.len() as u64 + excess - 1);
+        self.give_up(id, Error::LimitExceeded(limit), now);
+        self.octets_received = received;
     }
 
     /// The response of the first outstanding exchange is complete.
@@ -405,6 +430,14 @@ impl ClientConn {
     fn front_reader(&self) -> Option<Reader> {
         self.outstanding.front().and_then(|id| self.exchanges.get(*id)).map(|exchange| exchange.reader)
     }
+}
+
+/// Whether a switch names a protocol, and only such as the request offered (RFC 9110 §7.8).
+fn is_offered(request: Option<&Request>, fields: &[FieldLine]) -> bool {
+    let offered = request.map(|request| request.fields.as_slice()).unwrap_or_default();
+    field::contains(fields, "upgrade")
+        && field::list_members(fields, "upgrade")
+            .all(|name| field::list_members(offered, "upgrade").any(|offer| offer.eq_ignore_ascii_case(name)))
 }
 
 fn tolerates_http09(leniency: Leniency, fault: &Fault) -> bool {

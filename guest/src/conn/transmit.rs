@@ -228,7 +228,9 @@ impl ClientConn {
                 break;
             }
             exchange.timing.request_sent = Some(now.since(exchange.started));
-            exchange.request = None;
+            if !exchange.plan.asked.upgrade {
+                exchange.request = None;
+            }
             self.departed += 1;
         }
     }
