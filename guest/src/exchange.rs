@@ -10,7 +10,7 @@
 //! 2. **Response half.** `Head` until a final head; interim heads stay in `Head`. Then `Content` until the end. After a switch of
 //!    protocols, `Tunnel` until an end. `Failed` holds the failure, and nothing leaves it.
 //!
-//! An input that has no entry is refused: `Write` and `Finish` inputs come from the caller and are `api-misuse`; response inputs
+//! An input that has no entry is refused: what the caller asks for is `api-misuse`; response inputs
 //! come from the reader, which cannot produce an illegal one, so there it is `internal`.
 
 use crate::h1::encode::{Plan, PlannedContent};
@@ -199,6 +199,8 @@ pub struct Exchange {
     pub content_octets_max: u64,
     /// The trailer section.
     pub trailers: Vec<FieldLine>,
+    /// It ends in a completion of the poll.
+    pub completes: bool,
     /// Who reads it.
     pub reader: Reader,
     /// When the last reader went away.
@@ -264,7 +266,7 @@ impl Exchange {
             return heads | when(Readiness::READABLE, !self.content.is_empty());
         }
         let done = self.receiving == ResponseHalf::Done;
-        let tunnel = self.receiving == ResponseHalf::Tunnel;
+        let tunnel = self.framing == Framing::Tunnel && self.head.is_some();
         let streams = tunnel || (self.sending == RequestHalf::Content && self.is_streamed() && !done);
         let readable = !self.content.is_empty() || (done && !self.end_told);
         heads

@@ -39,6 +39,11 @@ impl Exchanges {
         ExchangeId { slot, generation: 0 }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.slots.len().saturating_sub(self.free.len())
+    }
+
     /// The one with this id, while it lives.
     pub fn get(&self, id: ExchangeId) -> Option<&Exchange> {
         let slot = self.slots.get(id.slot as usize)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   caller:  send, write, finish, read, collect, cancel      ─┐
-//!            heads, content, trailers, failures               │  conn.rs ── exchange.rs   one exchange: table A
+//!            heads, content, trailers, failures               │  conn/ ─── exchange.rs    one exchange: table A
 //!                                                             │     │
 //!   transport: receive(octets), receive_end, transmitted ─────┤     └─── h1/               one connection: table B,
 //!              octets to transmit, what to do with it         │                            heads, framing, chunks
@@ -14,7 +14,7 @@
 //! | [`types`] | the values of the WIT package |
 //! | [`conn`] | `ClientConn`: verbs in, octets and readiness out |
 //! | [`exchange`], [`exchanges`] | one request and its response: table A; all of a connection, by id |
-//! | [`h1`] | HTTP/1.1 on the wire: table B, outstanding exchanges, heads, framing, chunked coding |
+//! | [`h1`] | HTTP/1.1 on the wire: table B, heads, framing, chunked coding |
 //! | [`buffer`] | bounded octet queues; the only code that moves octets |
 //! | [`settings`] | options, checked: limits and deadlines with their defaults |
 //! | [`timer`] | moments and deadlines as values |

@@ -147,8 +147,11 @@ impl Driver {
         }
     }
 
-    /// Makes sure that there is something to wait for.
+    /// Moves what calls have left to be moved, and makes sure that there is something to wait for.
     pub(super) fn prepare_wait(&mut self) {
+        if matches!(&self.link, Link::Established(transport) if transport.is_behind(&self.conn)) {
+            self.advance();
+        }
         if let Link::Established(transport) = &mut self.link {
             transport.prepare_wait(&self.conn);
         }

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `client_conn`, `send`, `poll`, `streams` | the exported resources and functions |
+//! | `pool` | `origin`, and what `poll` does with requests for one |
 //! | `driver` | a connection with its transport: moves octets between the two |
 //! | `dial` | from an endpoint to an established transport: names, addresses, one after the other |
 //! | `transport` | an established transport, and what to wait for |
@@ -15,6 +16,7 @@ mod clock;
 mod dial;
 mod driver;
 mod poll;
+mod pool;
 mod send;
 mod streams;
 mod transport;
@@ -25,7 +27,7 @@ struct Component;
 
 impl wit::client::Guest for Component {
     type ClientConn = client_conn::Handle;
-    type Origin = poll::OriginHandle;
+    type Origin = pool::OriginHandle;
     type Send = send::Handle;
     type Poll = poll::Handle;
 }

@@ -53,7 +53,10 @@ impl Transport {
     }
 
     fn read(&mut self, conn: &mut ClientConn, now: Instant) {
-        for _ in 0..MOVES_MAX {
+        let mut moves = 0;
+        // A request that waits for the look has it before others have their turn.
+        while moves < MOVES_MAX || conn.wants_look() {
+            moves += 1;
             let octets_max = conn.wants_octets();
             if octets_max == 0 {
                 return;
@@ -108,6 +111,11 @@ impl Transport {
         }
         // Its turn comes again as soon as others have had theirs.
         self.output_full = true;
+    }
+
+    /// Whether octets can be moved without anything having to happen first: calls have moved the connection on.
+    pub(super) fn is_behind(&self, conn: &ClientConn) -> bool {
+        conn.wants_look() || (!self.output_full && !conn.to_transmit().is_empty())
     }
 
     /// Makes sure that there is something to wait for.

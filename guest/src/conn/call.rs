@@ -38,7 +38,6 @@ impl ClientConn {
         let exchange = self.new_exchange(request, plan, token, now);
         let spans = exchange.deadlines;
         self.queued_octets += exchange.queued_octets;
-        self.accepted += 1;
         let id = self.exchanges.insert(exchange);
         self.deadlines.set(id, TimerOrder::Queue, now.after(spans.queue));
         self.deadlines.set(id, TimerOrder::Total, now.after(spans.total));
@@ -58,7 +57,7 @@ impl ClientConn {
             return Err(reason.unwrap_or(Error::Internal));
         }
         let limits = &self.settings.limits;
-        if self.accepted >= limits.requests_max {
+        if self.requests.saturating_add(self.queue.len() as u64) >= limits.requests_max {
             return Err(Error::Closed(CloseReason::LocalOption));
         }
         if self.queue.len() >= limits.queue_length_max {
@@ -68,11 +67,20 @@ impl ClientConn {
         if self.queued_octets.saturating_add(octets) > limits.queued_octets_max {
             return Err(Error::LimitExceeded(Limit::QueuedOctets));
         }
-        encode::plan(request, &self.authority, limits.request_head_octets_max)
+        let plan = encode::plan(request, &self.authority, limits.request_head_octets_max)?;
+        let collected = request.options.as_ref().is_some_and(|options| options.collect_octets_max.is_some());
+        if collected && (plan.asked.connect || plan.asked.upgrade) {
+            return Err(Error::ApiMisuse(Misuse::Tunnel));
+        }
+        if collected && self.completed.len() >= limits.queue_length_max {
+            return Err(Error::LimitExceeded(Limit::QueueLength));
+        }
+        Ok(plan)
     }
 
     fn refused(&self, error: Error) -> Failure {
-        refused(error, self.id, self.octets_received)
+        let phase = if self.established { Phase::Queued } else { Phase::Connecting };
+        Failure { phase, ..refused(error, self.id, self.octets_received) }
     }
 
     fn new_exchange(&self, request: Request, plan: Plan, token: u64, now: Instant) -> Exchange {
@@ -101,6 +109,7 @@ impl ClientConn {
             content_octets: 0,
             content_octets_max: options.and_then(|options| options.content_octets_max).unwrap_or(u64::MAX),
             trailers: Vec::new(),
+            completes: options.is_some_and(|options| options.collect_octets_max.is_some()),
             reader: match options.and_then(|options| options.collect_octets_max) {
                 Some(octets_max) => Reader::Completion(octets_max),
                 None => Reader::Caller,
@@ -207,16 +216,17 @@ impl ClientConn {
         exchange.finished = true;
         match exchange.sending {
             _ if tunnel => {
-                self.half_closing = true;
                 self.settle_tunnel(now);
             }
-            RequestHalf::Queued | RequestHalf::Continue => exchange.finished_early = Some(trailers),
-            RequestHalf::Content if chunked => self.end_chunked(id, &trailers, now),
-            RequestHalf::Content => {
+            RequestHalf::Sent | RequestHalf::Stopped => {}
+            // What is missing cannot come any more.
+            _ if exchange.to_write.is_some_and(|left| left > 0) => {
                 self.give_up(id, Error::ApiMisuse(Misuse::ContentTooShort), now);
                 self.live(id)?;
             }
-            RequestHalf::Sent | RequestHalf::Stopped => {}
+            RequestHalf::Queued | RequestHalf::Continue => exchange.finished_early = Some(trailers),
+            RequestHalf::Content if chunked => self.end_chunked(id, &trailers, now),
+            RequestHalf::Content => {}
         }
         self.dispatch(now);
         Ok(())
@@ -283,14 +293,10 @@ impl ClientConn {
         }
         let gathered = exchange.content.take_all();
         let octets = gathered.len();
-        if exchange.reader == Reader::Caller {
-            exchange.reader = Reader::Collect(octets_max);
-            exchange.content.push(gathered);
-            self.unread = self.unread.saturating_sub(octets);
-        } else {
-            exchange.reader = Reader::Collect(octets_max);
-            exchange.content.push(gathered);
-        }
+        let counted = if exchange.reader == Reader::Caller { octets } else { 0 };
+        exchange.reader = Reader::Collect(octets_max);
+        exchange.content.push(gathered);
+        self.unread = self.unread.saturating_sub(counted);
         if octets as u64 > octets_max {
             return self.refuse_collect(id, now);
         }
@@ -305,8 +311,10 @@ impl ClientConn {
         let failure = self.call_failure(id, error);
         self.give_up(id, error, now);
         if let Some(exchange) = self.exchanges.get_mut(id) {
+            // Later calls repeat it, also when the response had ended.
             exchange.content.clear();
-            exchange.taken = true;
+            exchange.failure.get_or_insert(failure);
+            exchange.failure_told = true;
         }
         Err(failure)
     }
@@ -354,24 +362,25 @@ impl ClientConn {
 
     /// An exchange that was collected for `poll.completions` and has ended.
     pub fn take_completed(&mut self) -> Option<Completed> {
-        let id = self.completed.pop_front()?;
         let internal = self.refused(Error::Internal);
-        let exchange = self.exchanges.get_mut(id)?;
-        let outcome = match exchange.failure {
-            Some(failure) => Err(failure),
-            None => whole_response(exchange).ok_or(internal),
-        };
-        let completed = Completed {
-            id,
-            token: exchange.token,
-            outcome,
-            timing: exchange.timing,
-            idempotent: exchange.plan.idempotent,
-            request: exchange.request.take(),
-        };
-        exchange.forgotten = true;
-        self.drop_if_forgotten(id);
-        Some(completed)
+        while let Some(id) = self.completed.pop_front() {
+            let Some(exchange) = self.exchanges.get_mut(id) else { continue };
+            let completed = Completed {
+                id,
+                token: exchange.token,
+                outcome: match exchange.failure {
+                    Some(failure) => Err(failure),
+                    None => whole_response(exchange).ok_or(internal),
+                },
+                timing: exchange.timing,
+                idempotent: exchange.plan.idempotent,
+                request: exchange.request.take(),
+            };
+            exchange.forgotten = true;
+            self.drop_if_forgotten(id);
+            return Some(completed);
+        }
+        None
     }
 
     /// How many of them wait.
@@ -405,7 +414,7 @@ impl ClientConn {
     /// The handle of an exchange was dropped.
     pub fn forget(&mut self, id: ExchangeId, now: Instant) {
         match self.exchanges.get(id) {
-            Some(exchange) if matches!(exchange.reader, Reader::Completion(_)) => return,
+            Some(exchange) if exchange.completes => return,
             Some(_) => self.cancel(id, now),
             None => return,
         }
@@ -430,7 +439,6 @@ impl ClientConn {
             return;
         }
         self.stop_accepting(Error::Closed(CloseReason::Shutdown), now);
-        self.half_closing = self.settings.half_close && self.queue.is_empty() && self.writer.is_none();
         self.settle(now);
     }
 

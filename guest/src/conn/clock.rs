@@ -87,7 +87,7 @@ impl ClientConn {
         let departed = self.sent_at(exchange);
         if exchange.head.is_none() && departed.is_none() {
             // While the send buffer is empty the caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
-            return if self.outbox.is_empty() { None } else { between() };
+            return if self.outbox.is_empty() && !self.write_failed { None } else { between() };
         }
         match departed {
             Some(sent) if exchange.timing.response_started.is_none() => {

@@ -24,6 +24,14 @@ impl ClientConn {
         self.log.add(now, None, || LogEvent::Closing(reason));
     }
 
+    /// It is known that the connection closes.
+    pub(super) fn learn_closing(&mut self, now: Instant) {
+        if self.known != PersistenceLearnt::Closing {
+            self.known = PersistenceLearnt::Closing;
+            self.log.add(now, None, || LogEvent::Learnt(PersistenceLearnt::Closing));
+        }
+    }
+
     /// Closes the connection if it accepts no more requests and all have been answered.
     pub(super) fn settle(&mut self, now: Instant) {
         if self.state == ConnState::Closing && self.queue.is_empty() && self.outstanding.is_empty() {
@@ -46,7 +54,6 @@ impl ClientConn {
         self.read_input(ReadInput::End);
         self.shut_write();
         self.inbox.consume(usize::MAX);
-        self.half_closing = false;
         self.changed = true;
         let reason = self.ended_by.unwrap_or(error);
         self.log.add(now, None, || LogEvent::Closed(reason));
@@ -306,8 +313,8 @@ impl ClientConn {
         }
         self.outstanding.retain(|listed| *listed != id);
         if self.outstanding.is_empty() {
+            // Nothing has left since the look, so that it still holds.
             self.read_input(ReadInput::Last);
-            self.looked = false;
             self.idle_since = now;
         }
         self.drop_if_forgotten(id);
@@ -324,7 +331,7 @@ impl ClientConn {
         self.drop_if_forgotten(id);
         let reason = Error::Closed(CloseReason::Abandoned);
         self.stop_accepting(reason, now);
-        self.known = PersistenceLearnt::Closing;
+        self.learn_closing(now);
         self.shut_write();
         self.fail_queued(reason, now);
         self.settle(now);

@@ -35,6 +35,9 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// Entries of the list of exchanges to report that may be stale before it is tidied.
+const READY_SPARE: usize = 64;
+
 /// What the transport should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportWish {
@@ -85,8 +88,8 @@ pub struct ClientConn {
     outbox: SendBuffer,
     /// The transport takes no more octets: its end is not an end in order.
     write_failed: bool,
-    /// The sending direction is to be ended.
-    half_closing: bool,
+    /// The sending direction has been ended.
+    half_closed: bool,
 
     read: ReadSide,
     inbox: ReceiveBuffer,
@@ -123,7 +126,6 @@ pub struct ClientConn {
     peer_idle_ns: Option<u64>,
     peer_requests_left: Option<u64>,
 
-    accepted: u64,
     requests: u64,
     responses: u64,
     octets_received: u64,
@@ -164,7 +166,7 @@ impl ClientConn {
             writer: None,
             outbox: SendBuffer::default(),
             write_failed: false,
-            half_closing: false,
+            half_closed: false,
             read: ReadSide::Idle,
             inbox: ReceiveBuffer::default(),
             ending: None,
@@ -186,7 +188,6 @@ impl ClientConn {
             idle_since: now,
             peer_idle_ns: None,
             peer_requests_left: None,
-            accepted: 0,
             requests: 0,
             responses: 0,
             octets_received: 0,
@@ -266,6 +267,9 @@ impl ClientConn {
             && self.state == ConnState::Open
             && self.write == WriteSide::Idle
             && self.queue.is_empty()
+            && self.has_room()
+            && self.inbox.is_empty()
+            && self.peer_requests_left != Some(0)
             && (self.outstanding.is_empty() || self.may_pipeline())
     }
 
@@ -298,14 +302,26 @@ impl ClientConn {
     pub fn transport(&self) -> TransportWish {
         match self.state {
             ConnState::Closed => TransportWish::Close,
-            _ if self.half_closing && self.outbox.is_empty() => TransportWish::HalfClose,
+            _ if self.outbox.is_empty() && !self.half_closed && self.wants_half_close() => TransportWish::HalfClose,
             _ => TransportWish::Keep,
         }
     }
 
     /// The transport has ended the sending direction.
     pub fn half_closed(&mut self) {
-        self.half_closing = false;
+        self.half_closed = true;
+    }
+
+    /// Whether the sending direction is over: of a tunnel when the caller has finished it; else, where that is asked for, when all requests
+    /// of a connection that takes no more have been written.
+    fn wants_half_close(&self) -> bool {
+        let last = self.outstanding.back().and_then(|id| self.exchanges.get(*id));
+        if self.is_tunnel() {
+            return last.is_some_and(|exchange| exchange.finished);
+        }
+        let may_switch = last.is_some_and(|exchange| exchange.plan.asked.connect || exchange.plan.asked.upgrade);
+        let all_written = self.queue.is_empty() && self.writer.is_none() && !may_switch;
+        self.settings.half_close && self.state == ConnState::Closing && all_written
     }
 
     /// The connection as it is now.
@@ -376,6 +392,10 @@ impl ClientConn {
         {
             exchange.in_ready_list = true;
             self.ready.push_back(id);
+        }
+        // Without a poll nobody takes them from here.
+        if self.ready.len() > READY_SPARE + 2 * self.exchanges.count() {
+            self.ready.retain(|id| self.exchanges.get(*id).is_some());
         }
     }
 

@@ -44,6 +44,11 @@ impl ClientConn {
 
     /// The transport has nothing to deliver now: an idle connection may be written to.
     pub fn nothing_to_receive(&mut self, now: Instant) {
+        if self.wants_look() && !self.inbox.is_empty() {
+            // The beginning of something unsolicited, and a request waits: nobody waits for the rest of it.
+            let error = Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets);
+            return self.end(error, now);
+        }
         self.looked = true;
         self.dispatch(now);
     }
@@ -132,14 +137,21 @@ impl ClientConn {
         let Some((id, exchange)) = self.outstanding.front().and_then(|id| Some((*id, self.exchanges.get_mut(*id)?))) else {
             return Err(Fault { error: Error::Internal, at: 0 });
         };
-        if exchange.timing.response_started.is_none() && !self.inbox.is_empty() {
+        if self.inbox.is_empty() {
+            return Ok(false);
+        }
+        if exchange.wire_start.is_none_or(|start| start >= self.outbox.taken()) {
+            // Nobody can answer a request of which no octet has left.
+            return Err(Fault { error: Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), at: 1 });
+        }
+        if exchange.timing.response_started.is_none() {
             exchange.timing.response_started = Some(now.since(exchange.started));
         }
         let limits = HeadLimits {
             octets_max: self.settings.limits.head_octets_max.saturating_sub(exchange.head_octets),
             field_lines_max: self.settings.limits.field_lines_max,
         };
-        let first = self.responses == 0 && exchange.head_octets == 0;
+        let first = self.responses == 0 && exchange.head_octets == 0 && !exchange.plan.asked.connect;
         let parsed = match self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency) {
             Err(fault) if first && tolerates_http09(self.settings.leniency, &fault) => Some((http09_head(), 0)),
             parsed => parsed?,
@@ -198,6 +210,8 @@ impl ClientConn {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
         exchange.response_input(if framing == Framing::Tunnel { ResponseInput::Switch } else { ResponseInput::Final });
         exchange.head = Some(head);
+        // A tunnel has content of its own to finish.
+        exchange.finished &= framing != Framing::Tunnel;
         self.mark(id);
         match framing {
             Framing::Tunnel => self.become_tunnel(now),
@@ -235,7 +249,7 @@ impl ClientConn {
         let until_close = self.front_framing() == Some(Framing::UntilClose) && !self.close_declared;
         let reason = Error::Closed(if until_close { CloseReason::UntilClose } else { CloseReason::PeerOption });
         self.stop_accepting(reason, now);
-        self.known = PersistenceLearnt::Closing;
+        self.learn_closing(now);
         self.fail_behind_front(reason, self.close_declared.then_some(Delivery::Unprocessed), now);
         self.shut_write();
         self.fail_queued(reason, now);
@@ -250,7 +264,7 @@ impl ClientConn {
         self.shown = Shown::Closes;
         let reason = Error::Closed(CloseReason::EarlyResponse);
         self.stop_accepting(reason, now);
-        self.known = PersistenceLearnt::Closing;
+        self.learn_closing(now);
         self.fail_behind_front(reason, None, now);
         self.shut_write();
         self.fail_queued(reason, now);
@@ -339,7 +353,7 @@ impl ClientConn {
     }
 
     /// Gives content to whoever reads the response.
-    fn deliver(&mut self, piece: Vec<u8>, now: Instant) {
+    fn deliver(&mut self, mut piece: Vec<u8>, now: Instant) {
         let Some(&id) = self.outstanding.front() else { return };
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         if piece.is_empty() {
@@ -350,6 +364,13 @@ impl ClientConn {
         let excess = exchange.content_octets.saturating_sub(exchange.content_octets_max);
         self.log.add(now, Some(exchange.token), || LogEvent::Content(octets as u64));
         if excess > 0 && exchange.reader != Reader::Nobody {
+            if exchange.reader == Reader::Caller {
+                // What came before the limit stays readable, however it was cut up.
+                let within = octets.saturating_sub(usize::try_from(excess).unwrap_or(usize::MAX));
+                piece.truncate(within);
+                self.unread += within;
+                exchange.content.push(piece);
+            }
             return self.refuse_excess(id, Limit::ContentOctets, excess, now);
         }
         match exchange.reader {

@@ -3,7 +3,7 @@
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, RequestInput};
 use crate::h1::encode::{self, PlannedContent};
-use crate::h1::state::{ReadInput, ReadSide, WriteInput, WriteSide};
+use crate::h1::state::{ReadInput, WriteInput, WriteSide};
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
     CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence, PersistenceLearnt,
@@ -26,7 +26,7 @@ impl ClientConn {
         self.progress = now;
         self.log.add(now, None, || LogEvent::Wrote(octets as u64));
         self.note_departures(now);
-        let tunnel = self.outstanding.front().copied().filter(|_| self.read == ReadSide::Tunnel);
+        let tunnel = self.outstanding.front().copied().filter(|_| self.is_tunnel());
         if let Some(id) = self.writer.or(tunnel) {
             self.mark(id);
         }
@@ -40,6 +40,11 @@ impl ClientConn {
         self.write_failed = true;
         self.stop_accepting(error, now);
         self.fail_unsent(error, now);
+        if let Some(last) = self.outstanding.back().and_then(|id| self.exchanges.get_mut(*id))
+            && last.wire_end.is_none_or(|end| end > self.outbox.taken())
+        {
+            last.request_input(RequestInput::Stop);
+        }
         self.shut_write();
         self.fail_queued(error, now);
         if self.outstanding.is_empty() {
@@ -99,7 +104,7 @@ impl ClientConn {
         self.become_outstanding(id, now);
         if closes {
             self.stop_accepting(Error::Closed(CloseReason::LocalOption), now);
-            self.known = PersistenceLearnt::Closing;
+            self.learn_closing(now);
             self.fail_queued(Error::Closed(CloseReason::LocalOption), now);
         }
         if waits {
@@ -165,9 +170,7 @@ impl ClientConn {
         match (exchange.to_write, exchange.finished_early.take()) {
             (Some(0), _) => self.end_request(id, now),
             (None, Some(trailers)) => self.end_chunked(id, &trailers, now),
-            // `finish` was called although content is missing.
-            (Some(_), Some(_)) => self.give_up(id, Error::ApiMisuse(crate::types::Misuse::ContentTooShort), now),
-            (_, None) => {}
+            _ => {}
         }
     }
 
@@ -208,9 +211,6 @@ impl ClientConn {
         self.log.add(now, Some(exchange.token), || LogEvent::RequestEnd);
         self.write_input(WriteInput::End);
         self.writer = None;
-        if self.settings.half_close && self.is_closed() && self.queue.is_empty() {
-            self.half_closing = true;
-        }
         // An upload whose last octets had left before its end was known.
         self.note_departures(now);
     }
