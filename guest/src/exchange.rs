@@ -261,7 +261,7 @@ impl Exchange {
         }
         let heads = when(Readiness::FAILED, self.failure.is_some() && !self.failure_told)
             | when(Readiness::INTERIM, !self.interim.is_empty())
-            | when(Readiness::HEAD, self.head.is_some() && !self.head_told);
+            | when(Readiness::HEAD, self.head.is_some() && !self.head_told && self.failure.is_none());
         if self.failure.is_some() {
             return heads | when(Readiness::READABLE, !self.content.is_empty());
         }

@@ -47,6 +47,9 @@ pub(crate) struct Core {
     lent: Vec<Lent>,
     /// A call has begun and not ended. Seen by the next call, it means that its future was dropped.
     in_call: bool,
+    /// Do calls let others have their turn while the component computes? [`Client::ready`] must not: a call of its that is never
+    /// pending cannot be dropped half-way.
+    yields: bool,
 }
 
 /// The pollables of a subscription.
@@ -136,7 +139,16 @@ impl Client {
         };
         let life = Life::Alive(Box::new(store));
         let lent = Vec::new();
-        let core = Core { shared, exports: Arc::clone(&exports), reach, life, dropped: Arc::default(), lent, in_call: false };
+        let core = Core {
+            shared,
+            exports: Arc::clone(&exports),
+            reach,
+            life,
+            dropped: Arc::default(),
+            lent,
+            in_call: false,
+            yields: true,
+        };
         Ok(Self { core, exports })
     }
 
@@ -227,7 +239,8 @@ impl Client {
     /// # Errors
     /// What a connection was closed with, if one of them is; `limit-exceeded(subscriptions)`.
     pub async fn ready(&mut self, conns: &[&ClientConn]) -> Result<(), ConnError> {
-        self.core.settle().await?;
+        self.core.yields = false;
+        self.core.settle_lent().await?;
         for conn in conns {
             let conn = conn.handle().of(self)?;
             let calls = self.exports.sandpiper_http_streams();
@@ -238,7 +251,7 @@ impl Client {
             self.core.lent.push(Lent { subscription, pollables });
         }
         self.core.wait_for_lent().await?;
-        Ok(self.core.settle().await?)
+        Ok(self.core.settle_lent().await?)
     }
 
     /// Drops inside the component what was dropped outside. Every other call does this first, too.
@@ -319,6 +332,12 @@ impl Core {
 
     /// Gives back what was lent, then drops what was dropped.
     pub(crate) async fn settle(&mut self) -> Result<(), HostError> {
+        self.yields = true;
+        self.settle_lent().await
+    }
+
+    /// The same, in calls that yield or do not.
+    async fn settle_lent(&mut self) -> Result<(), HostError> {
         while let Some(Lent { subscription, pollables }) = self.lent.pop() {
             let exports = Arc::clone(&self.exports);
             let give_back = exports.sandpiper_http_streams().subscription();
@@ -357,6 +376,7 @@ impl Core {
         match &mut self.life {
             Life::Alive(store) => {
                 prepare(store, &self.shared)?;
+                store.data_mut().computing.yields = self.yields;
                 Ok(store)
             }
             Life::Dead(death) => {
@@ -437,8 +457,10 @@ fn store_for(shared: &Shared, reach: &Arc<Reach>) -> Store<State> {
 
 /// A tick passed while the component was computing: let others run, or end it.
 fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
-    match store.data_mut().computing.tick() {
-        true => Ok(UpdateDeadline::Yield(1)),
+    let computing = &mut store.data_mut().computing;
+    match computing.tick() {
+        true if computing.yields => Ok(UpdateDeadline::Yield(1)),
+        true => Ok(UpdateDeadline::Continue(1)),
         false => Err(Trap::Interrupt.into()),
     }
 }

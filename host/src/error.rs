@@ -43,6 +43,13 @@ pub enum HostError {
         /// How the types differ, if the names do not.
         reason: Option<Arc<str>>,
     },
+    /// A recording cannot be written or read.
+    Recording {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
     /// The component does not export `sandpiper:http`, or exports it with other types.
     WrongExports(Arc<str>),
     /// The engine cannot be set up, or has no room for another instance.
@@ -131,6 +138,7 @@ impl fmt::Display for HostError {
             Self::InvalidRule { rule, reason } => write!(f, "`{rule}` is not a rule of what may be reached: {reason}"),
             Self::InvalidUrl { url, reason } => write!(f, "`{url}` is not a URL to connect to: {reason}"),
             Self::Unreadable { path, reason } => write!(f, "cannot read the component {path}: {reason}"),
+            Self::Recording { path, reason } => write!(f, "the recording {path}: {reason}"),
             Self::NotAComponent(found) => write!(f, "this is not a WebAssembly component in binary form, but {found}"),
             Self::InvalidComponent(reason) => write!(f, "the component cannot be compiled: {reason}"),
             Self::ForeignImports { imports, reason: None } => {

@@ -53,6 +53,7 @@ mod lookup;
 mod message;
 mod options;
 mod poll;
+mod record;
 mod report;
 mod sandbox;
 mod state;
@@ -70,6 +71,7 @@ pub use limits::ClientLimits;
 pub use message::fields_named;
 pub use policy::{Denied, Policy, Rule};
 pub use poll::{Origin, Poll};
+pub use record::{Difference, RECORDING_OCTETS_DEFAULT, RECORDING_OCTETS_MAX, Recorder, Replay};
 pub use report::Report;
 pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
 

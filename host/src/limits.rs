@@ -144,11 +144,13 @@ pub(crate) struct Computing {
     ticks_max: u64,
     /// Has the component waited since the last tick?
     waited: bool,
+    /// Do others have their turn at each tick? Not during a call whose future may be dropped.
+    pub(crate) yields: bool,
 }
 
 impl Computing {
     pub(crate) fn new(ticks_max: u64) -> Self {
-        Self { ticks: 0, ticks_max, waited: false }
+        Self { ticks: 0, ticks_max, waited: false, yields: true }
     }
 
     pub(crate) fn begin_call(&mut self) {

@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::vec;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Host;
 use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
@@ -18,20 +18,29 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::bindings::ip_name_lookup;
 use crate::policy::Reach;
+use crate::record::{Recorder, Tape, Taped};
 use crate::state::State;
 
 /// Lookups of one client that run at once; each occupies a thread of the runtime. The others wait.
 pub(crate) const LOOKUPS_MAX: usize = 16;
 
-/// Resolves a name, in the background.
-pub(crate) type Resolver = Arc<dyn Fn(String) -> Answers + Send + Sync>;
+/// Resolves a name, in the background. Its slot is free again when it has ended, whether or not somebody still wants its answers.
+pub(crate) type Resolver = Arc<dyn Fn(String, OwnedSemaphorePermit) -> Answers + Send + Sync>;
 pub(crate) type Answers = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
+type RecordAnswers = Box<dyn FnOnce(u64, Result<Vec<IpAddr>, ErrorCode>) + Send>;
 type Outcome = Result<vec::IntoIter<IpAddr>, ErrorCode>;
 
 /// A `resolve-address-stream`: the answers that have not been taken.
 #[expect(unreachable_pub, reason = "the generated bindings export it again, within the crate")]
-pub struct Lookup(Progress);
+pub struct Lookup {
+    progress: Progress,
+    /// How often the component has asked in vain, and has to before it is answered: as often as in a recording.
+    looks: u64,
+    looks_min: u64,
+    /// Records what the component is answered.
+    record: Option<RecordAnswers>,
+}
 
 enum Progress {
     Running(Pin<Box<dyn Future<Output = Outcome> + Send>>),
@@ -39,14 +48,33 @@ enum Progress {
 }
 
 impl Lookup {
+    fn new(progress: Progress) -> Self {
+        Self { progress, looks: 0, looks_min: 0, record: None }
+    }
+
+    /// The next answer.
+    fn next(&mut self) -> Result<Option<IpAddress>, ErrorCode> {
+        if self.looks < self.looks_min || self.poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.looks += 1;
+            return Err(ErrorCode::WouldBlock);
+        }
+        let Progress::Done(outcome) = &mut self.progress else {
+            return Err(ErrorCode::WouldBlock);
+        };
+        if let Some(record) = self.record.take() {
+            record(self.looks, outcome.clone().map(Iterator::collect));
+        }
+        outcome.as_mut().map_err(|code| *code).map(|answers| answers.next().map(IpAddress::from))
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<&mut Outcome> {
-        if let Progress::Running(lookup) = &mut self.0 {
+        if let Progress::Running(lookup) = &mut self.progress {
             match lookup.as_mut().poll(context) {
-                Poll::Ready(outcome) => self.0 = Progress::Done(outcome),
+                Poll::Ready(outcome) => self.progress = Progress::Done(outcome),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        match &mut self.0 {
+        match &mut self.progress {
             Progress::Done(outcome) => Poll::Ready(outcome),
             Progress::Running(_) => Poll::Pending,
         }
@@ -60,9 +88,32 @@ impl Pollable for Lookup {
     }
 }
 
-/// The resolver of this machine.
+/// The resolver of this machine. Its thread cannot be stopped, and keeps the slot.
 pub(crate) fn system_resolver() -> Resolver {
-    Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) }))
+    Arc::new(|name, slot| {
+        Box::pin(async move {
+            let look_up = move || {
+                let _slot = slot;
+                Ok((name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+            };
+            tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?
+        })
+    })
+}
+
+/// A resolver of the host's, which ends when its future is dropped.
+pub(crate) fn given_resolver<F, A>(resolve: F) -> Resolver
+where
+    F: Fn(String) -> A + Send + Sync + 'static,
+    A: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
+{
+    Arc::new(move |name, slot| {
+        let answers = resolve(name);
+        Box::pin(async move {
+            let _slot = slot;
+            answers.await
+        })
+    })
 }
 
 /// Begins to look up a name, which is an address perhaps.
@@ -70,20 +121,20 @@ fn start(name: &str, reach: &Arc<Reach>, resolver: &Resolver, slots: &Arc<Semaph
     let host = match parse(name) {
         Some(Host::Domain(host)) => host,
         // No lookup happens for an address; whether it may be connected to is asked at the connect.
-        Some(Host::Ipv4(address)) => return Ok(Lookup(Progress::Done(Ok(vec![IpAddr::V4(address)].into_iter())))),
-        Some(Host::Ipv6(address)) => return Ok(Lookup(Progress::Done(Ok(vec![IpAddr::V6(address)].into_iter())))),
+        Some(Host::Ipv4(address)) => return Ok(Lookup::new(Progress::Done(Ok(vec![IpAddr::V4(address)].into_iter())))),
+        Some(Host::Ipv6(address)) => return Ok(Lookup::new(Progress::Done(Ok(vec![IpAddr::V6(address)].into_iter())))),
         None => return Err(ErrorCode::InvalidArgument),
     };
     if !reach.may_look_up(&host) {
         return Err(ErrorCode::AccessDenied);
     }
-    let (reach, answers, slots) = (Arc::clone(reach), resolver(host.clone()), Arc::clone(slots));
+    let (reach, resolver, slots) = (Arc::clone(reach), Arc::clone(resolver), Arc::clone(slots));
     // A task of its own, so that it goes on while the component does something else.
     let task = wasmtime_wasi::runtime::spawn(async move {
-        let _slot = slots.acquire().await;
-        finish(&host, &answers.await.map_err(|error| code_of(&error))?, &reach)
+        let slot = slots.acquire_owned().await.map_err(|_| ErrorCode::TemporaryResolverFailure)?;
+        finish(&host, &resolver(host.clone(), slot).await.map_err(|error| code_of(&error))?, &reach)
     });
-    Ok(Lookup(Progress::Running(Box::pin(task))))
+    Ok(Lookup::new(Progress::Running(Box::pin(task))))
 }
 
 fn finish(host: &str, answers: &[IpAddr], reach: &Reach) -> Outcome {
@@ -95,6 +146,27 @@ fn finish(host: &str, answers: &[IpAddr], reach: &Reach) -> Outcome {
         true => Err(ErrorCode::AccessDenied),
         false => Ok(usable.into_iter()),
     }
+}
+
+/// The same lookup, with what comes of it in the recording.
+fn recorded(started: Result<Lookup, ErrorCode>, recorder: &Recorder, name: &str) -> Result<Lookup, ErrorCode> {
+    let record = recorder.begin_lookup(name);
+    match started {
+        Ok(lookup) => Ok(Lookup { record: Some(Box::new(record)), ..lookup }),
+        Err(code) => {
+            record(0, Err(code));
+            Err(code)
+        }
+    }
+}
+
+/// A lookup with this outcome after so many looks; `None`: it has none, ever.
+fn replayed((outcome, looks_min): (Option<Result<Vec<IpAddr>, ErrorCode>>, u64)) -> Lookup {
+    let progress = match outcome {
+        Some(outcome) => Progress::Done(outcome.map(Vec::into_iter)),
+        None => Progress::Running(Box::pin(std::future::pending())),
+    };
+    Lookup { looks_min, ..Lookup::new(progress) }
 }
 
 fn parse(name: &str) -> Option<Host> {
@@ -126,7 +198,14 @@ impl ip_name_lookup::Host for State {
     ) -> wasmtime::Result<Result<Resource<Lookup>, ErrorCode>> {
         // Only whoever has a network may look up.
         self.table.get(&network)?;
-        match start(&name, &self.reach, &self.resolver, &self.lookup_slots) {
+        let started = match &self.taped {
+            None => start(&name, &self.reach, &self.resolver, &self.lookup_slots),
+            Some(Taped { tape: Tape::Record(recorder), .. }) => {
+                recorded(start(&name, &self.reach, &self.resolver, &self.lookup_slots), recorder, &name)
+            }
+            Some(Taped { tape: Tape::Replay(replay), .. }) => Ok(replayed(replay.look_up(&name))),
+        };
+        match started {
             Ok(lookup) => Ok(Ok(self.table.push(lookup)?)),
             Err(code) => Ok(Err(code)),
         }
@@ -135,12 +214,7 @@ impl ip_name_lookup::Host for State {
 
 impl ip_name_lookup::HostResolveAddressStream for State {
     fn resolve_next_address(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<Result<Option<IpAddress>, ErrorCode>> {
-        let lookup = self.table.get_mut(&lookup)?;
-        Ok(match lookup.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(answers)) => Ok(answers.next().map(IpAddress::from)),
-            Poll::Ready(Err(code)) => Err(*code),
-            Poll::Pending => Err(ErrorCode::WouldBlock),
-        })
+        Ok(self.table.get_mut(&lookup)?.next())
     }
 
     fn subscribe(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<Resource<DynPollable>> {

@@ -17,8 +17,9 @@ use crate::bindings::ClientComponentPre;
 use crate::client::Client;
 use crate::error::{HostError, text};
 use crate::limits::{ClientLimits, Ticker};
-use crate::lookup::{Resolver, system_resolver};
+use crate::lookup::{Resolver, given_resolver, system_resolver};
 use crate::policy::{Policy, Rule};
+use crate::record::{Recorder, Replay, Tape, shadow};
 use crate::state::{GIVEN, State, link};
 
 /// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) limits: ClientLimits,
     pub(crate) resolver: Resolver,
     pub(crate) ticker: Ticker,
+    pub(crate) tape: Option<Tape>,
 }
 
 /// Settings of a [`Sandbox`]. The defaults: the component of this crate, no address, [`ClientLimits::default`], the
@@ -51,6 +53,7 @@ pub struct SandboxBuilder {
     cache: CompiledCache,
     pooled_clients: Option<u32>,
     resolver: Resolver,
+    tape: Option<Tape>,
 }
 
 /// Where compiled components are kept, so that only the first start on a machine compiles. Whoever can write there can
@@ -86,6 +89,7 @@ impl Sandbox {
             cache: CompiledCache::default(),
             pooled_clients: None,
             resolver: system_resolver(),
+            tape: None,
         }
     }
 
@@ -230,7 +234,25 @@ impl SandboxBuilder {
         F: Fn(String) -> A + Send + Sync + 'static,
         A: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
     {
-        self.resolver = Arc::new(move |name| Box::pin(resolve(name)));
+        self.resolver = given_resolver(resolve);
+        self
+    }
+
+    /// Records what the transports of all instances do: those that the component establishes, and those given to
+    /// [`Client::handshake`]. Takes the place of [`SandboxBuilder::replay`].
+    ///
+    /// The recording is complete when the sandbox, its clients and the recorder are dropped.
+    pub fn record(mut self, recorder: &Recorder) -> Self {
+        self.tape = Some(Tape::Record(recorder.clone()));
+        self
+    }
+
+    /// Plays recorded transports instead of establishing any: the n-th connection to an address, and the n-th lookup of a name, is
+    /// the n-th recorded one. Nothing is reached, whatever the policy admits, and no resolver is asked. A stream that is given to
+    /// [`Client::handshake`] is dropped, and the recorded one for the same authority takes its place. Takes the place of
+    /// [`SandboxBuilder::record`].
+    pub fn replay(mut self, replay: &Replay) -> Self {
+        self.tape = Some(Tape::Replay(replay.clone()));
         self
     }
 
@@ -243,11 +265,13 @@ impl SandboxBuilder {
     pub fn build(self) -> Result<Sandbox, HostError> {
         let engine = Engine::new(&self.config()).map_err(engine_error)?;
         let component = self.compile(&engine)?;
-        let pre = prelink(&engine, &component)?;
+        let pre = prelink(&engine, &component, self.tape.as_ref())?;
         let pre = ClientComponentPre::new(pre).map_err(|error| HostError::WrongExports(text(&error)))?;
         let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
-        let Self { policy, limits, resolver, .. } = self;
-        Ok(Sandbox { shared: Arc::new(Shared { pre, policy: Arc::new(policy), limits, resolver, ticker }) })
+        let Self { limits, resolver, tape, .. } = self;
+        // What is replayed reaches nothing.
+        let policy = if matches!(tape, Some(Tape::Replay(_))) { Policy::new() } else { self.policy };
+        Ok(Sandbox { shared: Arc::new(Shared { pre, policy: Arc::new(policy), limits, resolver, ticker, tape }) })
     }
 
     fn config(&self) -> Config {
@@ -326,13 +350,16 @@ fn compile(engine: &Engine, binary: &[u8]) -> Result<Component, HostError> {
     Component::new(engine, binary).map_err(|error| HostError::InvalidComponent(text(&error)))
 }
 
-fn prelink(engine: &Engine, component: &Component) -> Result<InstancePre<State>, HostError> {
+fn prelink(engine: &Engine, component: &Component, tape: Option<&Tape>) -> Result<InstancePre<State>, HostError> {
     let foreign: Vec<String> = imports_of(component, engine).into_iter().filter(|import| !is_given(import)).collect();
     if !foreign.is_empty() {
         return Err(HostError::ForeignImports { imports: foreign, reason: None });
     }
     let mut linker = Linker::new(engine);
     link(&mut linker).map_err(engine_error)?;
+    if let Some(tape) = tape {
+        shadow(&mut linker, tape).map_err(engine_error)?;
+    }
     linker
         .instantiate_pre(component)
         .map_err(|error| HostError::ForeignImports { imports: imports_of(component, engine), reason: Some(text(&error)) })

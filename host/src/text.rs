@@ -166,7 +166,6 @@ texts! {
             "wait until some has left, stream it, or raise limits.queued-octets-max";
         QueueLength "queue-length" "too many requests wait to be sent",
             "wait until some have left, or raise queue-length-max of limits, or of poll-options";
-        DrainOctets "drain-octets" "the rest of a cancelled response is too long to be read away", CONNECT_AGAIN;
         Connections "connections" "there are as many connections as there may be",
             "close some, or raise connections-max or connections-per-origin-max of poll-options";
         Subscriptions "subscriptions" "a subscription has not been given back, or too many have not", "give its pollables back";
@@ -180,7 +179,6 @@ texts! {
     ) {
         Ended "ended" "the server closed the connection in the middle";
         Reset "reset" "the connection was reset in the middle";
-        TransportFailed "transport-failed" "the connection failed in the middle";
     }
 }
 

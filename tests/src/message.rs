@@ -14,7 +14,8 @@ pub const NO_DEADLINES: Deadlines = Deadlines {
     drain: None,
 };
 
-const NO_LIMITS: Limits = Limits {
+/// Limits that are all left to their defaults.
+pub const NO_LIMITS: Limits = Limits {
     head_octets_max: None,
     field_lines_max: None,
     interim_responses_max: None,

@@ -174,6 +174,19 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(crate) log: Option<PathBuf>,
 
+    /// Records every connection to FILE, for --replay; it holds all octets that are sent and received, credentials too.
+    ///
+    /// FILE is written while octets move: after a crash or Ctrl-C it can be replayed as far as it goes. Its limit is 256 MiB.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay", help_heading = OUTPUT)]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Plays the connections of FILE, which --record wrote with the same arguments, instead of using the network.
+    ///
+    /// Responses and failures come out as they did, without the waits of the server. A request that is not the recorded one is
+    /// reported with the octet that differs, and fails; the exit status is then 1.
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
+    pub(crate) replay: Option<PathBuf>,
+
     /// Counts a status of 400 or more as a failure, and does not write its content
     #[arg(short = 'f', long, help_heading = OUTPUT)]
     pub(crate) fail: bool,
@@ -203,14 +216,13 @@ pub(crate) struct Fetch {
 
     /// Repeats a failed request up to N times (0 to 1000), as far as its delivery allows.
     ///
-    /// not-sent and unprocessed: any method. unanswered: idempotent methods. response-started, and what standard input
-    /// supplies: never. A deadline of --max-time is not repeated.
+    /// not-sent and unprocessed: any method. unanswered: idempotent methods. response-started, and standard
+    /// input of which a connection has taken something: never. A deadline of --max-time is not repeated.
     ///
     /// Not counted, because nothing is repeated: a request that had not left when the server ended the connection in order
-    /// moves to a new connection. Without this option so does an idempotent one that the server declared unprocessed, by
-    /// `Connection: close` on a response before it; `--retry 0` turns that off.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = CONNECTION)]
-    pub(crate) retry: Option<u32>,
+    /// moves to a new connection.
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = CONNECTION)]
+    pub(crate) retry: u32,
 
     /// Connects to HOST:PORT instead of the host and port of the URLs; the requests stay the same
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_host_port, help_heading = CONNECTION)]
@@ -395,7 +407,7 @@ mod tests {
     fn options_repeat_and_exclude_each_other() {
         let both = fetch(&["-H", "A: 1", "-H", "B: 2", "-o", "x", "-o", "-", "http://h/1", "http://h/2"]).unwrap();
         assert_eq!((both.fields.len(), both.outputs.len(), both.urls.len()), (2, 2, 2));
-        assert_eq!((both.depth, both.persistence, both.retry), (64, Persistence::Learn, None));
+        assert_eq!((both.depth, both.persistence, both.retry), (64, Persistence::Learn, 0));
         for wrong in [
             &["http://h/", "--json", "-o", "x"][..],
             &["http://h/", "--json", "-i"],

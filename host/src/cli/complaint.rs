@@ -1,9 +1,12 @@
 //! What a failed exchange is told as, on standard error: what happened, where, what is known about delivery, what to do.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use sandpiper_host::Denied;
 use sandpiper_host::types::{Delivery, DnsProblem, Endpoint, Error, Failure, Limit, Timer, TlsProblem};
+
+use super::escape;
 
 /// A failed exchange, with what only the command line knows about it.
 #[derive(Debug)]
@@ -57,7 +60,7 @@ impl Complaint<'_> {
     }
 
     fn first_line(&self) -> String {
-        format!("sandpiper: [{}] {}: {}\n", self.index, self.url, self.failure.error.sentence())
+        format!("sandpiper: [{}] {}: {}\n", self.index, escape(self.url), self.failure.error.sentence())
     }
 
     fn place(&self) -> String {
@@ -67,15 +70,32 @@ impl Complaint<'_> {
         }
     }
 
+    fn address_advice(&self) -> Option<&'static str> {
+        matches!(self.failure.error, Error::Connect(_)).then(|| odd_address(&self.endpoint.host))?
+    }
+
     fn advice(&self) -> String {
-        let advice = option_advice(&self.failure.error).unwrap_or(self.failure.error.advice());
+        let error = &self.failure.error;
+        let advice = self.address_advice().or_else(|| option_advice(error)).unwrap_or(error.advice());
         let may_repeat = match self.failure.delivery {
             Delivery::NotSent | Delivery::Unprocessed => true,
             Delivery::Unanswered => self.idempotent,
             Delivery::ResponseStarted => false,
         };
-        let again = may_repeat && self.repeats == 0 && is_passing(&self.failure.error);
+        let again = self.address_advice().is_none() && may_repeat && self.repeats == 0 && is_passing(&self.failure.error);
         if again { format!("{advice}; --retry 1 sends it again by itself") } else { advice.to_owned() }
+    }
+}
+
+/// An address that is written like one of a server, and is none.
+fn odd_address(host: &str) -> Option<&'static str> {
+    match host.trim_matches(['[', ']']).parse().ok()? {
+        IpAddr::V4(address) if address.is_unspecified() => Some("0.0.0.0 is for listening; use 127.0.0.1 to reach this machine"),
+        IpAddr::V6(address) if address.is_unspecified() => Some("[::] is for listening; use [::1] to reach this machine"),
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
+            Some("an IPv6 address that stands for an IPv4 address is not connected to; write the IPv4 address")
+        }
+        _ => None,
     }
 }
 
@@ -90,6 +110,21 @@ fn option_advice(error: &Error) -> Option<&'static str> {
         }
         Error::TimedOut(Timer::FirstOctet | Timer::BetweenOctets) => "if it may take longer, give --max-time",
         Error::LimitExceeded(Limit::ContentOctets | Limit::CollectOctets) => "raise --max-content, or use -o instead of --json",
+        Error::LimitExceeded(Limit::RequestHeadOctets) => {
+            "send fewer or shorter field lines; no option of this program raises this limit"
+        }
+        Error::LimitExceeded(Limit::QueuedOctets) => {
+            "upload it with -T instead of -d; no option of this program raises this limit"
+        }
+        Error::LimitExceeded(_) => {
+            "no option of this program raises this limit; if the server may send this much, a Rust host can (ConnOptions)"
+        }
+        Error::TimedOut(Timer::Queue | Timer::AwaitContinue) => {
+            "no option of this program changes this time; --max-time limits all of it"
+        }
+        Error::PeerMisbehaved(_) if error.advice().contains("leniency") => {
+            "this is a defect of the server; ask whoever runs it: no option of this program tolerates it"
+        }
         Error::Incomplete(_) => "ask for it again, if its delivery allows; if it stays so, ask whoever runs the server",
         Error::Closed(_) => "ask for it again, if its delivery allows",
         _ => return None,

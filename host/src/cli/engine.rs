@@ -68,7 +68,7 @@ impl From<CallError<Error>> for Stop {
 pub(crate) struct Settings {
     pub(crate) links: LinkOptions,
     pub(crate) form: Form,
-    pub(crate) repeats_max: Option<u32>,
+    pub(crate) repeats_max: u32,
 }
 
 /// One URL on its way.
@@ -76,6 +76,8 @@ pub(crate) struct Settings {
 struct State {
     repeats: u32,
     ended: bool,
+    /// A stream of which no exchange has accepted anything yet.
+    carried: Option<Outgoing>,
 }
 
 /// An exchange that has not ended.
@@ -322,6 +324,13 @@ impl<'a> Engine<'a> {
             return Ok(());
         };
         let Some(outgoing) = &mut active.outgoing else {
+            // It could be written to for ever, and there is nothing to write.
+            if active.incoming.head().is_some() {
+                match active.exchange.finish(&mut self.client, &[]).await {
+                    Ok(()) | Err(CallError::Http(_)) => {}
+                    Err(CallError::Host(error)) => return Err(error.into()),
+                }
+            }
             return Ok(());
         };
         let template = &self.plan.template;

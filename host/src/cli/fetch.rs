@@ -14,13 +14,17 @@ use super::output::Destination;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::report::Report;
+use super::tape::Tape;
 use super::wire_log::WireLog;
 use super::{READER_GONE, USAGE, tell};
 
 /// The exit status.
 pub(crate) async fn run(fetch: &Fetch) -> u8 {
     match prepare(fetch).await {
-        Ok((plan, engine_parts)) => drive(&plan, engine_parts).await,
+        Ok((plan, engine_parts, tape)) => {
+            let status = drive(&plan, engine_parts).await;
+            tape.conclude(status)
+        }
         Err(message) => {
             tell(&format!("sandpiper: {message}\n"));
             USAGE
@@ -36,22 +40,23 @@ struct Parts {
 }
 
 /// All that can be wrong before anything is sent.
-async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts), String> {
+async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let plan = Plan::new(fetch)?;
-    let sandbox = sandbox(&fetch.component, &plan)?;
     let log = WireLog::new(fetch.verbose, fetch.log.as_deref()).map_err(|error| format!("--log: {error}"))?;
     let urls: Arc<[String]> = fetch.urls.iter().cloned().collect();
     let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);
     let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress);
     let report = Report::new(urls, fetch.json, progress.clone());
     end_on_signal(report.unfinished.clone(), progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
+    let tape = Tape::new(fetch)?;
+    let sandbox = sandbox(&fetch.component, &plan, &tape)?;
     let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
     let settings = Settings { links: LinkOptions::new(fetch), form: form(fetch, &plan), repeats_max: fetch.retry };
-    Ok((plan, Parts { settings, client, report, log }))
+    Ok((plan, Parts { settings, client, report, log }, tape))
 }
 
-fn sandbox(component: &Component, plan: &Plan) -> Result<Sandbox, String> {
-    let builder = component.builder().policy(plan.policy.clone());
+fn sandbox(component: &Component, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
+    let builder = tape.attach(component.builder().policy(plan.policy.clone()));
     builder.build().map_err(|error| component.explain(&error))
 }
 

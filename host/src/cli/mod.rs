@@ -2,7 +2,7 @@
 //!
 //! `fetch` reads its arguments (`args`), checks them as a whole (`plan`, `target`, `template`, `output`), and drives everything in one loop
 //! (`engine`), which keeps connections (`link`), what goes out (`outgoing`) and what comes in (`incoming`), decides about failures
-//! (`retry`) and tells how it came out (`report`, `complaint`, `json`, `progress`, `wire_log`, `interrupt`).
+//! (`retry`), records or replays it all (`tape`), and tells how it came out (`report`, `complaint`, `json`, `progress`, `wire_log`, `interrupt`).
 
 mod args;
 mod complaint;
@@ -22,6 +22,7 @@ mod plan;
 mod progress;
 mod report;
 mod retry;
+mod tape;
 mod target;
 mod template;
 mod wire_log;
@@ -40,7 +41,28 @@ const READER_GONE: u8 = 141;
 
 /// Writes to standard error. That nobody reads it is no reason to fail, as `eprintln` does.
 fn tell(text: &str) {
-    _ = io::stderr().write_all(text.as_bytes());
+    let lines: String = text.split_inclusive('\n').map(escape_line).collect();
+    _ = io::stderr().write_all(lines.as_bytes());
+}
+
+/// One line, with or without its end.
+fn escape_line(line: &str) -> String {
+    match line.strip_suffix('\n') {
+        Some(line) => escape(line) + "\n",
+        None => escape(line),
+    }
+}
+
+/// Control characters, C1 included, must not reach a terminal.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => escaped.extend(character.escape_default()),
+            false => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// Runs the program.

@@ -34,7 +34,8 @@ pub(crate) struct Outgoing {
     source: Source,
     piece: Vec<u8>,
     written: usize,
-    taken: bool,
+    /// The exchange has accepted octets of it.
+    accepted: bool,
     done: bool,
 }
 
@@ -77,12 +78,19 @@ impl Outgoing {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, piece: Vec::new(), written: 0, taken: false, done: false }
+        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false }
     }
 
-    /// Has something been taken from the source that cannot be had again?
+    /// Has the exchange accepted something that cannot be had again?
     pub(crate) fn is_spent(&self) -> bool {
-        self.taken && matches!(self.source, Source::Stream(_))
+        self.accepted && matches!(self.source, Source::Stream(_))
+    }
+
+    /// For another exchange. A stream is read from its first octet on, before it is wanted: it must be carried over, with what waits in it.
+    /// `None`: the source is opened anew.
+    pub(crate) fn carried_over(self) -> Option<Self> {
+        let carried = matches!(self.source, Source::Stream(_)) && !self.is_spent();
+        carried.then_some(Self { done: false, ..self })
     }
 
     /// Writes what can be written now. A failure of the exchange ends it: reading the response says which.
@@ -108,7 +116,10 @@ impl Outgoing {
             };
             match written {
                 Ok(0) => break,
-                Ok(octets) => self.written += usize::try_from(octets).unwrap_or(usize::MAX),
+                Ok(octets) => {
+                    self.accepted = true;
+                    self.written += usize::try_from(octets).unwrap_or(usize::MAX);
+                }
                 Err(CallError::Http(failure)) if matches!(failure.error, Error::ApiMisuse(_)) => {
                     return Err(Trouble::Refused(failure));
                 }
@@ -142,7 +153,6 @@ impl Outgoing {
                 Err(mpsc::error::TryRecvError::Disconnected) => {}
             },
         }
-        self.taken |= !self.piece.is_empty();
         Ok(true)
     }
 
@@ -153,7 +163,6 @@ impl Outgoing {
         {
             self.piece = piece?;
             self.written = 0;
-            self.taken = true;
         }
         Ok(())
     }

@@ -117,6 +117,8 @@ mod tests {
         for (arguments, why) in [
             (&["http://h/", "--expect-continue"][..], "needs content"),
             (&["http://h/", "http://h/", "-T", "-"], "only once"),
+            (&["http://h/", "-H", "upgrade: x"], "--upgrade"),
+            (&["http://h/", "-T", "-", "--trailer", "content-LENGTH: 3"], "may not be a trailer"),
             (&["http://h/", "-T", "/"], "a directory"),
             (&["http://h/", "-T", "/no/such/file"], "/no/such/file"),
             (&["http://h/", "-d", "@/no/such/file"], "@/no/such/file"),

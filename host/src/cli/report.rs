@@ -10,7 +10,7 @@ use super::incoming::Incoming;
 use super::interrupt::Unfinished;
 use super::json;
 use super::progress::Progress;
-use super::tell;
+use super::{escape, tell};
 
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -79,15 +79,14 @@ impl Report {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn abandon(&mut self, index: usize, why: &str, failure: Option<&Failure>) -> io::Result<()> {
-        self.complain(index, why);
-        match failure {
-            Some(failure) => self.record(index, failure),
-            None => {
-                self.end(index);
-                Ok(())
-            }
-        }
+    pub(crate) fn abandon(&mut self, index: usize, why: &str, failure: &Failure) -> io::Result<()> {
+        let known = match failure.connection {
+            0 => String::new(),
+            connection => format!("; connection {connection}"),
+        };
+        let delivery = failure.delivery;
+        self.complain(index, &format!("{why}{known}; delivery {}: {}", delivery.name(), delivery.what()));
+        self.record(index, failure)
     }
 
     fn record(&mut self, index: usize, failure: &Failure) -> io::Result<()> {
@@ -101,7 +100,7 @@ impl Report {
     fn complain(&mut self, index: usize, text: &str) {
         self.failures += 1;
         let url = &self.urls[index];
-        self.progress.suspend(|| tell(&format!("sandpiper: [{index}] {url}: {text}\n")));
+        self.progress.suspend(|| tell(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text))));
     }
 
     fn end(&mut self, index: usize) {

@@ -13,7 +13,7 @@ pub(crate) struct Attempt {
     /// Repeats so far.
     pub(crate) repeats: u32,
     /// `--retry`.
-    pub(crate) repeats_max: Option<u32>,
+    pub(crate) repeats_max: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub(crate) fn decide(failure: &Failure, attempt: Attempt) -> Verdict {
     let establishing = is_establishing(&failure.error);
     let (moves, may_repeat) = match failure.delivery {
         Delivery::NotSent => (attempt.progress && !establishing, true),
-        Delivery::Unprocessed => (attempt.progress && attempt.idempotent && attempt.repeats_max.is_none(), true),
+        Delivery::Unprocessed => (false, true),
         Delivery::Unanswered => (false, attempt.idempotent),
         Delivery::ResponseStarted => (false, false),
     };
     match () {
         () if moves => Verdict::Move,
-        () if may_repeat && attempt.repeats < attempt.repeats_max.unwrap_or(0) => Verdict::Repeat { later: establishing },
+        () if may_repeat && attempt.repeats < attempt.repeats_max => Verdict::Repeat { later: establishing },
         () => Verdict::GiveUp,
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     const ONCE: Verdict = Verdict::Repeat { later: false };
 
     fn attempt() -> Attempt {
-        Attempt { idempotent: true, replayable: true, progress: true, repeats: 0, repeats_max: Some(1) }
+        Attempt { idempotent: true, replayable: true, progress: true, repeats: 0, repeats_max: 1 }
     }
 
     fn verdict(error: Error, delivery: Delivery, attempt: Attempt) -> Verdict {
@@ -106,20 +106,17 @@ mod tests {
     }
 
     #[test]
-    fn without_the_option_nothing_that_left_is_repeated_but_what_was_declared_unprocessed() {
-        let default = Attempt { repeats_max: None, ..attempt() };
-        assert_eq!(verdict(CLOSED, Delivery::Unprocessed, default), Verdict::Move);
-        assert_eq!(verdict(CLOSED, Delivery::Unprocessed, Attempt { idempotent: false, ..default }), Verdict::GiveUp);
-        assert_eq!(verdict(RESET, Delivery::Unanswered, default), Verdict::GiveUp);
-        let never = Attempt { repeats_max: Some(0), ..attempt() };
+    fn without_the_option_nothing_that_left_is_repeated() {
+        let never = Attempt { repeats_max: 0, ..attempt() };
         assert_eq!(verdict(CLOSED, Delivery::Unprocessed, never), Verdict::GiveUp);
+        assert_eq!(verdict(RESET, Delivery::Unanswered, never), Verdict::GiveUp);
         assert_eq!(verdict(CLOSED, Delivery::NotSent, never), Verdict::Move);
     }
 
     #[test]
     fn repeats_end() {
         assert_eq!(verdict(RESET, Delivery::Unanswered, Attempt { repeats: 1, ..attempt() }), Verdict::GiveUp);
-        let idle = Attempt { progress: false, repeats_max: Some(0), ..attempt() };
+        let idle = Attempt { progress: false, repeats_max: 0, ..attempt() };
         assert_eq!(verdict(CLOSED, Delivery::NotSent, idle), Verdict::GiveUp);
     }
 
@@ -137,7 +134,7 @@ mod tests {
     fn a_connection_that_cannot_be_made_is_tried_again_later() {
         let refused = Error::Connect(ConnectProblem::Refused);
         assert_eq!(verdict(refused, Delivery::NotSent, attempt()), Verdict::Repeat { later: true });
-        let never = Attempt { repeats_max: Some(0), ..attempt() };
+        let never = Attempt { repeats_max: 0, ..attempt() };
         assert_eq!(verdict(Error::Connect(ConnectProblem::Refused), Delivery::NotSent, never), Verdict::GiveUp);
     }
 }

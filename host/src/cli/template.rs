@@ -49,6 +49,14 @@ impl Template {
         if method == "CONNECT" && (fetch.json || fetch.request_target.is_none()) {
             return Err("-X CONNECT needs --request-target host:port, and cannot be used with --json".to_owned());
         }
+        let switches = |field: &FieldArgument| field.name.eq_ignore_ascii_case("upgrade") && field.value.is_some();
+        if fetch.upgrade.is_none() && fetch.fields.iter().any(switches) {
+            return Err("-H 'Upgrade: …' asks for a tunnel: use --upgrade PROTO (RFC 9110 §7.8)".to_owned());
+        }
+        if let Some(trailer) = fetch.trailers.iter().find(|trailer| is_forbidden_trailer(&trailer.name)) {
+            let name = &trailer.name;
+            return Err(format!("--trailer {name}: this field may not be a trailer (RFC 9110 §6.5.1); send it with -H"));
+        }
         if fetch.urls.len() > 1 && (method == "CONNECT" || fetch.upgrade.is_some()) {
             return Err("a tunnel (--upgrade, -X CONNECT) takes one URL: there is one standard input".to_owned());
         }
@@ -116,6 +124,44 @@ fn request_options(fetch: &Fetch) -> RequestOptions {
         }),
         ..RequestOptions::default()
     }
+}
+
+/// Fields that frame, route, authenticate or control a message: the component refuses them too, but only when the content has left.
+const NOT_IN_TRAILERS: [&str; 30] = [
+    "authentication-info",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "max-forwards",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "www-authenticate",
+];
+
+fn is_forbidden_trailer(name: &str) -> bool {
+    NOT_IN_TRAILERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// See `nanoseconds` in `wit/types.wit`.

@@ -12,7 +12,7 @@ use super::incoming::on_the_wire;
 use super::json::{fields, latin1};
 use super::link::Link;
 use super::report::Report;
-use super::tell;
+use super::{escape, tell};
 
 /// Entries that the component holds between two looks: all that one wait can make of its bounded work.
 pub(crate) const LOG_ENTRIES_MAX: u32 = 16_384;
@@ -108,18 +108,12 @@ struct Teller {
 }
 
 impl Teller {
-    /// Control characters must not reach a terminal.
     fn line(&mut self, direction: char, text: &str) {
         self.lines.push(direction);
         if !text.is_empty() {
             self.lines.push(' ');
         }
-        for character in text.chars() {
-            match character.is_control() {
-                true => self.lines.extend(character.escape_default()),
-                false => self.lines.push(character),
-            }
-        }
+        self.lines.push_str(&escape(text));
         self.lines.push('\n');
     }
 

@@ -299,6 +299,26 @@ async fn a_wait_outside_of_the_component_can_be_given_up() {
 }
 
 #[tokio::test]
+async fn a_wait_outside_of_the_component_can_be_given_up_at_once() {
+    let server = Server::silent().await;
+    let mut client = client_of(&server).await;
+    let conns = [client.connect(&server.url(), None).await.unwrap(), client.connect(&server.url(), None).await.unwrap()];
+    for conn in &conns {
+        conn.wait_connected(&mut client).await.unwrap();
+    }
+    let both = [&conns[0], &conns[1]];
+    for _ in 0..20_000 {
+        tokio::select! {
+            biased;
+            ready = client.ready(&both) => ready.unwrap(),
+            () = std::future::ready(()) => {}
+        }
+    }
+    assert_eq!(conns[0].length(&mut client).await.unwrap(), 0);
+    assert!(client.death().is_none());
+}
+
+#[tokio::test]
 async fn a_host_can_wait_by_itself() {
     let server = Server::answering(HELLO).await;
     let mut client = client_of(&server).await;

@@ -6,4 +6,5 @@ mod containment;
 mod hostile;
 mod loading;
 mod reach;
+mod record;
 mod server;

@@ -29,22 +29,25 @@ fn what_had_not_left_moves_to_the_next_connection() {
 }
 
 #[test]
-fn what_the_server_declared_unprocessed_moves_unless_retry_0() {
+fn what_the_server_declared_unprocessed_is_repeated_only_if_asked_for() {
     let server = closes_when_asked();
     let urls = ["/close", "/a", "/b"].map(|path| server.url(path));
     let assumed = ["fetch", "--json", "--persistence", "assume", &urls[0], &urls[1], &urls[2]];
-    let moved = run(&assumed).ended_with(0);
-    let connections: Vec<_> = moved.json().iter().map(|line| line["connection"].as_u64().unwrap()).collect();
+    let repeated = run(&[&assumed[..], &["--retry", "1"]].concat()).ended_with(0);
+    let connections: Vec<_> = repeated.json().iter().map(|line| line["connection"].as_u64().unwrap()).collect();
     assert_eq!((connections.as_slice(), server.accepted()), (&[1, 2, 2][..], 2));
 
-    let server = closes_when_asked();
-    let urls = ["/close", "/a", "/b"].map(|path| server.url(path));
-    let stays = run(&["fetch", "--json", "--retry", "0", "--persistence", "assume", &urls[0], &urls[1], &urls[2]]).ended_with(1);
-    let mut lines = stays.json();
-    lines.sort_by_key(|line| line["index"].as_u64());
-    let deliveries: Vec<_> = lines.iter().map(|line| line["delivery"].clone()).collect();
-    assert_eq!(deliveries, [serde_json::Value::Null, "unprocessed".into(), "unprocessed".into()]);
-    assert_eq!(server.accepted(), 1);
+    for never in [&[][..], &["--retry", "0"]] {
+        let server = closes_when_asked();
+        let urls = ["/close", "/a", "/b"].map(|path| server.url(path));
+        let assumed = ["fetch", "--json", "--persistence", "assume", &urls[0], &urls[1], &urls[2]];
+        let stays = run(&[&assumed[..], never].concat()).ended_with(1);
+        let mut lines = stays.json();
+        lines.sort_by_key(|line| line["index"].as_u64());
+        let deliveries: Vec<_> = lines.iter().map(|line| line["delivery"].clone()).collect();
+        assert_eq!(deliveries, [serde_json::Value::Null, "unprocessed".into(), "unprocessed".into()]);
+        assert_eq!(server.accepted(), 1);
+    }
 }
 
 /// Reads one request on its first connection and closes it; answers on later ones.

@@ -55,6 +55,43 @@ fn a_refused_connection() {
 }
 
 #[test]
+fn an_address_that_no_server_has() {
+    let port = dead_port().port();
+    fails(&[&format!("http://0.0.0.0:{port}/")], &["use 127.0.0.1"]);
+    fails(&[&format!("http://[::ffff:127.0.0.1]:{port}/")], &["write the IPv4 address"]);
+}
+
+#[test]
+fn an_output_that_takes_nothing() {
+    let server = Server::echo();
+    fails(&["-o", "/dev/full", &server.url("/")], &["/dev/full", "connection 1", "delivery response-started"]);
+    fails(&["-o", "/proc/sandpiper", &server.url("/")], &["/proc/sandpiper", "connection 1", "delivery response-started"]);
+}
+
+#[test]
+fn a_limit_without_an_option_says_so() {
+    let server = Server::start(|_, mut connection| {
+        connection.request();
+        connection.write(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "a".repeat(1 << 20)).as_bytes());
+        connection.linger();
+    });
+    let run = fails(&[&server.url("/")], &["limit-exceeded(head-octets)", "no option"]);
+    assert!(!run.stderr.contains("limits."), "{}", run.stderr);
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let server = Server::start(|_, mut connection| {
+        connection.request();
+        connection.write("HTTP/1.1 404 a\u{9b}31mb\r\nContent-Length: 0\r\n\r\n".as_bytes());
+    });
+    let refused = fails(&["--fail", &server.url("/")], &["404"]);
+    assert!(!refused.stderr.contains(|character: char| character.is_control() && character != '\n'), "{:?}", refused.stderr);
+    let wrong = run(&["fetch", "http://no\u{9b}-such.invalid/\u{1b}[31m"]).ended_with(2);
+    assert!(!wrong.stderr.contains(|character: char| character.is_control() && character != '\n'), "{:?}", wrong.stderr);
+}
+
+#[test]
 fn a_host_that_is_not_allowed() {
     let (allowed, other) = (Server::echo(), Server::echo());
     let allow = allowed.address.to_string();

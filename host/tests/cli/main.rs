@@ -5,5 +5,6 @@ mod delivery;
 mod failures;
 mod other_commands;
 mod program;
+mod record;
 mod server;
 mod uploads;

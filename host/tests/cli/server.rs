@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A server on a loopback port; it ends with the test's process.
 pub(crate) struct Server {
@@ -14,11 +15,21 @@ pub(crate) struct Server {
 impl Server {
     /// Runs `serve` in a thread of its own for each connection, with the connection's number from 1.
     pub(crate) fn start(serve: impl Fn(usize, Connection) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::start_later(Duration::ZERO, serve)
+    }
+
+    /// Nothing listens until `delay` has passed, unless that is zero.
+    pub(crate) fn start_later(delay: Duration, serve: impl Fn(usize, Connection) + Send + Sync + 'static) -> Self {
+        let mut listener = Some(TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = listener.as_ref().unwrap().local_addr().unwrap();
+        if !delay.is_zero() {
+            listener = None;
+        }
         let accepted = Arc::new(AtomicUsize::new(0));
         let (count, serve) = (Arc::clone(&accepted), Arc::new(serve));
         std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            let listener = listener.unwrap_or_else(|| TcpListener::bind(address).unwrap());
             for stream in listener.incoming() {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
                 let serve = Arc::clone(&serve);

@@ -1,5 +1,7 @@
 //! Streamed contents and tunnels.
 
+use std::time::Duration;
+
 use super::program::{run, run_with_input, scratch};
 use super::server::Server;
 
@@ -59,6 +61,63 @@ fn a_large_standard_input_passes_through() {
     assert_eq!(run.text(), octets.len().to_string());
 }
 
+/// What its requests had for content, without the framing.
+fn contents_later() -> Server {
+    Server::start_later(Duration::from_millis(600), |_, mut connection| {
+        while let Some(request) = connection.request() {
+            let mut rest = &request.content[..];
+            let mut content = Vec::new();
+            loop {
+                let end = rest.windows(2).position(|window| window == b"\r\n").unwrap();
+                let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+                if size == 0 {
+                    break;
+                }
+                content.extend_from_slice(&rest[end + 2..end + 2 + size]);
+                rest = &rest[end + 2 + size + 2..];
+            }
+            connection.answer(&content);
+        }
+    })
+}
+
+#[test]
+fn standard_input_arrives_whole_at_a_server_that_is_late() {
+    let octets: Vec<u8> = (0..150_000_u32).flat_map(u32::to_le_bytes).collect();
+    let server = contents_later();
+    let run = run_with_input(&["fetch", "-T", "-", "--retry", "5", &server.url("/up")], &octets).ended_with(0);
+    assert!(run.stdout == octets, "{} of {} octets", run.stdout.len(), octets.len());
+    let run = run_with_input(&["fetch", "-T", "-", "--retry", "5", &contents_later().url("/up")], b"").ended_with(0);
+    assert_eq!(run.text(), "");
+}
+
+#[test]
+fn standard_input_that_a_connection_has_taken_is_not_sent_again() {
+    let server = Server::start(|_, mut connection| {
+        connection.head();
+        connection.read_exact(100_000);
+    });
+    let arguments = ["fetch", "-T", "-", "--retry", "5", "--idempotent", &server.url("/up")];
+    run_with_input(&arguments, &vec![b'x'; 8 << 20]).ended_with(1).complains_of(&["unanswered"]);
+    assert_eq!(server.accepted(), 1);
+}
+
+#[test]
+fn a_trailer_that_is_none_is_refused_before_anything_is_sent() {
+    let server = mirror();
+    let arguments = ["fetch", "-T", "-", "--trailer", "Content-Length: 3", &server.url("/")];
+    run_with_input(&arguments, b"abc").ended_with(2).complains_of(&["Content-Length", "trailer"]);
+    assert_eq!(server.accepted(), 0);
+}
+
+#[test]
+fn an_upgrade_is_asked_for_by_its_option_alone() {
+    let server = mirror();
+    let arguments = ["fetch", "-H", "Connection: upgrade", "-H", "Upgrade: x", &server.url("/")];
+    run(&arguments).ended_with(2).complains_of(&["--upgrade"]);
+    assert_eq!(server.accepted(), 0);
+}
+
 #[test]
 fn d_takes_standard_input_and_files() {
     let (_keep, directory) = scratch();
@@ -75,7 +134,7 @@ fn d_takes_standard_input_and_files() {
 fn content_waits_for_100_continue() {
     let server = Server::start(|_, mut connection| {
         let head = connection.head().unwrap();
-        connection.stream().set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        connection.stream().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let waited = connection.stream().peek(&mut [0]).is_err();
         connection.stream().set_read_timeout(None).unwrap();
         connection.write(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -93,7 +152,7 @@ fn an_early_response_ends_the_upload() {
         connection.head();
         connection.write(b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 8\r\n\r\ntoo much");
         _ = connection.stream().shutdown(std::net::Shutdown::Write);
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(Duration::from_millis(500));
         connection.linger();
     });
     let run = run_with_input(&["fetch", "-T", "-", &server.url("/")], &vec![b'z'; 32 << 20]).ended_with(0);

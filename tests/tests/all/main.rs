@@ -6,6 +6,8 @@ use sandpiper_tests::memory::Counted;
 static ALLOCATOR: Counted = Counted;
 
 mod basics;
+#[cfg(feature = "sandboxed")]
+mod bounded;
 mod cancel;
 mod closing;
 #[cfg(feature = "sandboxed")]
@@ -13,6 +15,7 @@ mod connecting;
 mod content;
 mod deadlines;
 mod documents;
+mod edges;
 mod faults;
 mod imports;
 mod limits;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use sandpiper_host::CallError;
-use sandpiper_host::types::{Delivery, Error, Failure, Phase, Side};
+use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
 
 use super::super::complaint::Complaint;
 use super::super::outgoing::Outgoing;
@@ -108,6 +108,7 @@ impl Engine<'_> {
     fn queue_again(&mut self, job: usize, active: Option<Active>, verdict: Verdict) {
         if let Some(mut active) = active {
             active.incoming.abandon();
+            self.states[job].carried = active.outgoing.and_then(Outgoing::carried_over);
         }
         self.report.unfinished.forget(job);
         let origin = self.plan.jobs[job].origin;
@@ -155,13 +156,21 @@ impl Engine<'_> {
         };
         active.exchange.cancel(&mut self.client).await?;
         let failure = match active.exchange.head(&mut self.client).await {
-            Err(CallError::Http(failure)) => Some(failure),
+            Err(CallError::Http(failure)) => failure,
             Err(CallError::Host(error)) => return Err(error.into()),
-            // It was over already.
-            Ok(_) => None,
+            // It was over already: the response is whole, and of no use.
+            Ok(_) => Failure {
+                error: Error::Closed(CloseReason::Cancelled),
+                delivery: Delivery::ResponseStarted,
+                phase: Phase::ReceivingContent,
+                side: Side::Local,
+                octets_sent: 0,
+                octets_received: 0,
+                connection: active.link,
+            },
         };
         let output = active.incoming.abandon().map_or(String::new(), |output| format!("; {output}"));
-        self.report.abandon(job, &format!("{why}{output}"), failure.as_ref())?;
+        self.report.abandon(job, &format!("{why}{output}"), &failure)?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }

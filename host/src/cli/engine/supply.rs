@@ -149,7 +149,11 @@ impl Engine<'_> {
         }
         let incoming = Incoming::new(self.settings.form, destination.clone());
         let mut active = Active { exchange, token, link, incoming, outgoing: None };
-        match Outgoing::of(&self.plan.template.content) {
+        let outgoing = match self.states[job].carried.take() {
+            Some(carried) => Ok(Some(carried)),
+            None => Outgoing::of(&self.plan.template.content),
+        };
+        match outgoing {
             Ok(outgoing) => {
                 active.outgoing = outgoing;
                 self.active.insert(job, active);
