@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sandpiper_host::{ConnOptions, Request, RequestOptions, Sandbox};
 
-const OCTETS: usize = 32 << 20;
+const OCTETS: usize = 8 << 20;
 /// What `poll.wait` reads at most for one connection: 16 reads of 64 KiB.
 const OCTETS_PER_CALL_MAX: u64 = 16 * 65_536;
 
