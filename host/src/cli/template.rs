@@ -127,38 +127,7 @@ fn request_options(fetch: &Fetch) -> RequestOptions {
 }
 
 /// Fields that frame, route, authenticate or control a message: the component refuses them too, but only when the content has left.
-const NOT_IN_TRAILERS: [&str; 30] = [
-    "authentication-info",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "max-forwards",
-    "pragma",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-];
+const NOT_IN_TRAILERS: [&str; 30] = include!("../../../guest/src/h1/encode/not_in_trailers.in");
 
 fn is_forbidden_trailer(name: &str) -> bool {
     NOT_IN_TRAILERS.iter().any(|known| name.eq_ignore_ascii_case(known))

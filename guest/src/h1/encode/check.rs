@@ -191,38 +191,7 @@ fn check_line(name: &str, value: &[u8]) -> Result<(), Error> {
 
 /// Fields that mean something only before the content: framing, routing, connection, authentication, request modifiers,
 /// content format (RFC 9110 §6.5.1).
-pub(super) const NOT_IN_TRAILERS: [&str; 30] = [
-    "authentication-info",
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "max-forwards",
-    "pragma",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-];
+pub(super) const NOT_IN_TRAILERS: [&str; 30] = include!("not_in_trailers.in");
 
 /// Checks a trailer section before it is written.
 ///
