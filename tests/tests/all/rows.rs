@@ -295,6 +295,10 @@ mod component {
             let (port, accepted) = drops_the_first();
             assert_eq!(pooled(3, Request::new("POST", "/a"), port).await, ("unanswered".to_owned(), 0));
             assert_eq!(accepted.load(Ordering::SeqCst), 1);
+            // What was streamed is gone: nobody could write it again.
+            let (port, accepted) = drops_the_first();
+            assert_eq!(pooled(1, Request::new("PUT", "/a").with_content_length(3), port).await, ("unanswered".to_owned(), 0));
+            assert_eq!(accepted.load(Ordering::SeqCst), 1);
             let (port, accepted) = serve(|_, mut stream| drop(target(&mut stream)));
             assert_eq!(pooled(2, Request::get("/a"), port).await, ("unanswered".to_owned(), 2));
             assert_eq!(accepted.load(Ordering::SeqCst), 3);
