@@ -249,6 +249,11 @@ impl Exchange {
         matches!(self.receiving, ResponseHalf::Done | ResponseHalf::Failed)
     }
 
+    /// Whether the connection belongs to it, in both directions, also after the peer has ended its own.
+    pub fn is_tunnel(&self) -> bool {
+        self.framing == Framing::Tunnel && self.head.is_some()
+    }
+
     /// Whether the content streams through `write`.
     pub fn is_streamed(&self) -> bool {
         matches!(self.plan.content, PlannedContent::Length(_) | PlannedContent::Chunked)
@@ -266,7 +271,7 @@ impl Exchange {
             return heads | when(Readiness::READABLE, !self.content.is_empty());
         }
         let done = self.receiving == ResponseHalf::Done;
-        let tunnel = self.framing == Framing::Tunnel && self.head.is_some();
+        let tunnel = self.is_tunnel();
         let streams = tunnel || (self.sending == RequestHalf::Content && self.is_streamed() && !done);
         let readable = !self.content.is_empty() || (done && !self.end_told);
         heads

@@ -169,8 +169,7 @@ impl ClientConn {
         let space = (self.settings.limits.send_buffer_octets_max as u64).saturating_sub(self.outbox.len());
         let exchange = self.live(id)?;
         let octets = content.len() as u64;
-        // Also after the peer has ended its own direction.
-        let tunnel = exchange.framing == Framing::Tunnel && exchange.head.is_some();
+        let tunnel = exchange.is_tunnel();
         let refusal = match exchange.sending {
             _ if exchange.finished => Some(Error::ApiMisuse(Misuse::ContentFinished)),
             _ if tunnel => None,
@@ -201,7 +200,7 @@ impl ClientConn {
     pub fn finish(&mut self, id: ExchangeId, trailers: Vec<FieldLine>, now: Instant) -> Result<(), Failure> {
         let exchange = self.live(id)?;
         let chunked = exchange.plan.content == PlannedContent::Chunked;
-        let tunnel = exchange.framing == Framing::Tunnel && exchange.head.is_some();
+        let tunnel = exchange.is_tunnel();
         let refusal = if exchange.finished || !(exchange.is_streamed() || tunnel) {
             Some(Error::ApiMisuse(Misuse::ContentFinished))
         } else if !trailers.is_empty() && (!chunked || tunnel) {
@@ -215,9 +214,7 @@ impl ClientConn {
         let Ok(exchange) = self.live(id) else { return Ok(()) };
         exchange.finished = true;
         match exchange.sending {
-            _ if tunnel => {
-                self.settle_tunnel(now);
-            }
+            _ if tunnel => self.settle_tunnel(now),
             RequestHalf::Sent | RequestHalf::Stopped => {}
             // What is missing cannot come any more.
             _ if exchange.to_write.is_some_and(|left| left > 0) => {

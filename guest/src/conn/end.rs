@@ -1,7 +1,7 @@
 //! How exchanges and the connection end, and with which delivery (RFC 9112 §9.3.1, §9.6).
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Reader, RequestInput, ResponseHalf, ResponseInput};
+use crate::exchange::{Exchange, Reader, RequestInput, ResponseHalf, ResponseInput};
 use crate::failure::side;
 use crate::h1::encode::PlannedContent;
 use crate::h1::parse::Fault;
@@ -359,9 +359,6 @@ impl ClientConn {
 
     /// Whether the connection belongs to one exchange, as a tunnel.
     pub(super) fn is_tunnel(&self) -> bool {
-        self.outstanding
-            .front()
-            .and_then(|id| self.exchanges.get(*id))
-            .is_some_and(|first| first.framing == crate::h1::framing::Framing::Tunnel && first.head.is_some())
+        self.outstanding.front().and_then(|id| self.exchanges.get(*id)).is_some_and(Exchange::is_tunnel)
     }
 }

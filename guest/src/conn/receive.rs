@@ -15,6 +15,9 @@ use crate::types::{
 };
 use alloc::vec::Vec;
 
+/// What a parser says of octets that cannot begin a response.
+const NOT_HTTP: Error = Error::PeerMisbehaved(Misbehaviour::NotHttp);
+
 /// An empty line that some servers send behind a response is skipped this often (RFC 9112 §9.2 asks to discard such octets).
 pub(super) const EMPTY_LINES_MAX: usize = 8;
 
@@ -83,8 +86,7 @@ impl ClientConn {
     /// Whether octets that might have become a status line are, now that nothing follows, the content of an HTTP/0.9 response.
     fn is_http09_beginning(&self) -> bool {
         let octets = self.inbox.octets();
-        let tolerated = self.settings.leniency & Leniency::HTTP09 == Leniency::HTTP09;
-        tolerated && self.responses == 0 && !octets.is_empty() && b"HTTP/".starts_with(octets)
+        tolerates_http09(self.settings.leniency) && self.responses == 0 && !octets.is_empty() && b"HTTP/".starts_with(octets)
     }
 
     /// Takes in as much of what has been received as the caller's reading allows.
@@ -153,7 +155,7 @@ impl ClientConn {
         };
         let first = self.responses == 0 && exchange.head_octets == 0 && !exchange.plan.asked.connect;
         let parsed = match self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency) {
-            Err(fault) if first && tolerates_http09(self.settings.leniency, &fault) => Some((http09_head(), 0)),
+            Err(Fault { error: NOT_HTTP, .. }) if first && tolerates_http09(self.settings.leniency) => Some((http09_head(), 0)),
             parsed => parsed?,
         };
         let Some((head, octets)) = parsed else { return Ok(false) };
@@ -461,8 +463,8 @@ fn is_offered(request: Option<&Request>, fields: &[FieldLine]) -> bool {
             .all(|name| field::list_members(offered, "upgrade").any(|offer| offer.eq_ignore_ascii_case(name)))
 }
 
-fn tolerates_http09(leniency: Leniency, fault: &Fault) -> bool {
-    leniency & Leniency::HTTP09 == Leniency::HTTP09 && fault.error == Error::PeerMisbehaved(Misbehaviour::NotHttp)
+fn tolerates_http09(leniency: Leniency) -> bool {
+    leniency & Leniency::HTTP09 == Leniency::HTTP09
 }
 
 /// The head that an HTTP/0.9 response does not have.
