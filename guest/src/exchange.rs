@@ -16,9 +16,10 @@
 use crate::h1::encode::{Plan, PlannedContent};
 use crate::h1::framing::Framing;
 use crate::settings::{Deadlines, READ_OCTETS_MAX};
+use crate::slab::Id;
 use crate::table::table_enum;
 use crate::timer::Instant;
-use crate::types::{ExchangeTiming, Failure, FieldLine, Request, ResponseHead};
+use crate::types::{ExchangeTiming, Failure, FieldLine, Request, ResponseHead, Reuse};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -151,6 +152,8 @@ pub enum Reader {
 pub struct Exchange {
     /// The caller's number for it.
     pub token: u64,
+    /// The job of a pool that it carries out.
+    pub job: Option<Id>,
     /// The request: until it has left, or, if it offers to switch protocols, until the exchange has ended. Once it is written its content
     /// stands in the send buffer.
     pub request: Option<Request>,
@@ -160,6 +163,8 @@ pub struct Exchange {
     pub pipelines: bool,
     /// Nothing is written behind it until its head is there.
     pub holds_pipeline: bool,
+    /// Which connections may carry it.
+    pub reuse: Reuse,
     /// The request half.
     pub sending: RequestHalf,
     /// Octets of content that the declared length still wants; `None`: no length was declared.
@@ -279,6 +284,11 @@ impl Exchange {
             | when(Readiness::READABLE, self.reader == Reader::Caller && readable)
             | when(Readiness::COMPLETE, done && !self.end_told)
     }
+}
+
+/// Whether a request asks this of the connection that carries it.
+pub fn asks(reuse: Reuse, what: Reuse) -> bool {
+    reuse & what == what
 }
 
 fn when(flag: Readiness, holds: bool) -> Readiness {

@@ -20,7 +20,10 @@
 //! | [`timer`] | moments and deadlines as values |
 //! | [`failure`] | how an error becomes a caller's failure, with its delivery |
 //! | [`log`] | the connection's log |
-//! | [`pool`] | which connection carries the next request |
+//! | [`driver`], [`link`] | a connection with its transport, which is behind a trait |
+//! | [`poll`] | many connections and one wait; the pool, its origins and its waiting lines |
+//! | [`endpoint`] | where a connection leads |
+//! | [`slab`] | values by id |
 //! | [`abnf`], [`field`] | octet classes and numbers; field lines |
 //! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
 //!
@@ -37,14 +40,18 @@ extern crate std;
 pub mod abnf;
 pub mod buffer;
 pub mod conn;
+pub mod driver;
+pub mod endpoint;
 pub mod exchange;
 pub mod exchanges;
 pub mod failure;
 pub mod field;
 pub mod h1;
+pub mod link;
 pub mod log;
-pub mod pool;
+pub mod poll;
 pub mod settings;
+pub mod slab;
 mod table;
 pub mod timer;
 mod wit;
@@ -52,5 +59,5 @@ mod wit;
 #[cfg(target_family = "wasm")]
 mod component;
 
-pub use wit::client::Readiness;
+pub use wit::client::{Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness};
 pub use wit::types;

@@ -58,6 +58,7 @@ pub struct Deadlines {
     pub total: Option<u64>,
     pub idle: Option<u64>,
     pub drain: Option<u64>,
+    pub lifetime: Option<u64>,
 }
 
 impl Default for Deadlines {
@@ -71,6 +72,7 @@ impl Default for Deadlines {
             total: None,
             idle: Some(60 * SECOND_NS),
             drain: Some(SECOND_NS),
+            lifetime: None,
         }
     }
 }
@@ -88,6 +90,7 @@ impl Deadlines {
             total: given.total.or(self.total),
             idle: given.idle.or(self.idle),
             drain: given.drain.or(self.drain),
+            lifetime: given.lifetime.or(self.lifetime),
         }
     }
 }

@@ -54,6 +54,7 @@ impl Default for RequestOptions {
             collect_octets_max: None,
             content_octets_max: None,
             deadlines: None,
+            reuse: None,
         }
     }
 }

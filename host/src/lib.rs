@@ -77,12 +77,14 @@ pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
 
 /// The values of `wit/types.wit`, and those of `wit/client.wit`. The WIT files document every field and case.
 pub mod types {
-    pub use crate::bindings::client::{Completion, ConnEvent, Event, ExchangeEvent, PollInfo, PollOptions, Readiness};
+    pub use crate::bindings::client::{
+        Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness,
+    };
     pub use crate::bindings::types::{
         Chunk, CloseReason, ConnInfo, ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Ending,
         Endpoint, Error, ExchangeTiming, Failure, FieldLine, HttpVersion, Incompatibility, Leniency, Limit, Limits, LogEntry,
         LogEvent, Misbehaviour, Misuse, Nanoseconds, Persistence, PersistenceLearnt, Phase, Request, RequestContent,
-        RequestOptions, Response, ResponseHead, Side, Timer, TlsOptions, TlsProblem,
+        RequestOptions, Response, ResponseHead, Reuse, Side, Timer, TlsOptions, TlsProblem,
     };
 }
 

@@ -15,14 +15,17 @@ macro_rules! none_by_default {
 
 none_by_default! {
     ConnOptions { persistence, pipeline_depth_max, limits, deadlines, leniency, half_close, log_entries_max }
-    Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain }
+    Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime }
     Limits {
         head_octets_max, field_lines_max, interim_responses_max, trailer_octets_max, chunk_extension_octets_max,
         receive_buffer_octets_max, send_buffer_octets_max, request_head_octets_max, queued_octets_max, queue_length_max,
         drain_octets_max, requests_max,
     }
-    PollOptions { connections_max, connections_per_origin_max, queue_length_max, idle_connections_max, retries_max }
-    RequestOptions { idempotent, hold_pipeline, expect_continue, collect_octets_max, content_octets_max, deadlines }
+    PollOptions {
+        connections_max, connections_per_origin_max, queue_length_max, idle_connections_max, retries_max, completion_octets_max,
+        names_kept,
+    }
+    RequestOptions { idempotent, hold_pipeline, expect_continue, collect_octets_max, content_octets_max, deadlines, reuse }
     TlsOptions {
         server_name, roots_pem, with_builtin_roots, identity_pem, alpn, tls13_only, spki_pins, accept_any_certificate,
     }

@@ -8,7 +8,7 @@ use crate::client::{Client, Handle, look_at_sockets};
 use crate::conn::ClientConn;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::exchange::Exchange;
-use crate::types::{Completion, Event, PollInfo, Request};
+use crate::types::{Completion, Event, OriginInfo, PollInfo, Request};
 
 /// Drives many connections with one wait, and keeps a pool.
 ///
@@ -147,6 +147,29 @@ impl Poll {
         Ok(completions)
     }
 
+    /// Takes up to `tokens_max` tokens of exchanges that a deadline has ended, oldest first.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn timed_out(&self, client: &mut Client, tokens_max: u32) -> Result<Vec<u64>, HostError> {
+        let poll = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (tokens,) = client.core.call(calls.poll().func_timed_out(), (poll, tokens_max)).await?;
+        Ok(tokens)
+    }
+
+    /// Has new connections of the pool use these addresses for a host instead of looking it up. `port` 0 is any port; no address looks it
+    /// up again.
+    ///
+    /// # Errors
+    /// `api-misuse(invalid-endpoint)`: the host or an address is malformed, or there are too many.
+    pub async fn resolve(&self, client: &mut Client, host: &str, port: u16, addresses: &[String]) -> Result<(), ConnError> {
+        let poll = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let answer = client.core.call(calls.poll().func_resolve(), (poll, host, port, addresses)).await;
+        flatten(answer.map(|(answer,)| answer))
+    }
+
     /// The network changed: closes idle connections of the pool, and uses none of the others for new requests.
     ///
     /// # Errors
@@ -165,6 +188,17 @@ impl Poll {
         let poll = self.handle.of(client)?;
         let calls = client.exports.sandpiper_http_client();
         let (info,) = client.core.call(calls.poll().func_info(), (poll,)).await?;
+        Ok(info)
+    }
+
+    /// What the pool knows about an origin.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn origin_info(&self, client: &mut Client, origin: &Origin) -> Result<OriginInfo, HostError> {
+        let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
+        let calls = client.exports.sandpiper_http_client();
+        let (info,) = client.core.call(calls.poll().func_origin_info(), (poll, origin)).await?;
         Ok(info)
     }
 

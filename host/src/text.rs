@@ -199,6 +199,7 @@ texts! {
         Total "total" "the exchange as a whole took too long", "if it may take longer, raise deadlines.total";
         Idle "idle" "the connection had nothing to do for too long", CONNECT_AGAIN;
         Drain "drain" "the rest of a cancelled response took too long to be read away", CONNECT_AGAIN;
+        Lifetime "lifetime" "the connection is as old as it may be: its lifetime is over", CONNECT_AGAIN;
     }
 }
 
@@ -221,7 +222,9 @@ texts! {
         EarlyResponse "early-response" "the server answered before it had all of the request, and does not want the rest",
             "read the response: it says why";
         Abandoned "abandoned" "the connection was given up together with an exchange that was half-sent or half-read", CONNECT_AGAIN;
-        Idle "idle" "the connection had no request for too long", CONNECT_AGAIN;
+        Idle "idle" "the connection had no request for too long, or its place was needed", CONNECT_AGAIN;
+        Lifetime "lifetime" "the connection had lived as long as it may", CONNECT_AGAIN;
+        NetworkChanged "network-changed" "the pool was told that the network has changed", CONNECT_AGAIN;
         Taken "taken" "the connection's transport was taken from it", CONNECT_AGAIN;
     }
 }

@@ -12,6 +12,7 @@ pub const NO_DEADLINES: Deadlines = Deadlines {
     total: None,
     idle: None,
     drain: None,
+    lifetime: None,
 };
 
 /// Limits that are all left to their defaults.
@@ -37,6 +38,7 @@ const NO_REQUEST_OPTIONS: RequestOptions = RequestOptions {
     collect_octets_max: None,
     content_octets_max: None,
     deadlines: None,
+    reuse: None,
 };
 
 /// That many milliseconds, as an option of `deadlines`.

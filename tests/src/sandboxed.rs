@@ -172,8 +172,8 @@ fn readiness(ready: Readiness) -> String {
 
 /// The host's form of a value of the core.
 fn deadlines(deadlines: core::Deadlines) -> types::Deadlines {
-    let core::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain } = deadlines;
-    types::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain }
+    let core::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime } = deadlines;
+    types::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime }
 }
 
 fn limits(limits: core::Limits) -> types::Limits {
@@ -269,8 +269,19 @@ pub fn request(request: core::Request) -> types::Request {
             collect_octets_max: options.collect_octets_max,
             content_octets_max: options.content_octets_max,
             deadlines: options.deadlines.map(deadlines),
+            reuse: options.reuse.map(reuse),
         }),
     }
+}
+
+fn reuse(reuse: core::Reuse) -> types::Reuse {
+    let flags = [
+        (core::Reuse::FRESH, types::Reuse::FRESH),
+        (core::Reuse::FORBID, types::Reuse::FORBID),
+        (core::Reuse::AWAIT_VERDICT, types::Reuse::AWAIT_VERDICT),
+    ];
+    let set = flags.into_iter().filter(|(flag, _)| reuse & *flag == *flag);
+    set.fold(types::Reuse::empty(), |set, (_, flag)| set | flag)
 }
 
 fn request_text(request: &types::Request) -> String {

@@ -1,7 +1,7 @@
 //! The resource `client-conn`.
 
-use super::driver::{Driver, Shared};
-use super::{clock, send};
+use super::wire::{self, Shared};
+use super::{clock, network, send};
 use crate::types::{CloseReason, ConnInfo, ConnOptions, ConnState, Endpoint, Error, Failure, LogEntry, Request};
 use crate::wit::client;
 use alloc::vec::Vec;
@@ -13,14 +13,15 @@ pub(crate) struct Handle {
 
 impl client::GuestClientConn for Handle {
     fn connect(endpoint: Endpoint, options: Option<ConnOptions>) -> Result<client::ClientConn, Error> {
-        let shared = Driver::connect(endpoint, options.as_ref())?;
-        shared.borrow_mut().advance();
+        let shared = network::connect(&endpoint, options.as_ref())?;
+        shared.borrow_mut().advance(clock::now());
         Ok(client::ClientConn::new(Handle { shared }))
     }
 
     fn wait_connected(&self) -> Result<(), Error> {
         let mut driver = self.shared.borrow_mut();
-        let mut now = driver.advance();
+        let mut now = clock::now();
+        driver.advance(now);
         loop {
             if driver.conn.state() == ConnState::Closed {
                 return Err(driver.conn.ended_by().unwrap_or(Error::Internal));
@@ -28,7 +29,7 @@ impl client::GuestClientConn for Handle {
             if driver.conn.is_established() {
                 return Ok(());
             }
-            now = driver.wait(now);
+            now = wire::wait(&mut driver, now);
         }
     }
 
@@ -36,8 +37,8 @@ impl client::GuestClientConn for Handle {
         let mut driver = self.shared.borrow_mut();
         let now = clock::now();
         let id = driver.conn.send(request, token, now)?;
-        driver.advance_at(now);
-        Ok(send::Handle::resource(&self.shared, id, token))
+        driver.advance(now);
+        Ok(send::Handle::of_conn(&self.shared, id, token))
     }
 
     fn send_all(&self, requests: Vec<Request>, first_token: u64) -> Vec<Result<client::Send, Failure>> {
@@ -49,10 +50,10 @@ impl client::GuestClientConn for Handle {
             .map(|(request, index)| {
                 let token = first_token.wrapping_add(index);
                 let id = driver.conn.send(request, token, now)?;
-                Ok(send::Handle::resource(&self.shared, id, token))
+                Ok(send::Handle::of_conn(&self.shared, id, token))
             })
             .collect();
-        driver.advance_at(now);
+        driver.advance(now);
         sent
     }
 

@@ -1,42 +1,72 @@
-//! From an endpoint to an established transport: the name is looked up, the addresses are tried one after the other.
+//! From an endpoint to an established transport: the name is looked up, the addresses race (RFC 8305).
 
+use super::names::{Answer, Lookup, Names};
 use super::transport::{self, Transport};
 use crate::conn::ClientConn;
-use crate::h1::encode::is_authority;
+use crate::endpoint;
 use crate::timer::Instant;
-use crate::types::{ConnectProblem, Denial, DnsProblem, Endpoint, Error, LogEvent, Misuse, TlsProblem};
+use crate::types::{ConnectProblem, Denial, DnsProblem, Endpoint, Error, LogEvent, TlsProblem};
 use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::sockets::instance_network::instance_network;
-use crate::wit::wasi::sockets::ip_name_lookup::{ResolveAddressStream, resolve_addresses};
-use crate::wit::wasi::sockets::network::{ErrorCode, IpAddress, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress, Network};
+use crate::wit::wasi::sockets::network::{ErrorCode, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress};
 use crate::wit::wasi::sockets::tcp::TcpSocket;
 use crate::wit::wasi::sockets::tcp_create_socket::create_tcp_socket;
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::net::IpAddr;
 
-/// Addresses of one name that are tried; a name with more is tried with its first.
-const ADDRESSES_MAX: usize = 32;
+/// How long an address is tried before the next one joins the race (RFC 8305 §8).
+const ATTEMPT_DELAY_NS: u64 = 250_000_000;
+
+/// Addresses that are tried at once.
+const ATTEMPTS_MAX: usize = 4;
+
+/// How often a name is looked up when the resolver fails for now, and how long after the first time; doubled by each.
+const LOOKUPS_MAX: u32 = 3;
+const LOOKUP_DELAY_NS: u64 = 250_000_000;
 
 /// An endpoint whose transport is being established.
 pub(super) struct Dial {
-    network: Network,
+    names: Option<Rc<RefCell<Names>>>,
+    host: String,
     port: u16,
     step: Step,
-    addresses: VecDeque<IpAddress>,
+    lookups: u32,
+    addresses: VecDeque<IpAddr>,
+    attempts: Vec<Attempt>,
+    /// When the next address joins.
+    next_at: Instant,
     /// What the last address that was tried failed with.
     failed: Option<Error>,
+    retired: Vec<Retired>,
 }
 
 enum Step {
     /// The name is to be looked up.
-    Name(String),
-    /// The addresses are arriving. Children first.
-    Resolving(Pollable, ResolveAddressStream),
-    /// The next address is to be tried.
-    Next,
-    /// An address is being tried. Children first.
-    Connecting(Pollable, TcpSocket),
+    Name,
+    /// The same, at this moment.
+    Again(Instant),
+    /// The addresses are arriving.
+    Resolving(Rc<Lookup>),
+    /// Addresses are being tried.
+    Racing,
+}
+
+/// An address that is being tried. The order of the fields is the order in which they must be dropped: children first.
+struct Attempt {
+    ready: Pollable,
+    socket: TcpSocket,
+}
+
+/// What is not needed any more, but may have pollables that are lent.
+pub(super) enum Retired {
+    /// An address that was tried.
+    Socket { _socket: TcpSocket },
+    /// A name that was looked up.
+    Lookup { _lookup: Rc<Lookup> },
 }
 
 /// What came of moving on.
@@ -49,126 +79,143 @@ pub(super) enum Dialled {
     Failed(Error),
 }
 
-/// Checks an endpoint; gives the addresses that it names itself.
-///
-/// Errors: `api-misuse(invalid-endpoint)`, `tls(unavailable)`.
-pub(super) fn check(endpoint: &Endpoint) -> Result<VecDeque<IpAddress>, Error> {
-    let invalid = Error::ApiMisuse(Misuse::InvalidEndpoint);
-    if endpoint.tls.is_some() {
-        return Err(Error::Tls(TlsProblem::Unavailable));
-    }
-    if endpoint.port == 0 || !is_authority(&authority(endpoint), false) || endpoint.addresses.len() > ADDRESSES_MAX {
-        return Err(invalid);
-    }
-    let given: Result<VecDeque<_>, _> = endpoint.addresses.iter().map(|text| parse_address(text).ok_or(invalid)).collect();
-    let mut addresses = given?;
-    if addresses.is_empty() {
-        addresses.extend(parse_address(&endpoint.host));
-    }
-    Ok(addresses)
-}
-
 impl Dial {
-    /// Begins with an endpoint. Errors: those of [`check`].
-    pub(super) fn new(endpoint: Endpoint) -> Result<Dial, Error> {
-        let addresses = check(&endpoint)?;
-        let step = if addresses.is_empty() { Step::Name(endpoint.host) } else { Step::Next };
-        Ok(Dial { network: instance_network(), port: endpoint.port, step, addresses, failed: None })
+    /// Begins with an endpoint. `names`: what is known about names.
+    ///
+    /// Errors: `api-misuse(invalid-endpoint)`, `tls(unavailable)`.
+    pub(super) fn new(endpoint: &Endpoint, names: Option<Rc<RefCell<Names>>>) -> Result<Dial, Error> {
+        if endpoint.tls.is_some() {
+            return Err(Error::Tls(TlsProblem::Unavailable));
+        }
+        let mut addresses = endpoint::check(endpoint)?;
+        if let (true, Some(names)) = (endpoint.addresses.is_empty(), &names) {
+            let given = names.borrow().given(&endpoint.host, endpoint.port);
+            if !given.is_empty() {
+                addresses = given;
+            }
+        }
+        let step = if addresses.is_empty() { Step::Name } else { Step::Racing };
+        Ok(Dial {
+            names,
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            step,
+            lookups: 0,
+            addresses: addresses.into(),
+            attempts: Vec::new(),
+            next_at: Instant(0),
+            failed: None,
+            retired: Vec::new(),
+        })
     }
 
     /// Goes on as far as possible without waiting.
     pub(super) fn advance(&mut self, conn: &mut ClientConn, now: Instant) -> Dialled {
         loop {
-            let step = core::mem::replace(&mut self.step, Step::Next);
-            let next = match step {
-                Step::Name(name) => self.look_up(&name),
-                Step::Resolving(pollable, stream) => self.resolve(pollable, stream, conn, now),
-                Step::Next => self.try_next(conn, now),
-                Step::Connecting(pollable, socket) => self.finish(pollable, socket, conn, now),
-            };
-            match next {
-                Ok(Some(dialled)) => return dialled,
-                Ok(None) => {}
-                Err(error) => return Dialled::Failed(error),
+            match &self.step {
+                Step::Again(at) if *at > now => return Dialled::Waiting,
+                Step::Name | Step::Again(_) => {
+                    if let Err(error) = self.look_up(conn, now) {
+                        return Dialled::Failed(error);
+                    }
+                }
+                Step::Resolving(lookup) => {
+                    let lookup = Rc::clone(lookup);
+                    match lookup.outcome() {
+                        None => return Dialled::Waiting,
+                        Some(outcome) => {
+                            self.retired.push(Retired::Lookup { _lookup: lookup });
+                            if let Err(error) = self.resolved(outcome, conn, now) {
+                                return Dialled::Failed(error);
+                            }
+                        }
+                    }
+                }
+                Step::Racing => return self.race(conn, now),
             }
         }
     }
 
-    fn look_up(&mut self, name: &str) -> Result<Option<Dialled>, Error> {
-        let stream = resolve_addresses(&self.network, name).map_err(lookup_error)?;
-        self.step = Step::Resolving(stream.subscribe(), stream);
-        Ok(None)
+    fn look_up(&mut self, conn: &mut ClientConn, now: Instant) -> Result<(), Error> {
+        self.lookups += 1;
+        let answer = match &self.names {
+            Some(names) => names.borrow_mut().answer(&self.host, now)?,
+            None => Answer::Running(Lookup::begin(&self.host)?),
+        };
+        match answer {
+            Answer::Running(lookup) => self.step = Step::Resolving(lookup),
+            Answer::Addresses(addresses) => self.take_addresses(addresses, conn, now),
+        }
+        Ok(())
     }
 
-    fn resolve(
-        &mut self,
-        pollable: Pollable,
-        stream: ResolveAddressStream,
-        conn: &mut ClientConn,
-        now: Instant,
-    ) -> Result<Option<Dialled>, Error> {
-        loop {
-            match stream.resolve_next_address() {
-                Ok(Some(address)) if self.addresses.len() < ADDRESSES_MAX => self.addresses.push_back(address),
-                Ok(Some(_)) | Ok(None) => break,
-                Err(ErrorCode::WouldBlock) => {
-                    self.step = Step::Resolving(pollable, stream);
-                    return Ok(Some(Dialled::Waiting));
+    fn resolved(&mut self, outcome: Result<Vec<IpAddr>, Error>, conn: &mut ClientConn, now: Instant) -> Result<(), Error> {
+        match outcome {
+            Ok(addresses) => {
+                if let Some(names) = &self.names {
+                    names.borrow_mut().remember(&self.host, &addresses, now);
+                }
+                self.take_addresses(addresses, conn, now);
+                Ok(())
+            }
+            Err(Error::Dns(DnsProblem::TemporaryFailure)) if self.lookups < LOOKUPS_MAX => {
+                let delay = LOOKUP_DELAY_NS << (self.lookups - 1);
+                self.step = Step::Again(Instant(now.0.saturating_add(delay)));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_addresses(&mut self, addresses: Vec<IpAddr>, conn: &mut ClientConn, now: Instant) {
+        conn.resolved(addresses.len(), now);
+        self.addresses = alternating(addresses);
+        self.step = Step::Racing;
+    }
+
+    /// Looks who has arrived, and has the next address join when it is its turn.
+    fn race(&mut self, conn: &mut ClientConn, now: Instant) -> Dialled {
+        let mut index = 0;
+        while let Some(attempt) = self.attempts.get(index) {
+            match attempt.socket.finish_connect() {
+                Err(ErrorCode::WouldBlock) => index += 1,
+                Ok((input, output)) => {
+                    let Attempt { ready, socket } = self.attempts.swap_remove(index);
+                    drop(ready);
+                    self.stop();
+                    return Dialled::Established(Transport::new(input, output, Some(socket)));
                 }
                 Err(code) => {
-                    // Children first, here too: parameters are dropped the other way round.
-                    drop(pollable);
-                    return Err(lookup_error(code));
+                    let attempt = self.attempts.swap_remove(index);
+                    self.retire(attempt);
+                    self.note_failure(connect_error(code), conn, now);
+                    self.next_at = now;
                 }
             }
         }
-        drop((pollable, stream));
-        conn.resolved(self.addresses.len(), now);
-        if self.addresses.is_empty() {
-            return Err(Error::Dns(DnsProblem::NotFound));
+        while self.attempts.is_empty() || (self.next_at <= now && self.attempts.len() < ATTEMPTS_MAX) {
+            let Some(address) = self.addresses.pop_front() else { break };
+            self.attempt(address, conn, now);
         }
-        Ok(None)
+        match self.attempts.is_empty() {
+            true => Dialled::Failed(self.failed.unwrap_or(Error::Internal)),
+            false => Dialled::Waiting,
+        }
     }
 
-    fn try_next(&mut self, conn: &mut ClientConn, now: Instant) -> Result<Option<Dialled>, Error> {
-        let Some(address) = self.addresses.pop_front() else {
-            return Err(self.failed.unwrap_or(Error::Internal));
-        };
+    fn attempt(&mut self, address: IpAddr, conn: &mut ClientConn, now: Instant) {
         let address = with_port(address, self.port);
         conn.note(now, || LogEvent::Connecting(transport::text(address)));
         let started = create_tcp_socket(transport::family(&address)).and_then(|socket| {
-            socket.start_connect(&self.network, address)?;
+            socket.start_connect(&instance_network(), address)?;
             Ok(socket)
         });
         match started {
-            Ok(socket) => self.step = Step::Connecting(socket.subscribe(), socket),
+            Ok(socket) => {
+                self.attempts.push(Attempt { ready: socket.subscribe(), socket });
+                self.next_at = Instant(now.0.saturating_add(ATTEMPT_DELAY_NS));
+            }
             Err(code) => self.note_failure(connect_error(code), conn, now),
-        }
-        Ok(None)
-    }
-
-    fn finish(
-        &mut self,
-        pollable: Pollable,
-        socket: TcpSocket,
-        conn: &mut ClientConn,
-        now: Instant,
-    ) -> Result<Option<Dialled>, Error> {
-        match socket.finish_connect() {
-            Ok((input, output)) => {
-                drop(pollable);
-                Ok(Some(Dialled::Established(Transport::new(input, output, Some(socket)))))
-            }
-            Err(ErrorCode::WouldBlock) => {
-                self.step = Step::Connecting(pollable, socket);
-                Ok(Some(Dialled::Waiting))
-            }
-            Err(code) => {
-                drop(pollable);
-                drop(socket);
-                self.note_failure(connect_error(code), conn, now);
-                Ok(None)
-            }
         }
     }
 
@@ -177,59 +224,80 @@ impl Dial {
         conn.note(now, || LogEvent::ConnectFailed(error));
     }
 
-    /// What to wait for.
-    pub(super) fn pollable(&self) -> Option<&Pollable> {
-        match &self.step {
-            Step::Resolving(pollable, _) | Step::Connecting(pollable, _) => Some(pollable),
-            Step::Name(_) | Step::Next => None,
+    /// Gives up what is under way.
+    pub(super) fn stop(&mut self) {
+        for attempt in core::mem::take(&mut self.attempts) {
+            self.retire(attempt);
+        }
+        if let Step::Resolving(lookup) = core::mem::replace(&mut self.step, Step::Racing) {
+            self.retired.push(Retired::Lookup { _lookup: lookup });
+        }
+        self.addresses.clear();
+    }
+
+    fn retire(&mut self, attempt: Attempt) {
+        let Attempt { ready, socket } = attempt;
+        drop(ready);
+        self.retired.push(Retired::Socket { _socket: socket });
+    }
+
+    /// Adds what is not needed any more.
+    pub(super) fn take_retired(&mut self, retired: &mut Vec<Retired>) {
+        retired.append(&mut self.retired);
+    }
+
+    /// When to go on although nothing has come.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.step {
+            Step::Again(at) => Some(at),
+            Step::Racing if !self.addresses.is_empty() && self.attempts.len() < ATTEMPTS_MAX => Some(self.next_at),
+            Step::Name | Step::Resolving(_) | Step::Racing => None,
         }
     }
-}
 
-/// The authority of an endpoint: the `Host` of its requests (RFC 9110 §7.2). An IPv6 address stands in brackets; the default port is left
-/// out.
-pub(super) fn authority(endpoint: &Endpoint) -> String {
-    let host = bare(&endpoint.host);
-    let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
-    match (host.contains(':'), endpoint.port == default_port) {
-        (true, true) => alloc::format!("[{host}]"),
-        (true, false) => alloc::format!("[{host}]:{}", endpoint.port),
-        (false, true) => String::from(host),
-        (false, false) => alloc::format!("{host}:{}", endpoint.port),
+    /// Adds what to wait for.
+    pub(super) fn pollables<'a>(&'a self, pollables: &mut Vec<&'a Pollable>) {
+        if let Step::Resolving(lookup) = &self.step {
+            pollables.push(lookup.ready());
+        }
+        pollables.extend(self.attempts.iter().map(|attempt| &attempt.ready));
+    }
+
+    /// Adds the same for somebody else, who must drop them before this is dropped.
+    pub(super) fn lend_pollables(&self, pollables: &mut Vec<Pollable>) {
+        if let Step::Resolving(lookup) = &self.step {
+            pollables.push(lookup.subscribe());
+        }
+        pollables.extend(self.attempts.iter().map(|attempt| attempt.socket.subscribe()));
     }
 }
 
-/// A host without the brackets that an IPv6 address may have.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+/// The addresses in the resolver's order, but with the families alternating, so that one that leads nowhere does not hold up the other
+/// (RFC 8305 §4).
+fn alternating(addresses: Vec<IpAddr>) -> VecDeque<IpAddr> {
+    let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut order = VecDeque::new();
+    loop {
+        let pair = (first.next(), second.next());
+        if pair == (None, None) {
+            return order;
+        }
+        order.extend([pair.0, pair.1].into_iter().flatten());
+    }
 }
 
-fn parse_address(text: &str) -> Option<IpAddress> {
-    Some(match bare(text).parse().ok()? {
+fn with_port(address: IpAddr, port: u16) -> IpSocketAddress {
+    match address {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
-            IpAddress::Ipv4((a, b, c, d))
+            IpSocketAddress::Ipv4(Ipv4SocketAddress { port, address: (a, b, c, d) })
         }
         IpAddr::V6(address) => {
             let [a, b, c, d, e, f, g, h] = address.segments();
-            IpAddress::Ipv6((a, b, c, d, e, f, g, h))
+            IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info: 0, address: (a, b, c, d, e, f, g, h), scope_id: 0 })
         }
-    })
-}
-
-fn with_port(address: IpAddress, port: u16) -> IpSocketAddress {
-    match address {
-        IpAddress::Ipv4(address) => IpSocketAddress::Ipv4(Ipv4SocketAddress { port, address }),
-        IpAddress::Ipv6(address) => IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info: 0, address, scope_id: 0 }),
-    }
-}
-
-fn lookup_error(code: ErrorCode) -> Error {
-    match code {
-        ErrorCode::AccessDenied => Error::Denied(Denial::NameLookup),
-        ErrorCode::TemporaryResolverFailure | ErrorCode::Timeout => Error::Dns(DnsProblem::TemporaryFailure),
-        ErrorCode::NameUnresolvable | ErrorCode::InvalidArgument => Error::Dns(DnsProblem::NotFound),
-        _ => Error::Dns(DnsProblem::PermanentFailure),
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `client_conn`, `send`, `poll`, `streams` | the exported resources and functions |
-//! | `pool` | `origin`, and what `poll` does with requests for one |
-//! | `driver` | a connection with its transport: moves octets between the two |
-//! | `dial` | from an endpoint to an established transport: names, addresses, one after the other |
+//! | `client_conn`, `send`, `origin`, `poll`, `streams` | the exported resources and functions |
+//! | `network` | where connections are opened |
+//! | `wire` | the transport of a connection, from its dialling to its end |
+//! | `dial`, `names` | from an endpoint to an established transport: names, and a race of addresses |
 //! | `transport` | an established transport, and what to wait for |
 //! | `broken` | where a pipeline broke |
 //! | `clock` | the monotonic clock, and waiting on it |
@@ -14,12 +14,14 @@ mod broken;
 mod client_conn;
 mod clock;
 mod dial;
-mod driver;
+mod names;
+mod network;
+mod origin;
 mod poll;
-mod pool;
 mod send;
 mod streams;
 mod transport;
+mod wire;
 
 use crate::wit;
 
@@ -27,7 +29,7 @@ struct Component;
 
 impl wit::client::Guest for Component {
     type ClientConn = client_conn::Handle;
-    type Origin = pool::OriginHandle;
+    type Origin = origin::Handle;
     type Send = send::Handle;
     type Poll = poll::Handle;
 }

@@ -1,23 +1,52 @@
 //! The resource `send`.
 
 use super::clock;
-use super::driver::Shared;
+use super::poll::{self, Ticket};
+use super::wire::{self, Shared};
 use crate::conn::ExchangeId;
-use crate::types::{Chunk, ExchangeTiming, Failure, FieldLine, Request, Response, ResponseHead};
+use crate::types::{Chunk, ExchangeTiming, Failure, FieldLine, Misuse, Request, Response, ResponseHead};
 use crate::wit::{self, client};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// The handle of an exchange: an id, not a borrow, so that any drop order is legal.
 pub(crate) struct Handle {
-    shared: Shared,
-    id: ExchangeId,
+    place: Place,
     token: u64,
 }
 
+enum Place {
+    /// On a connection of the caller's.
+    Conn(Shared, ExchangeId),
+    /// Where the pool has put it.
+    Pool(Ticket),
+}
+
 impl Handle {
-    pub(super) fn resource(shared: &Shared, id: ExchangeId, token: u64) -> client::Send {
-        client::Send::new(Handle { shared: Rc::clone(shared), id, token })
+    pub(super) fn of_conn(shared: &Shared, id: ExchangeId, token: u64) -> client::Send {
+        client::Send::new(Handle { place: Place::Conn(Rc::clone(shared), id), token })
+    }
+
+    pub(super) fn of_pool(ticket: Ticket, token: u64) -> client::Send {
+        client::Send::new(Handle { place: Place::Pool(ticket), token })
+    }
+
+    fn place(&self) -> (Shared, ExchangeId) {
+        match &self.place {
+            Place::Conn(shared, id) => (Rc::clone(shared), *id),
+            Place::Pool(ticket) => ticket.seat(),
+        }
+    }
+
+    /// Waits until something has moved that may bring the exchange on. Returns whether there was something to wait for.
+    fn wait(&self, shared: &Shared) -> bool {
+        match &self.place {
+            Place::Pool(ticket) => ticket.poll().is_some_and(|poll| poll::turn(&poll)),
+            Place::Conn(..) => {
+                wire::wait(&mut shared.borrow_mut(), clock::now());
+                true
+            }
+        }
     }
 }
 
@@ -27,77 +56,97 @@ impl client::GuestSend for Handle {
     }
 
     fn write(&self, content: Vec<u8>) -> Result<u64, Failure> {
-        let mut driver = self.shared.borrow_mut();
+        let (shared, id) = self.place();
+        let mut driver = shared.borrow_mut();
         let now = clock::now();
-        let accepted = driver.conn.write(self.id, content, now);
-        driver.advance_at(now);
+        let accepted = driver.conn.write(id, content, now);
+        driver.advance(now);
         accepted
     }
 
     fn finish(&self, trailers: Vec<FieldLine>) -> Result<(), Failure> {
-        let mut driver = self.shared.borrow_mut();
+        let (shared, id) = self.place();
+        let mut driver = shared.borrow_mut();
         let now = clock::now();
-        let finished = driver.conn.finish(self.id, trailers, now);
-        driver.advance_at(now);
+        let finished = driver.conn.finish(id, trailers, now);
+        driver.advance(now);
         finished
     }
 
     fn interim(&self) -> Vec<ResponseHead> {
-        self.shared.borrow_mut().conn.interim(self.id)
+        let (shared, id) = self.place();
+        shared.borrow_mut().conn.interim(id)
     }
 
     fn head(&self) -> Result<Option<ResponseHead>, Failure> {
-        self.shared.borrow_mut().conn.head(self.id)
+        let (shared, id) = self.place();
+        shared.borrow_mut().conn.head(id)
     }
 
     fn read(&self, octets_max: u64) -> Result<Chunk, Failure> {
-        let mut driver = self.shared.borrow_mut();
+        let (shared, id) = self.place();
+        let mut driver = shared.borrow_mut();
         let now = clock::now();
-        match driver.conn.read(self.id, octets_max, now) {
-            Ok(Chunk::WouldBlock) => {
-                driver.advance_at(now);
-                driver.conn.read(self.id, octets_max, now)
-            }
-            read => read,
+        let read = driver.conn.read(id, octets_max, now);
+        if let Ok(Chunk::WouldBlock) = read {
+            driver.advance(now);
+            return driver.conn.read(id, octets_max, now);
         }
+        driver.flag();
+        read
     }
 
     fn collect(&self, octets_max: u64) -> Result<Response, Failure> {
-        let mut driver = self.shared.borrow_mut();
-        let mut now = driver.advance();
-        driver.conn.begin_collect(self.id, octets_max, now)?;
+        let (shared, id) = self.place();
+        let now = clock::now();
+        shared.borrow_mut().advance(now);
+        shared.borrow_mut().conn.begin_collect(id, octets_max, now)?;
         loop {
-            if let Some(response) = driver.conn.take_response(self.id) {
-                driver.advance();
+            let (shared, id) = self.place();
+            let mut driver = shared.borrow_mut();
+            if let Some(response) = driver.conn.take_response(id) {
+                driver.advance(clock::now());
                 return response;
             }
-            if let Some(refusal) = driver.conn.refuses_wait(self.id) {
+            if let Some(refusal) = driver.conn.refuses_wait(id) {
                 return Err(refusal);
             }
-            now = driver.wait(now);
+            drop(driver);
+            if !self.wait(&shared) {
+                // Every connection that could carry it is held up by a response that is not being read.
+                return Err(shared.borrow_mut().conn.refuse_wait(id, Misuse::BehindUnreadResponse));
+            }
         }
     }
 
     fn take_request(&self) -> Option<Request> {
-        self.shared.borrow_mut().conn.take_request(self.id)
+        let (shared, id) = self.place();
+        shared.borrow_mut().conn.take_request(id)
     }
 
     fn timing(&self) -> ExchangeTiming {
-        self.shared.borrow().conn.timing(self.id).unwrap_or(wit::NO_TIMING)
+        let (shared, id) = self.place();
+        shared.borrow().conn.timing(id).unwrap_or(wit::NO_TIMING)
     }
 
     fn cancel(&self) {
-        let mut driver = self.shared.borrow_mut();
+        let (shared, id) = self.place();
+        let mut driver = shared.borrow_mut();
         let now = clock::now();
-        driver.conn.cancel(self.id, now);
-        driver.advance_at(now);
+        driver.conn.cancel(id, now);
+        driver.advance(now);
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let mut driver = self.shared.borrow_mut();
-        driver.conn.forget(self.id, clock::now());
-        driver.heed_wish();
+        match &self.place {
+            Place::Conn(shared, id) => {
+                let mut driver = shared.borrow_mut();
+                driver.conn.forget(*id, clock::now());
+                driver.heed_wish();
+            }
+            Place::Pool(ticket) => ticket.forget(clock::now()),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The interface `streams`: transports brought along, taken back, or waited on by somebody else.
 
-use super::driver::{Driver, Shared};
-use super::{Component, client_conn, clock};
+use super::network;
+use super::wire::Shared;
+use super::{Component, client_conn, clock, poll};
 use crate::settings::Settings;
 use crate::types::{ConnOptions, ConnState, Error, Limit, Misuse};
 use crate::wit::client;
@@ -10,8 +11,9 @@ use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::io::streams::{InputStream, OutputStream};
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Subscriptions that have not been given back, in all.
@@ -21,7 +23,8 @@ static SUBSCRIPTIONS: AtomicU32 = AtomicU32::new(0);
 
 /// The handle of a subscription.
 pub(crate) struct Handle {
-    shared: Shared,
+    /// The connections; those that lend nothing are left out once the pollables are taken.
+    connections: RefCell<Vec<Shared>>,
     /// `None`: they have not been taken. 0: nothing is to be given back.
     taken: Cell<Option<usize>>,
 }
@@ -36,18 +39,20 @@ impl Guest for Component {
         options: Option<ConnOptions>,
     ) -> Result<client::ClientConn, Error> {
         let settings = Settings::checked(options.as_ref())?;
-        let shared = Driver::handshake(input, output, authority, settings);
+        let shared = network::handshake(input, output, authority, settings);
         Ok(client::ClientConn::new(client_conn::Handle { shared }))
     }
 
     fn into_parts(conn: client::ClientConnBorrow<'_>) -> Result<Parts, Error> {
-        let mut driver = conn.get::<client_conn::Handle>().shared.borrow_mut();
-        if driver.lent > 0 {
+        let driver = &mut *conn.get::<client_conn::Handle>().shared.borrow_mut();
+        let Some(wire) = &mut driver.link else { return Err(Error::Internal) };
+        if wire.lends() {
             return Err(Error::LimitExceeded(Limit::Subscriptions));
         }
         driver.conn.check_parts()?;
-        let streams = driver.take_streams().ok_or(Error::Internal)?;
+        let streams = wire.take_streams().ok_or(Error::Internal)?;
         let unread = driver.conn.take_parts(clock::now());
+        driver.heed_wish();
         Ok(Parts { socket: streams.socket, input: streams.input, output: streams.output, unread })
     }
 
@@ -57,22 +62,43 @@ impl Guest for Component {
         if driver.conn.state() == ConnState::Closed {
             return Err(driver.conn.ended_by().unwrap_or(Error::Internal));
         }
-        if SUBSCRIPTIONS.load(Ordering::Relaxed) >= SUBSCRIPTIONS_MAX {
-            return Err(Error::LimitExceeded(Limit::Subscriptions));
-        }
-        SUBSCRIPTIONS.fetch_add(1, Ordering::Relaxed);
-        Ok(streams::Subscription::new(Handle { shared: Rc::clone(shared), taken: Cell::new(None) }))
+        subscription(vec![Rc::clone(shared)])
     }
+
+    fn subscribe_poll(poll: client::PollBorrow<'_>) -> Result<streams::Subscription, Error> {
+        subscription(poll::connections(poll.get::<poll::Handle>()))
+    }
+
+    fn wake_on(poll: client::PollBorrow<'_>, waker: Option<Pollable>) {
+        poll.get::<poll::Handle>().wake_on(waker);
+    }
+}
+
+fn subscription(connections: Vec<Shared>) -> Result<streams::Subscription, Error> {
+    if SUBSCRIPTIONS.load(Ordering::Relaxed) >= SUBSCRIPTIONS_MAX {
+        return Err(Error::LimitExceeded(Limit::Subscriptions));
+    }
+    SUBSCRIPTIONS.fetch_add(1, Ordering::Relaxed);
+    Ok(streams::Subscription::new(Handle { connections: RefCell::new(connections), taken: Cell::new(None) }))
 }
 
 impl GuestSubscription for Handle {
     fn take_pollables(&self) -> Vec<Pollable> {
+        let mut pollables = Vec::new();
         if self.taken.get().is_some() {
-            return Vec::new();
+            return pollables;
         }
-        let mut driver = self.shared.borrow_mut();
-        let pollables = driver.lend_pollables();
-        driver.lent += usize::from(!pollables.is_empty());
+        self.connections.borrow_mut().retain(|shared| {
+            let driver = &mut *shared.borrow_mut();
+            let before = pollables.len();
+            let Some(wire) = &mut driver.link else { return false };
+            wire.lend(&driver.conn, &mut pollables);
+            let lends = pollables.len() > before;
+            if !lends {
+                wire.give_back();
+            }
+            lends
+        });
         self.taken.set(Some(pollables.len()));
         pollables
     }
@@ -83,10 +109,13 @@ impl GuestSubscription for Handle {
         if given != self.taken.get().unwrap_or(0) {
             return Err(Error::ApiMisuse(Misuse::UnknownToken));
         }
-        self.taken.set(Some(0));
-        let mut driver = self.shared.borrow_mut();
-        driver.lent = driver.lent.saturating_sub(usize::from(given > 0));
-        driver.heed_wish();
+        let taken = self.taken.replace(Some(0));
+        let connections = core::mem::take(&mut *self.connections.borrow_mut());
+        for shared in connections.iter().filter(|_| taken.is_some()) {
+            if let Some(wire) = &mut shared.borrow_mut().link {
+                wire.give_back();
+            }
+        }
         Ok(())
     }
 }
@@ -97,7 +126,7 @@ impl Drop for Handle {
             SUBSCRIPTIONS.fetch_sub(1, Ordering::Relaxed);
         } else {
             // Somebody may still hold a pollable: what it belongs to is never freed.
-            core::mem::forget(Rc::clone(&self.shared));
+            core::mem::forget(core::mem::take(&mut *self.connections.borrow_mut()));
         }
     }
 }

@@ -5,12 +5,14 @@ use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, pipe
 use crate::failure::{refused, side};
 use crate::h1::encode::{self, Plan, PlannedContent};
 use crate::h1::framing::Framing;
+use crate::slab::Id;
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
     Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, Phase, Request,
-    RequestContent, RequestOptions, Response, ResponseHead,
+    RequestContent, RequestOptions, Response, ResponseHead, Reuse,
 };
 use crate::wit;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The end of an exchange that was collected for `poll.completions`.
@@ -20,6 +22,8 @@ pub struct Completed {
     pub id: ExchangeId,
     /// The caller's number for it.
     pub token: u64,
+    /// The job of a pool that it carried out.
+    pub job: Option<Id>,
     /// The response, or why there is none.
     pub outcome: Result<Response, Failure>,
     /// When its steps happened.
@@ -33,22 +37,36 @@ pub struct Completed {
 impl ClientConn {
     /// `client-conn.send`.
     pub fn send(&mut self, request: Request, token: u64, now: Instant) -> Result<ExchangeId, Failure> {
-        let plan = self.plan(&request).map_err(|error| self.refused(error))?;
-        self.log.add(now, Some(token), || LogEvent::Queued((request.method.clone(), request.request_target.clone())));
-        let exchange = self.new_exchange(request, plan, token, now);
-        let spans = exchange.deadlines;
-        self.queued_octets += exchange.queued_octets;
-        let id = self.exchanges.insert(exchange);
-        self.deadlines.set(id, TimerOrder::Queue, now.after(spans.queue));
-        self.deadlines.set(id, TimerOrder::Total, now.after(spans.total));
+        let exchange = self.checked(request, token, now)?;
+        let id = self.enqueue(exchange, now);
         self.queue.push_back(id);
+        self.dispatch(now);
+        Ok(id)
+    }
+
+    /// The exchange of a request that can be sent here.
+    pub(super) fn checked(&self, request: Request, token: u64, now: Instant) -> Result<Box<Exchange>, Failure> {
+        let plan = self.plan(&request).map_err(|error| self.refused(error))?;
+        Ok(Box::new(self.new_exchange(request, plan, token, now)))
+    }
+
+    /// Takes over an exchange whose turn is to come; it still has to be put into the queue.
+    pub(super) fn enqueue(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
+        let (started, spans) = (exchange.started, exchange.deadlines);
+        self.queued_octets += exchange.queued_octets;
+        if let Some(request) = &exchange.request {
+            let what = || LogEvent::Queued((request.method.clone(), request.request_target.clone()));
+            self.log.add(now, Some(exchange.token), what);
+        }
+        let id = self.exchanges.insert_boxed(exchange);
+        self.deadlines.set(id, TimerOrder::Queue, started.after(spans.queue));
+        self.deadlines.set(id, TimerOrder::Total, started.after(spans.total));
         self.changed = true;
         if self.outstanding.is_empty() {
             // The peer may have said something since the last look (RFC 9112 §9.2).
             self.looked = false;
         }
-        self.dispatch(now);
-        Ok(id)
+        id
     }
 
     /// Checks a request against the connection's state and limits.
@@ -88,8 +106,10 @@ impl ClientConn {
         let queued_octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
         Exchange {
             token,
+            job: None,
             pipelines: pipelines(&plan, options.and_then(|options| options.idempotent)),
             holds_pipeline: options.and_then(|options| options.hold_pipeline).unwrap_or(false),
+            reuse: options.and_then(|options| options.reuse).unwrap_or(Reuse::empty()),
             sending: RequestHalf::Queued,
             to_write: if let PlannedContent::Length(octets) = plan.content { Some(octets) } else { None },
             finished: false,
@@ -338,15 +358,24 @@ impl ClientConn {
         } else {
             return None;
         };
+        Some(self.refuse_wait(id, misuse))
+    }
+
+    /// The caller may read it piece by piece after all.
+    fn return_to_caller(&mut self, id: ExchangeId) {
         if let Some(exchange) = self.exchanges.get_mut(id)
             && matches!(exchange.reader, Reader::Collect(_))
         {
-            // The caller may read it piece by piece after all.
             exchange.reader = Reader::Caller;
             self.unread += exchange.content.len();
             self.mark(id);
         }
-        Some(self.misuse(id, misuse))
+    }
+
+    /// Why waiting for this exchange is in vain, where it is not this connection that knows.
+    pub fn refuse_wait(&mut self, id: ExchangeId, misuse: Misuse) -> Failure {
+        self.return_to_caller(id);
+        self.misuse(id, misuse)
     }
 
     /// Whether the request is waiting, or will be, for content that only the caller can write.
@@ -365,6 +394,7 @@ impl ClientConn {
             let completed = Completed {
                 id,
                 token: exchange.token,
+                job: exchange.job,
                 outcome: match exchange.failure {
                     Some(failure) => Err(failure),
                     None => whole_response(exchange).ok_or(internal),
@@ -432,10 +462,15 @@ impl ClientConn {
 
     /// `client-conn.shutdown`.
     pub fn shutdown(&mut self, now: Instant) {
+        self.retire(CloseReason::Shutdown, now);
+    }
+
+    /// Takes no more requests, for this reason; those that it has are finished.
+    pub fn retire(&mut self, reason: CloseReason, now: Instant) {
         if self.is_closed() {
             return;
         }
-        self.stop_accepting(Error::Closed(CloseReason::Shutdown), now);
+        self.stop_accepting(Error::Closed(reason), now);
         self.settle(now);
     }
 

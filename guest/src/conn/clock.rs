@@ -5,6 +5,7 @@ use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{CloseReason, ConnState, Error, Timer};
+use alloc::vec::Vec;
 
 /// How much earlier than the peer an idle connection is closed, so that no request is on its way when the peer closes it: 1 s, as much as
 /// `Keep-Alive` can be off by rounding, but never more than half of its time.
@@ -17,18 +18,20 @@ impl ClientConn {
             return None;
         }
         let of_exchanges = self.deadlines.first().map(|deadline| (deadline.at, deadline.timer.into()));
-        [of_exchanges, self.connect_deadline(), self.front_deadline(), self.idle_deadline()]
+        [of_exchanges, self.connect_deadline(), self.front_deadline(), self.idle_deadline(), self.lifetime_deadline()]
             .into_iter()
             .flatten()
             .min_by_key(|(at, _)| *at)
     }
 
-    /// Does what is due at `now`. May be called too early, without effect.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// Does what is due at `now`; gives the tokens of the exchanges that this ended. May be called too early, without effect.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<u64> {
+        let mut ended = Vec::new();
         while let Some(passed) = self.deadlines.take_passed(now) {
             match passed.timer {
                 TimerOrder::AwaitContinue => self.proceed(passed.exchange, now),
                 TimerOrder::Queue | TimerOrder::Total => {
+                    ended.extend(self.exchanges.get(passed.exchange).map(|exchange| exchange.token));
                     self.give_up(passed.exchange, Error::TimedOut(passed.timer.into()), now);
                 }
             }
@@ -36,14 +39,20 @@ impl ClientConn {
         if let Some((at, _)) = self.connect_deadline()
             && at <= now
         {
-            return self.end(Error::TimedOut(Timer::Connect), now);
+            let waiting = self.queue.iter().filter_map(|id| self.exchanges.get(*id));
+            ended.extend(waiting.map(|exchange| exchange.token));
+            self.end(Error::TimedOut(Timer::Connect), now);
+            return ended;
         }
         if let Some((at, timer)) = self.front_deadline()
             && at <= now
         {
             match (timer, self.outstanding.front().copied()) {
                 (Timer::Drain, _) | (_, None) => self.end(Error::Closed(CloseReason::Abandoned), now),
-                (timer, Some(id)) => self.give_up(id, Error::TimedOut(timer), now),
+                (timer, Some(id)) => {
+                    ended.extend(self.exchanges.get(id).map(|exchange| exchange.token));
+                    self.give_up(id, Error::TimedOut(timer), now);
+                }
             }
         }
         // What an exchange that was given up had held back.
@@ -53,6 +62,12 @@ impl ClientConn {
         {
             self.end(Error::Closed(CloseReason::Idle), now);
         }
+        if let Some((at, _)) = self.lifetime_deadline()
+            && at <= now
+        {
+            self.retire(CloseReason::Lifetime, now);
+        }
+        ended
     }
 
     fn connect_deadline(&self) -> Option<(Instant, Timer)> {
@@ -70,6 +85,12 @@ impl ClientConn {
         };
         let at = self.idle_since.after(span).filter(|_| idle)?;
         Some((at, Timer::Idle))
+    }
+
+    fn lifetime_deadline(&self) -> Option<(Instant, Timer)> {
+        let established = Instant(self.created.0.saturating_add(self.connected?));
+        let at = established.after(self.settings.deadlines.lifetime).filter(|_| self.state == ConnState::Open)?;
+        Some((at, Timer::Lifetime))
     }
 
     /// The deadline of the first outstanding exchange that follows from what the connection does.

@@ -8,7 +8,7 @@ use crate::h1::parse::Fault;
 use crate::h1::state::{ReadInput, ReadSide, WriteInput};
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
-    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, LogEvent, PersistenceLearnt, Phase, RequestContent,
+    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, LogEvent, PersistenceLearnt, Phase, RequestContent, Side,
 };
 use alloc::vec::Vec;
 
@@ -146,8 +146,11 @@ impl ClientConn {
         }
     }
 
-    /// Fails every queued exchange.
+    /// Fails every queued exchange, or sets it aside for the pool.
     pub(super) fn fail_queued(&mut self, error: Error, now: Instant) {
+        if self.pooled && self.may_move(error) {
+            return self.unsent.append(&mut self.queue);
+        }
         while let Some(id) = self.queue.pop_front() {
             self.fail_exchange(id, error, now);
         }
@@ -214,7 +217,7 @@ impl ClientConn {
         }
     }
 
-    fn clear_deadlines(&mut self, id: ExchangeId) {
+    pub(super) fn clear_deadlines(&mut self, id: ExchangeId) {
         let Some(exchange) = self.exchanges.get(id) else { return };
         let (started, spans) = (exchange.started, exchange.deadlines);
         self.deadlines.clear(id, TimerOrder::Queue, started.after(spans.queue));
@@ -246,7 +249,7 @@ impl ClientConn {
             ResponseHalf::Tunnel => Phase::Tunnel,
             ResponseHalf::Content if self.read == ReadSide::Trailers => Phase::ReceivingTrailers,
             ResponseHalf::Content => Phase::ReceivingContent,
-            ResponseHalf::Head if exchange.wire_start.is_none() && !self.established => Phase::Connecting,
+            ResponseHalf::Head if exchange.wire_start.is_none() && !self.established && !self.is_line() => Phase::Connecting,
             ResponseHalf::Head if exchange.wire_start.is_none() => Phase::Queued,
             ResponseHalf::Head if first && exchange.timing.response_started.is_some() => Phase::ReceivingHead,
             ResponseHalf::Head if exchange.wire_end.is_none_or(|end| end > self.outbox.taken()) => Phase::SendingRequest,
@@ -262,7 +265,7 @@ impl ClientConn {
         Failure {
             error,
             delivery,
-            phase: self.phase(id),
+            phase: if self.is_line() && side(&error) != Side::Local { Phase::Connecting } else { self.phase(id) },
             side: side(&error),
             octets_sent: self.outbox.taken().min(end).saturating_sub(start),
             octets_received: self.octets_received,
@@ -277,7 +280,7 @@ impl ClientConn {
             return;
         }
         let Some(start) = exchange.wire_start else {
-            self.queue.retain(|queued| *queued != id);
+            self.unlist(id);
             self.fail_exchange(id, error, now);
             self.changed = true;
             return self.settle_after(now);

@@ -7,6 +7,7 @@
 //! | `receive` | octets in: heads, content, trailers, and what each means for the connection |
 //! | `end` | how exchanges and the connection end, and with which delivery |
 //! | `clock` | deadlines |
+//! | `pooled` | the pool's: exchanges move between its waiting line and its connections |
 //!
 //! Whoever drives a connection repeats: give it what the transport has (`receive`, `nothing_to_receive`, `receive_end`), hand over what
 //! it wants to send (`to_transmit`, `transmitted`), do what `transport` says, and call `handle_timeout` at `deadline`. Every verb is legal at
@@ -15,6 +16,7 @@
 mod call;
 mod clock;
 mod end;
+mod pooled;
 mod receive;
 mod transmit;
 
@@ -76,6 +78,10 @@ pub struct ClientConn {
     exchanges: Exchanges,
     /// Requests to write, in the order of `send`.
     queue: VecDeque<ExchangeId>,
+    /// Its requests may move to other connections.
+    pooled: bool,
+    /// Requests that can have no turn here, for the pool to take.
+    unsent: VecDeque<ExchangeId>,
     /// Requests written, wholly or partly, whose responses are not complete (RFC 9112 §9.2).
     outstanding: VecDeque<ExchangeId>,
     /// How many of them, from the front, have left.
@@ -159,6 +165,8 @@ impl ClientConn {
             ended_by: None,
             exchanges: Exchanges::default(),
             queue: VecDeque::new(),
+            pooled: false,
+            unsent: VecDeque::new(),
             outstanding: VecDeque::new(),
             departed: 0,
             queued_octets: 0,

@@ -1,13 +1,13 @@
 //! Octets out: which request is written next, and as what (RFC 9112 §3, §6, §9.3.2).
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Exchange, RequestInput};
+use crate::exchange::{Exchange, RequestInput, asks};
 use crate::h1::encode::{self, PlannedContent};
 use crate::h1::state::{ReadInput, WriteInput, WriteSide};
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
     CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence, PersistenceLearnt,
-    RequestContent,
+    RequestContent, Reuse,
 };
 use alloc::vec::Vec;
 
@@ -91,7 +91,7 @@ impl ClientConn {
             return self.fail_exchange(id, Error::PeerIncompatible(Incompatibility::Http10Peer), now);
         }
         let last = self.requests + 1 >= self.settings.limits.requests_max;
-        let close = self.settings.persistence == Persistence::Close || last;
+        let close = self.settings.persistence == Persistence::Close || last || asks(exchange.reuse, Reuse::FORBID);
         let Some(request) = &exchange.request else { return self.fail_exchange(id, Error::Internal, now) };
         exchange.wire_start = Some(self.outbox.pushed());
         self.outbox.append(|out| encode::head(request, &exchange.plan, &self.authority, close, out));

@@ -8,7 +8,6 @@ mod check;
 use alloc::vec::Vec;
 
 pub use check::check_trailers;
-#[cfg(target_family = "wasm")]
 pub(crate) use check::is_authority;
 use check::{Given, check_authority, check_target, host};
 

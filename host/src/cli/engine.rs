@@ -221,8 +221,8 @@ impl<'a> Engine<'a> {
                     _ => Ok(()),
                 }
             }
-            // No request is collected.
-            Event::Completions(_) => Ok(()),
+            // No request is collected, and nothing wakes.
+            Event::Completions(_) | Event::Woken => Ok(()),
         }
     }
 

@@ -119,7 +119,7 @@ async fn a_poll_keeps_a_pool_and_completes_each_request_once() {
     tokens.sort_unstable();
     assert_eq!(tokens, (100..120).collect::<Vec<_>>());
     let info = poll.info(&mut client).await.unwrap();
-    assert!((1..=2).contains(&info.opened), "{info:?}");
+    assert!((1..=2).contains(&info.counts.opened), "{info:?}");
     match poll.cancel(&mut client, 5).await {
         Err(CallError::Http(error)) => assert_eq!(error.case(), "api-misuse(unknown-token)"),
         other => panic!("{other:?}"),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sandpiper_host::types::{Deadlines, RequestContent, RequestOptions};
+use sandpiper_host::types::{Deadlines, RequestContent, RequestOptions, Reuse};
 use sandpiper_host::{
     CallError, Client, ClientConn, ConnOptions, Exchange, HostError, Origin, Poll, PollOptions, Request, Sandbox,
 };
@@ -143,6 +143,7 @@ impl Caller {
             collect_octets_max: limit(random),
             content_octets_max: limit(random),
             deadlines,
+            reuse: [None, None, Some(Reuse::FRESH), Some(Reuse::FORBID), Some(Reuse::AWAIT_VERDICT)][random.below(5)],
         })
     }
 

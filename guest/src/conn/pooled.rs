@@ -1,0 +1,162 @@
+//! What a pool asks of its connections, and of its waiting lines, which are connections that are never established.
+
+use super::{ClientConn, ExchangeId};
+use crate::exchange::{Exchange, RequestHalf, asks};
+use crate::h1::state::ReadSide;
+use crate::settings::Settings;
+use crate::slab::Id;
+use crate::timer::Instant;
+use crate::types::{CloseReason, ConnState, Error, HttpVersion, PersistenceLearnt, Request, Reuse};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The id of a waiting line: of no connection.
+const LINE: u64 = 0;
+
+impl ClientConn {
+    /// A waiting line for requests to this authority. `settings` are those of the connections.
+    pub fn line(authority: String, mut settings: Settings, now: Instant) -> ClientConn {
+        settings.deadlines.connect = None;
+        settings.limits.queue_length_max = usize::MAX;
+        settings.limits.requests_max = u64::MAX;
+        settings.log_entries_max = 0;
+        ClientConn::new(LINE, authority, settings, now)
+    }
+
+    pub(super) fn is_line(&self) -> bool {
+        self.id == LINE
+    }
+
+    /// From now on, requests that have no turn any more because the connection ends are set aside: see [`take_unsent`](Self::take_unsent).
+    pub fn join_pool(&mut self) {
+        self.pooled = true;
+    }
+
+    /// Ends that.
+    pub fn leave_pool(&mut self) {
+        self.pooled = false;
+        self.queue.append(&mut self.unsent);
+    }
+
+    /// Tokens of the requests that wait.
+    pub fn waiting_tokens(&self) -> Vec<u64> {
+        self.queue.iter().filter_map(|id| Some(self.exchanges.get(*id)?.token)).collect()
+    }
+
+    /// Whether one more request that may be pipelined can leave with or behind those that it has.
+    pub fn takes_pipelined(&self) -> bool {
+        // A request that waits for the look at an idle connection takes others with it.
+        let last = self.queue.back().and_then(|id| self.exchanges.get(*id));
+        let beside = last.is_some_and(|last| last.pipelines && !last.holds_pipeline && !asks(last.reuse, Reuse::FORBID));
+        let gathers = self.wants_look() && beside && self.queue.len() < self.settings.pipeline_depth_max;
+        let open = self.established && self.state == ConnState::Open && self.peer_requests_left.is_none();
+        (self.length() > 0 && self.is_ready()) || (gathers && open && self.known == PersistenceLearnt::Pipelining)
+    }
+
+    /// Names the job that an exchange carries out.
+    pub fn assign(&mut self, id: ExchangeId, job: Id) {
+        if let Some(exchange) = self.exchanges.get_mut(id) {
+            exchange.job = Some(job);
+        }
+    }
+
+    /// The request that waits in front.
+    pub fn waiting(&self) -> Option<(ExchangeId, &Exchange)> {
+        let id = *self.queue.front()?;
+        Some((id, self.exchanges.get(id)?))
+    }
+
+    /// The request that waits at the end.
+    pub fn last_waiting(&self) -> Option<ExchangeId> {
+        self.queue.back().copied()
+    }
+
+    /// Takes an exchange away whose turn has not come.
+    pub fn withdraw(&mut self, id: ExchangeId) -> Option<Box<Exchange>> {
+        self.exchanges.get(id).filter(|exchange| exchange.sending == RequestHalf::Queued && !exchange.has_ended())?;
+        self.clear_deadlines(id);
+        self.unlist(id);
+        let exchange = self.exchanges.remove(id)?;
+        self.queued_octets = self.queued_octets.saturating_sub(exchange.queued_octets);
+        self.changed = true;
+        Some(exchange)
+    }
+
+    /// Takes the last of the exchanges that were set aside.
+    pub fn take_unsent(&mut self) -> Option<Box<Exchange>> {
+        let id = *self.unsent.back()?;
+        self.unsent.pop_back();
+        self.withdraw(id)
+    }
+
+    /// Takes over an exchange that was withdrawn elsewhere; its deadlines run on. It is written if its turn has come.
+    pub fn admit(&mut self, mut exchange: Box<Exchange>, now: Instant) -> ExchangeId {
+        exchange.in_ready_list = false;
+        let id = self.enqueue(exchange, now);
+        self.queue.push_back(id);
+        self.dispatch(now);
+        id
+    }
+
+    /// The same, in front of all others; nothing is written.
+    pub fn admit_first(&mut self, mut exchange: Box<Exchange>, now: Instant) -> ExchangeId {
+        exchange.in_ready_list = false;
+        let id = self.enqueue(exchange, now);
+        self.queue.push_front(id);
+        id
+    }
+
+    /// `send` for a request that is sent again: it was submitted at `started`, and waits in front of all others.
+    pub fn send_again(
+        &mut self,
+        request: Request,
+        token: u64,
+        started: Instant,
+        now: Instant,
+    ) -> Result<ExchangeId, crate::types::Failure> {
+        let mut exchange = self.checked(request, token, now)?;
+        exchange.started = started;
+        Ok(self.admit_first(exchange, now))
+    }
+
+    /// Fails every request that waits.
+    pub fn fail_waiting(&mut self, error: Error, now: Instant) {
+        self.fail_queued(error, now);
+    }
+
+    /// Takes an exchange out of the lists of those that have not been written.
+    pub(super) fn unlist(&mut self, id: ExchangeId) {
+        for list in [&mut self.queue, &mut self.unsent] {
+            match list.front() == Some(&id) {
+                true => drop(list.pop_front()),
+                false => list.retain(|listed| *listed != id),
+            }
+        }
+    }
+
+    /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others: so it
+    /// comes to an end.
+    pub fn may_move(&self, error: Error) -> bool {
+        let by_caller = matches!(
+            error,
+            Error::Closed(CloseReason::Cancelled | CloseReason::Local | CloseReason::Dropped | CloseReason::Taken)
+        );
+        self.requests > 0 && !by_caller && !matches!(error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_))
+    }
+
+    /// Octets of the response that is being received that are to come, as far as its length was declared.
+    pub fn response_octets_left(&self) -> u64 {
+        if self.read == ReadSide::Content { self.content_left } else { 0 }
+    }
+
+    /// What has been learnt about persistence.
+    pub fn persistence_learnt(&self) -> PersistenceLearnt {
+        self.known
+    }
+
+    /// The version of the last response.
+    pub fn version(&self) -> Option<HttpVersion> {
+        self.version
+    }
+}

@@ -1,0 +1,64 @@
+//! Where a connection leads.
+
+use crate::h1::encode::is_authority;
+use crate::types::{Endpoint, Error, Misuse};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// Addresses of one name that are tried; a name with more is tried with its first.
+pub const ADDRESSES_MAX: usize = 32;
+
+/// Checks an endpoint; gives the addresses that it names itself.
+///
+/// Errors: `api-misuse(invalid-endpoint)`.
+pub fn check(endpoint: &Endpoint) -> Result<Vec<IpAddr>, Error> {
+    if endpoint.port == 0 || !is_authority(&authority(endpoint), false) {
+        return Err(Error::ApiMisuse(Misuse::InvalidEndpoint));
+    }
+    let mut addresses = parse_addresses(&endpoint.addresses)?;
+    if addresses.is_empty() {
+        addresses.extend(parse_address(&endpoint.host));
+    }
+    Ok(addresses)
+}
+
+/// Addresses as a caller writes them.
+///
+/// Errors: `api-misuse(invalid-endpoint)`, also for too many.
+pub fn parse_addresses(texts: &[String]) -> Result<Vec<IpAddr>, Error> {
+    let invalid = Error::ApiMisuse(Misuse::InvalidEndpoint);
+    if texts.len() > ADDRESSES_MAX {
+        return Err(invalid);
+    }
+    texts.iter().map(|text| parse_address(text).ok_or(invalid)).collect()
+}
+
+/// The authority of an endpoint: the `Host` of its requests (RFC 9110 §7.2). An IPv6 address stands in brackets; the default port is left
+/// out.
+pub fn authority(endpoint: &Endpoint) -> String {
+    let host = bare(&endpoint.host);
+    let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
+    match (host.contains(':'), endpoint.port == default_port) {
+        (true, true) => format!("[{host}]"),
+        (true, false) => format!("[{host}]:{}", endpoint.port),
+        (false, true) => String::from(host),
+        (false, false) => format!("{host}:{}", endpoint.port),
+    }
+}
+
+/// Whether this is a host: a registered name or an address.
+pub fn is_host(host: &str) -> bool {
+    let endpoint = Endpoint { host: String::from(host), port: 80, addresses: Vec::new(), tls: None };
+    is_authority(&authority(&endpoint), false)
+}
+
+/// A host without the brackets that an IPv6 address may have.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn parse_address(text: &str) -> Option<IpAddr> {
+    bare(text).parse().ok()
+}

@@ -1,0 +1,105 @@
+//! Requests of the pool: what becomes of them wherever they are.
+
+use super::Poll;
+use crate::conn::{Completed, ExchangeId};
+use crate::driver::Shared;
+use crate::link::Network;
+use crate::slab::Id;
+use crate::timer::Instant;
+use crate::types::{CloseReason, Delivery, Error, Failure, Request};
+use crate::wit::{self, client::Completion};
+use alloc::rc::{Rc, Weak};
+use core::cell::RefCell;
+
+/// A request of the pool.
+#[derive(Debug)]
+pub(super) struct Job<L> {
+    /// The caller's number for it.
+    pub(super) token: u64,
+    /// Where it goes.
+    pub(super) origin: Id,
+    /// When it was submitted.
+    pub(super) started: Instant,
+    /// It ends in a completion.
+    pub(super) collected: bool,
+    /// Kept only when it may, and can, be sent again: a streamed content is gone.
+    pub(super) request: Option<Request>,
+    /// How often it was sent again.
+    pub(super) retries: u32,
+    /// The member that has its exchange.
+    pub(super) place: (Id, ExchangeId),
+    /// Where its ticket finds the exchange.
+    pub(super) seat: Weak<RefCell<Seat<L>>>,
+}
+
+impl<L> Job<L> {
+    /// Its exchange is now on this member.
+    pub(super) fn move_to(&mut self, member: Id, shared: &Shared<L>, exchange: ExchangeId) {
+        self.place = (member, exchange);
+        if let Some(seat) = self.seat.upgrade() {
+            *seat.borrow_mut() = (Rc::clone(shared), exchange);
+        }
+    }
+}
+
+/// An exchange, and where it is.
+pub type Seat<L> = (Shared<L>, ExchangeId);
+
+/// The caller's hold on a request of the pool, wherever it moves. Dropping it cancels the request, unless it is collected.
+#[derive(Debug)]
+pub struct Ticket<N: Network> {
+    pub(super) poll: Weak<RefCell<Poll<N>>>,
+    pub(super) job: Id,
+    pub(super) seat: Rc<RefCell<Seat<N::Link>>>,
+}
+
+impl<N: Network> Ticket<N> {
+    /// The connection, or waiting line, that has the exchange now.
+    pub fn seat(&self) -> Seat<N::Link> {
+        let seat = self.seat.borrow();
+        (Rc::clone(&seat.0), seat.1)
+    }
+
+    /// The poll, while it lives.
+    pub fn poll(&self) -> Option<Rc<RefCell<Poll<N>>>> {
+        self.poll.upgrade()
+    }
+
+    /// Gives the request up, as `send` is dropped.
+    pub fn forget(&self, now: Instant) {
+        let (shared, id) = self.seat();
+        let mut driver = shared.borrow_mut();
+        driver.conn.forget(id, now);
+        driver.heed_wish();
+        drop(driver);
+        if let Some(poll) = self.poll() {
+            poll.borrow_mut().forget_job(self.job);
+        }
+    }
+}
+
+/// May a collected request that failed be sent again (RFC 9112 §9.3.1)?
+pub(super) fn may_repeat<L>(job: &Job<L>, completed: &Completed, retries_max: u32) -> bool {
+    let Err(failed) = &completed.outcome else { return false };
+    let cancelled = matches!(failed.error, Error::Closed(CloseReason::Cancelled | CloseReason::Dropped));
+    let by_delivery = match failed.delivery {
+        Delivery::NotSent | Delivery::Unprocessed => true,
+        Delivery::Unanswered => completed.idempotent,
+        Delivery::ResponseStarted => false,
+    };
+    let by_error = !matches!(failed.error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_) | Error::Denied(_));
+    let kept = job.request.is_some() || completed.request.is_some();
+    job.retries < retries_max && kept && by_delivery && by_error && !cancelled
+}
+
+/// The completion of a request that never came onto a connection.
+pub(super) fn refused(token: u64, failure: Failure) -> Completion {
+    let connection = failure.connection;
+    Completion { token, outcome: Err(failure), connection, retries: 0, timing: wit::NO_TIMING }
+}
+
+/// The completion of an exchange that has ended.
+pub(super) fn completion(completed: Completed, connection: u64, retries: u32) -> Completion {
+    let Completed { token, outcome, timing, .. } = completed;
+    Completion { token, outcome, connection, retries, timing }
+}

@@ -1,0 +1,50 @@
+//! The options of a poll, each with its value. Names, ranges and reasons are documented in `wit/client.wit`.
+
+use crate::wit::client::PollOptions;
+
+/// Untaken tokens of exchanges that a deadline has ended.
+pub const TIMED_OUT_MAX: usize = 65_536;
+
+/// Origins that are remembered without a connection or a request.
+pub const ORIGINS_MAX: usize = 1_024;
+
+/// Idle connections that one wait looks at.
+pub const IDLE_WATCHED_MAX: usize = 256;
+
+/// What the response in front of a pipeline may still have to come without making it unattractive.
+pub(super) const HEAVY_OCTETS: u64 = 65_536;
+
+/// How long no connection is opened after one could not be established, and the longest such time.
+pub(super) const BACK_OFF_NS: u64 = 100_000_000;
+/// The longest such time.
+pub(super) const BACK_OFF_NS_MAX: u64 = 10_000_000_000;
+
+/// The limits of a poll.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "one for one the fields of `client.poll-options`")]
+pub struct Limits {
+    pub connections_max: usize,
+    pub connections_per_origin_max: usize,
+    pub queue_length_max: usize,
+    pub idle_connections_max: usize,
+    pub retries_max: u32,
+    pub completion_octets_max: u64,
+}
+
+impl Limits {
+    /// The given options, each as the nearest value in its range.
+    pub fn new(options: Option<&PollOptions>) -> Limits {
+        let of = |field: fn(&PollOptions) -> Option<u32>, default: u32, min: u32, max: u32| {
+            options.and_then(field).unwrap_or(default).clamp(min, max)
+        };
+        let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        Limits {
+            connections_max: size(of(|o| o.connections_max, 1_024, 1, 65_536)),
+            connections_per_origin_max: size(of(|o| o.connections_per_origin_max, 6, 1, 65_536)),
+            queue_length_max: size(of(|o| o.queue_length_max, 65_536, 0, 1 << 20)),
+            idle_connections_max: size(of(|o| o.idle_connections_max, 64, 0, 65_536)),
+            retries_max: of(|o| o.retries_max, 0, 0, 16),
+            completion_octets_max: options.and_then(|o| o.completion_octets_max).unwrap_or(64 << 20),
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! One wait for many connections, and a pool of them: without I/O, like the rest of the core.
+//!
+//! | file | holds |
+//! |---|---|
+//! | this one | the members, what was done to them, what they report |
+//! | `member`, `idle`, `timers` | a connection in a poll; the idle ones; the deadlines |
+//! | `pool`, `origin`, `choice` | which connection carries a request; what is known about an origin; the decision alone |
+//! | `job` | a request of the pool, wherever it is; may it be sent again? |
+//! | `limits` | the options, each with its value |
+//!
+//! # Theory of operation
+//!
+//! Whoever waits repeats: [`settle`](Poll::settle), wait until one of [`watched`](Poll::watched) can move octets or
+//! [`next_deadline`](Poll::next_deadline) has passed, [`advance`](Poll::advance) those that can, [`looked`](Poll::looked), `settle`,
+//! [`events`](Poll::events).
+//!
+//! Nothing here walks over all members. What calls did to a member puts it into a list (`Attention`), what comes from outside names it, and
+//! deadlines stand in a heap: `heed` then looks at that one member and brings every list up to date.
+//!
+//! Requests for an origin wait in its *line*: a connection that is never established, so that an exchange that waits has all its verbs and
+//! deadlines. It moves, as it is, to a connection that can take it at once; and back, if it never left and that connection ends.
+
+mod choice;
+mod idle;
+mod job;
+mod limits;
+mod member;
+mod origin;
+mod pool;
+mod timers;
+
+pub use choice::{Choice, Pipeline, Room, choose};
+pub use job::{Seat, Ticket};
+pub use limits::{IDLE_WATCHED_MAX, Limits, ORIGINS_MAX, TIMED_OUT_MAX};
+pub use origin::Origin;
+
+use crate::driver::{Attention, Driver, Shared};
+use crate::link::Network;
+use crate::slab::{Id, Slab};
+use crate::timer::Instant;
+use crate::types::{CloseReason, ConnState, Error, Misuse};
+use crate::wit::client::{Completion, ConnEvent, Event, ExchangeEvent, PollOptions};
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use idle::IdleList;
+use job::{Job, completion};
+use member::{Member, Role};
+use origin::Known;
+use timers::{Due, Timers};
+
+static POLLS: AtomicU64 = AtomicU64::new(0);
+
+/// Many connections.
+#[derive(Debug)]
+pub struct Poll<N: Network> {
+    id: u64,
+    network: N,
+    limits: Limits,
+    members: Slab<Member<N::Link>>,
+    attention: Attention,
+    timers: Timers,
+    /// Members that every wait looks at.
+    watched: Vec<Id>,
+
+    /// Members that may have something to report, each once.
+    reporting: VecDeque<Id>,
+    /// How many of them, from the front, have not been asked since the last look.
+    backlog: usize,
+    completions: VecDeque<Completion>,
+    completion_octets: u64,
+    timed_out: VecDeque<u64>,
+
+    origins: Slab<Known>,
+    /// Origins whose requests may have a turn.
+    marked: VecDeque<Id>,
+    /// Origins whose requests wait until another origin's connection makes room.
+    starved: VecDeque<Id>,
+    jobs: Slab<Job<N::Link>>,
+    /// Jobs to be sent again, with their requests.
+    again: Vec<(Id, crate::types::Request)>,
+    idle: IdleList,
+    /// Where the next look at idle connections begins.
+    idle_turn: usize,
+    open: usize,
+    connecting: usize,
+    queued: usize,
+    opened: u64,
+    reused: u64,
+    retried: u64,
+    uses: u64,
+}
+
+impl<N: Network> Poll<N> {
+    /// A poll without connections; its pool opens them in `network`.
+    pub fn new(options: Option<&PollOptions>, network: N) -> Poll<N> {
+        Poll {
+            id: POLLS.fetch_add(1, Ordering::Relaxed) + 1,
+            network,
+            limits: Limits::new(options),
+            members: Slab::default(),
+            attention: Attention::default(),
+            timers: Timers::default(),
+            watched: Vec::new(),
+            reporting: VecDeque::new(),
+            backlog: 0,
+            completions: VecDeque::new(),
+            completion_octets: 0,
+            timed_out: VecDeque::new(),
+            origins: Slab::default(),
+            marked: VecDeque::new(),
+            starved: VecDeque::new(),
+            jobs: Slab::default(),
+            again: Vec::new(),
+            idle: IdleList::default(),
+            idle_turn: 0,
+            open: 0,
+            connecting: 0,
+            queued: 0,
+            opened: 0,
+            reused: 0,
+            retried: 0,
+            uses: 0,
+        }
+    }
+
+    /// Where connections of the pool are opened.
+    pub fn network(&self) -> &N {
+        &self.network
+    }
+
+    /// `poll.insert`.
+    pub fn insert(&mut self, shared: &Shared<N::Link>, token: u64) -> Result<(), Error> {
+        if shared.borrow().is_polled() {
+            return Err(Error::ApiMisuse(Misuse::AlreadyInserted));
+        }
+        let id = self.add(shared, Role::Inserted(token));
+        self.watch(id);
+        Ok(())
+    }
+
+    /// `poll.remove`.
+    pub fn remove(&mut self, shared: &Shared<N::Link>) {
+        let found = shared.borrow().member_of(&self.attention);
+        if let Some(id) = found
+            && self.members.get(id).is_some_and(|member| matches!(member.role, Role::Inserted(_)))
+        {
+            self.forget_member(id);
+        }
+    }
+
+    fn add(&mut self, shared: &Shared<N::Link>, role: Role) -> Id {
+        let id = self.members.insert(Member::new(Rc::clone(shared), role));
+        shared.borrow_mut().join(&self.attention, id);
+        id
+    }
+
+    fn forget_member(&mut self, id: Id) {
+        self.unwatch(id);
+        if let Some(member) = self.members.remove(id) {
+            member.shared.borrow_mut().leave();
+        }
+    }
+
+    fn watch(&mut self, id: Id) {
+        if let Some(member) = self.members.get_mut(id)
+            && member.watch_place.is_none()
+        {
+            member.watch_place = Some(self.watched.len());
+            self.watched.push(id);
+        }
+    }
+
+    fn unwatch(&mut self, id: Id) {
+        let Some(place) = self.members.get_mut(id).and_then(|member| member.watch_place.take()) else { return };
+        if place < self.watched.len() {
+            self.watched.swap_remove(place);
+        }
+        if let Some(moved) = self.watched.get(place).and_then(|moved| self.members.get_mut(*moved)) {
+            moved.watch_place = Some(place);
+        }
+    }
+
+    /// Brings everything up to date with what was done: by calls, by `advance`, by time.
+    pub fn settle(&mut self, now: Instant) {
+        while let Some((at, due)) = self.timers.take(now) {
+            self.come_due(at, due, now);
+        }
+        loop {
+            while let Some(id) = self.attention.take() {
+                if let Some(member) = self.members.get(id) {
+                    member.shared.borrow_mut().catch_up(now);
+                }
+                self.heed(id, now);
+            }
+            self.send_again(now);
+            let Some(origin) = self.marked.pop_front() else { break };
+            self.dispatch(origin, now);
+        }
+        self.close_surplus(now);
+    }
+
+    fn come_due(&mut self, at: Instant, due: Due, now: Instant) {
+        match due {
+            Due::Member(id) => {
+                let Some(member) = self.members.get_mut(id) else { return };
+                if member.armed == Some(at) {
+                    member.armed = None;
+                    let due = member.shared.borrow().deadline().is_some_and(|at| at <= now);
+                    if due {
+                        member.shared.borrow_mut().advance(now);
+                    }
+                    self.heed(id, now);
+                }
+            }
+            Due::Origin(id) => {
+                if let Some(known) = self.origins.get_mut(id) {
+                    known.armed = None;
+                }
+                self.mark(id);
+            }
+        }
+    }
+
+    /// Moves the octets of a member that can move some.
+    pub fn advance(&mut self, id: Id, now: Instant) {
+        if let Some(member) = self.members.get(id) {
+            member.shared.borrow_mut().advance(now);
+        }
+        self.heed(id, now);
+    }
+
+    /// Looks at a member to which something was done.
+    fn heed(&mut self, id: Id, now: Instant) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        let shared = Rc::clone(&member.shared);
+        let mut driver = shared.borrow_mut();
+        driver.heeded();
+        self.timers.arm(Due::Member(id), &mut member.armed, driver.deadline());
+        let role = member.role;
+        let timed_out = core::mem::take(&mut driver.timed_out);
+        self.note_timed_out(timed_out);
+        self.take_completed(&mut driver);
+        match role {
+            Role::Inserted(_) => {}
+            Role::Pooled(origin) => self.heed_pooled(id, origin, &mut driver, now),
+            Role::Line(origin) => self.heed_line(origin, &mut driver),
+        }
+        let Some(member) = self.members.get_mut(id) else { return };
+        let reports = driver.conn.may_report();
+        if reports && !member.reporting {
+            member.reporting = true;
+            self.reporting.push_back(id);
+        }
+        let gone = matches!(role, Role::Pooled(_)) || (matches!(role, Role::Inserted(_)) && driver.dropped);
+        let over = gone && driver.conn.state() == ConnState::Closed && !reports;
+        drop(driver);
+        if over {
+            self.forget_member(id);
+        }
+    }
+
+    fn take_completed(&mut self, driver: &mut Driver<N::Link>) {
+        let connection = driver.conn.id();
+        while let Some(completed) = driver.conn.take_completed() {
+            match completed.job {
+                Some(job) => self.end_job(job, completed, &driver.conn),
+                None => self.complete(completion(completed, connection, 0)),
+            }
+        }
+    }
+
+    fn complete(&mut self, completion: Completion) {
+        self.completion_octets += octets(&completion);
+        self.completions.push_back(completion);
+    }
+
+    fn note_timed_out(&mut self, tokens: Vec<u64>) {
+        self.timed_out.extend(tokens);
+        let surplus = self.timed_out.len().saturating_sub(TIMED_OUT_MAX);
+        self.timed_out.drain(..surplus);
+    }
+
+    /// Whether there is something to report, so that a wait must not wait.
+    pub fn has_something(&self) -> bool {
+        !self.completions.is_empty() || !self.reporting.is_empty() || !self.attention.is_empty()
+    }
+
+    /// Whether members have not been asked for events since the last look.
+    pub fn has_backlog(&self) -> bool {
+        self.backlog > 0
+    }
+
+    /// The members that a wait looks at: all but idle connections of the pool, and of those some, in turn.
+    pub fn watched(&mut self) -> Vec<(Id, Shared<N::Link>)> {
+        let shared = |id: &Id| Some((*id, Rc::clone(&self.members.get(*id)?.shared)));
+        let mut watched: Vec<_> = self.watched.iter().filter_map(shared).collect();
+        let idle = self.idle.around(self.idle_turn).filter(|(id, stamp)| self.is_idle(*id, *stamp));
+        watched.extend(idle.take(IDLE_WATCHED_MAX).filter_map(|(id, _)| shared(&id)));
+        self.idle_turn = self.idle_turn.wrapping_add(IDLE_WATCHED_MAX);
+        watched
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> Vec<Shared<N::Link>> {
+        let connections = self.members.iter().filter(|(_, member)| !matches!(member.role, Role::Line(_)));
+        connections.map(|(_, member)| Rc::clone(&member.shared)).collect()
+    }
+
+    fn is_idle(&self, id: Id, stamp: u64) -> bool {
+        self.members.get(id).is_some_and(|member| member.idle_stamp == Some(stamp))
+    }
+
+    /// Every member has had its turn: what they have to report is given from here on.
+    pub fn looked(&mut self) {
+        self.backlog = self.reporting.len();
+    }
+
+    /// `poll.next-deadline`, as a moment.
+    pub fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some((at, due)) = self.timers.first() {
+            let real = match due {
+                Due::Member(id) => match self.members.get_mut(id) {
+                    Some(member) if member.armed == Some(at) => {
+                        let real = member.shared.borrow().deadline();
+                        if real != Some(at) {
+                            member.armed = None;
+                            self.timers.take(at);
+                            self.timers.arm(due, &mut member.armed, real);
+                            continue;
+                        }
+                        true
+                    }
+                    _ => false,
+                },
+                Due::Origin(id) => self.origins.get(id).is_some_and(|known| known.armed == Some(at) && known.queued > 0),
+            };
+            if real {
+                return Some(at);
+            }
+            self.timers.take(at);
+        }
+        None
+    }
+
+    /// What there is to report: the completions, then the members, each in its turn; of a connection its change first.
+    pub fn events(&mut self, events_max: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        if !self.completions.is_empty() {
+            events.push(Event::Completions(count(self.completions.len())));
+        }
+        for _ in 0..self.reporting.len() {
+            if events.len() >= events_max {
+                break;
+            }
+            let Some(id) = self.reporting.pop_front() else { break };
+            self.backlog = self.backlog.saturating_sub(1);
+            self.report(id, events_max, &mut events);
+        }
+        events
+    }
+
+    fn report(&mut self, id: Id, events_max: usize, events: &mut Vec<Event>) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        let mut driver = member.shared.borrow_mut();
+        let mut conn_token = 0;
+        if let (Role::Inserted(token), change) = (member.role, driver.conn.take_change()) {
+            conn_token = token;
+            events.extend(change.map(|change| {
+                let (state, length, closed_by) = (change.state, change.length, change.closed_by);
+                Event::Conn(ConnEvent { token, state, length, closed_by })
+            }));
+        }
+        let room = events_max.saturating_sub(events.len());
+        driver.conn.take_ready(room, |token, ready| {
+            events.push(Event::Exchange(ExchangeEvent { conn_token, token, ready }));
+        });
+        member.reporting = driver.conn.may_report();
+        if member.reporting {
+            self.reporting.push_back(id);
+        } else if driver.conn.state() == ConnState::Closed {
+            // It may be over now.
+            driver.flag();
+        }
+    }
+
+    /// `poll.completions`.
+    pub fn completions(&mut self, completions_max: u32, now: Instant) -> Vec<Completion> {
+        self.settle(now);
+        let taken = usize::try_from(completions_max).unwrap_or(usize::MAX).min(self.completions.len());
+        let held_back = self.holds_back();
+        let completions: Vec<Completion> = self.completions.drain(..taken).collect();
+        self.completion_octets = self.completion_octets.saturating_sub(completions.iter().map(octets).sum());
+        if held_back && !self.holds_back() {
+            self.mark_all();
+            self.settle(now);
+        }
+        completions
+    }
+
+    /// `poll.timed-out`.
+    pub fn timed_out(&mut self, tokens_max: u32) -> Vec<u64> {
+        let taken = usize::try_from(tokens_max).unwrap_or(usize::MAX).min(self.timed_out.len());
+        self.timed_out.drain(..taken).collect()
+    }
+
+    /// Leaves the inserted connections as they are, closes those of the pool, and fails what waits.
+    pub fn close(&mut self, now: Instant) {
+        let members: Vec<Id> = self.members.iter().map(|(id, _)| id).collect();
+        for id in members {
+            if let Some(member) = self.members.remove(id) {
+                let mut driver = member.shared.borrow_mut();
+                driver.leave();
+                if !matches!(member.role, Role::Inserted(_)) {
+                    driver.conn.leave_pool();
+                    driver.conn.close(CloseReason::Dropped, now);
+                    driver.heed_wish();
+                }
+            }
+        }
+    }
+}
+
+fn octets(completion: &Completion) -> u64 {
+    completion.outcome.as_ref().map_or(0, |response| response.content.len() as u64)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,131 @@
+//! Where requests of a pool go, and what is known about it.
+
+use crate::endpoint;
+use crate::settings::Settings;
+use crate::slab::Id;
+use crate::timer::Instant;
+use crate::types::{ConnOptions, Endpoint, Error, HttpVersion, PersistenceLearnt, TlsProblem};
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+/// An origin, as the caller names it.
+#[derive(Debug)]
+pub struct Origin {
+    /// Where its connections lead; the host in lower case.
+    pub endpoint: Endpoint,
+    /// The authority of its requests.
+    pub authority: String,
+    /// The checked options of its connections.
+    pub settings: Settings,
+    options: Option<ConnOptions>,
+    /// Where the poll that used it last keeps what it knows: the number of the poll, and the place.
+    place: Cell<Option<(u64, Id)>>,
+}
+
+impl Origin {
+    /// An origin.
+    ///
+    /// Errors: `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`, `tls(unavailable)`.
+    pub fn new(mut endpoint: Endpoint, options: Option<ConnOptions>) -> Result<Origin, Error> {
+        let settings = Settings::checked(options.as_ref())?;
+        if endpoint.tls.is_some() {
+            return Err(Error::Tls(TlsProblem::Unavailable));
+        }
+        endpoint::check(&endpoint)?;
+        endpoint.host.make_ascii_lowercase();
+        let authority = endpoint::authority(&endpoint);
+        Ok(Origin { endpoint, authority, settings, options, place: Cell::new(None) })
+    }
+
+    /// Whether the two share connections.
+    pub fn is_same(&self, other: &Origin) -> bool {
+        self.endpoint == other.endpoint && self.options == other.options
+    }
+
+    pub(super) fn place_in(&self, poll: u64) -> Option<Id> {
+        self.place.get().filter(|(of, _)| *of == poll).map(|(_, id)| id)
+    }
+
+    pub(super) fn set_place(&self, poll: u64, id: Id) {
+        self.place.set(Some((poll, id)));
+    }
+}
+
+/// What a pool knows about an origin.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The origin.
+    pub(super) origin: Rc<Origin>,
+    /// Its waiting line, once one was needed.
+    pub(super) line: Option<Id>,
+    /// Requests in it, as far as they are counted.
+    pub(super) queued: usize,
+    /// Its connections that accept requests.
+    pub(super) members: Vec<Id>,
+    /// Those of them that have become idle, the last one last; some are not any more.
+    pub(super) idle: VecDeque<Id>,
+    /// Its connections that are not closed.
+    pub(super) open: usize,
+    /// Those of them whose transport is being established.
+    pub(super) connecting: usize,
+    /// The version of the last response.
+    pub(super) version: Option<HttpVersion>,
+    /// What the last connection that showed anything has shown.
+    pub(super) persistence: PersistenceLearnt,
+    /// Connections in a row that could not be established.
+    pub(super) failures: u32,
+    /// When one may be opened for a request that is sent again.
+    pub(super) retry_at: Option<Instant>,
+    /// When it comes up in the timers.
+    pub(super) armed: Option<Instant>,
+    /// It stands in the list of those whose requests may have a turn.
+    pub(super) marked: bool,
+    /// It stands in the list of those that wait for room.
+    pub(super) starved: bool,
+    /// Counts as in `client.pool-counts`.
+    pub(super) opened: u64,
+    /// The same.
+    pub(super) reused: u64,
+    /// The same.
+    pub(super) retried: u64,
+    /// The higher, the later it was used.
+    pub(super) used: u64,
+}
+
+impl Known {
+    /// A connection has become idle.
+    pub(super) fn list_idle(&mut self, conn: Id) {
+        if self.idle.len() > 2 * self.members.len() {
+            let members = &self.members;
+            self.idle.retain(|listed| members.contains(listed));
+        }
+        self.idle.push_back(conn);
+    }
+
+    /// An origin of which nothing is known.
+    pub(super) fn new(origin: Rc<Origin>) -> Known {
+        Known {
+            origin,
+            line: None,
+            queued: 0,
+            members: Vec::new(),
+            idle: VecDeque::new(),
+            open: 0,
+            connecting: 0,
+            version: None,
+            persistence: PersistenceLearnt::Unknown,
+            failures: 0,
+            retry_at: None,
+            armed: None,
+            marked: false,
+            starved: false,
+            opened: 0,
+            reused: 0,
+            retried: 0,
+            used: 0,
+        }
+    }
+}
