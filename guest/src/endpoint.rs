@@ -1,8 +1,7 @@
 //! Where a connection leads.
 
-use crate::h1::encode::is_authority;
+use crate::h1::encode::{is_authority, push_number};
 use crate::types::{Endpoint, Error, Misuse};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -40,12 +39,16 @@ pub fn parse_addresses(texts: &[String]) -> Result<Vec<IpAddr>, Error> {
 pub fn authority(endpoint: &Endpoint) -> String {
     let host = bare(&endpoint.host);
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
-    match (host.contains(':'), endpoint.port == default_port) {
-        (true, true) => format!("[{host}]"),
-        (true, false) => format!("[{host}]:{}", endpoint.port),
-        (false, true) => String::from(host),
-        (false, false) => format!("{host}:{}", endpoint.port),
+    let mut out = Vec::with_capacity(host.len() + "[]:65535".len());
+    let brackets: (&[u8], &[u8]) = if host.contains(':') { (b"[", b"]") } else { (b"", b"") };
+    out.extend_from_slice(brackets.0);
+    out.extend_from_slice(host.as_bytes());
+    out.extend_from_slice(brackets.1);
+    if endpoint.port != default_port {
+        out.push(b':');
+        push_number::<10>(endpoint.port.into(), &mut out);
     }
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Whether this is a host: a registered name or an address.

@@ -38,6 +38,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod abnf;
+mod address;
 pub mod buffer;
 pub mod conn;
 pub mod driver;

@@ -10,7 +10,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 pub const READ_OCTETS_MAX: usize = 65_536;
 
 /// The options of a connection, each with its value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How many requests it carries.
     pub persistence: Persistence,
@@ -29,7 +29,7 @@ pub struct Settings {
 }
 
 /// `types.limits` with values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "one for one the fields of `types.limits`")]
 pub struct Limits {
     pub head_octets_max: usize,
@@ -47,7 +47,7 @@ pub struct Limits {
 }
 
 /// `types.deadlines` with values; `None` is "no deadline".
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "one for one the fields of `types.deadlines`")]
 pub struct Deadlines {
     pub queue: Option<u64>,

@@ -166,8 +166,6 @@ texts! {
             "wait until some has left, stream it, or raise limits.queued-octets-max";
         QueueLength "queue-length" "too many requests wait to be sent",
             "wait until some have left, or raise queue-length-max of limits, or of poll-options";
-        Connections "connections" "there are as many connections as there may be",
-            "close some, or raise connections-max or connections-per-origin-max of poll-options";
         Subscriptions "subscriptions" "a subscription has not been given back, or too many have not", "give its pollables back";
     }
 }

@@ -173,8 +173,32 @@ impl Dial {
         self.step = Step::Racing;
     }
 
-    /// Looks who has arrived, and has the next address join when it is its turn.
+    /// Has the next address join when it is its turn, and looks who has arrived.
     fn race(&mut self, conn: &mut ClientConn, now: Instant) -> Dialled {
+        loop {
+            while self.is_due(now)
+                && let Some(address) = self.addresses.pop_front()
+            {
+                self.attempt(address, conn, now);
+            }
+            if self.attempts.is_empty() {
+                return Dialled::Failed(self.failed.unwrap_or(Error::Internal));
+            }
+            match self.arrived(conn, now) {
+                Some(transport) => return Dialled::Established(transport),
+                None if self.attempts.is_empty() || (self.is_due(now) && !self.addresses.is_empty()) => {}
+                None => return Dialled::Waiting,
+            }
+        }
+    }
+
+    /// Whether the next address joins.
+    fn is_due(&self, now: Instant) -> bool {
+        self.attempts.is_empty() || (self.next_at <= now && self.attempts.len() < ATTEMPTS_MAX)
+    }
+
+    /// The transport of the first address that is connected to; those that failed make way for the next.
+    fn arrived(&mut self, conn: &mut ClientConn, now: Instant) -> Option<Transport> {
         let mut index = 0;
         while let Some(attempt) = self.attempts.get(index) {
             match attempt.socket.finish_connect() {
@@ -183,7 +207,7 @@ impl Dial {
                     let Attempt { ready, socket } = self.attempts.swap_remove(index);
                     drop(ready);
                     self.stop();
-                    return Dialled::Established(Transport::new(input, output, Some(socket)));
+                    return Some(Transport::new(input, output, Some(socket)));
                 }
                 Err(code) => {
                     let attempt = self.attempts.swap_remove(index);
@@ -193,14 +217,7 @@ impl Dial {
                 }
             }
         }
-        while self.attempts.is_empty() || (self.next_at <= now && self.attempts.len() < ATTEMPTS_MAX) {
-            let Some(address) = self.addresses.pop_front() else { break };
-            self.attempt(address, conn, now);
-        }
-        match self.attempts.is_empty() {
-            true => Dialled::Failed(self.failed.unwrap_or(Error::Internal)),
-            false => Dialled::Waiting,
-        }
+        None
     }
 
     fn attempt(&mut self, address: IpAddr, conn: &mut ClientConn, now: Instant) {

@@ -1,5 +1,6 @@
 //! An established transport, and what to wait for.
 
+use crate::address;
 use crate::conn::ClientConn;
 use crate::timer::Instant;
 use crate::types::Ending;
@@ -7,7 +8,6 @@ use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::wit::wasi::sockets::network::{IpAddressFamily, IpSocketAddress};
 use crate::wit::wasi::sockets::tcp::{ShutdownType, TcpSocket};
-use alloc::format;
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -168,7 +168,7 @@ impl Transport {
 
 /// An address as it is usually written.
 pub(super) fn text(address: IpSocketAddress) -> String {
-    format!("{}", to_std(address))
+    address::text(to_std(address))
 }
 
 fn to_std(address: IpSocketAddress) -> SocketAddr {

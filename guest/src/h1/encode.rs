@@ -265,6 +265,11 @@ fn put_number<const BASE: u64>(number: u64, out: &mut impl Out) {
     out.put(digits.get(start..).unwrap_or_default());
 }
 
+/// Appends the shortest digits of the number, in base 10 or 16.
+pub(crate) fn push_number<const BASE: u64>(number: u64, out: &mut Vec<u8>) {
+    put_number::<BASE>(number, out);
+}
+
 /// Appends what stands in front of a chunk's data (RFC 9112 §7.1). For 0 octets it appends nothing: that would be the last chunk.
 pub fn chunk_head(octets: u64, out: &mut Vec<u8>) {
     if octets > 0 {

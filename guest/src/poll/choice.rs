@@ -25,8 +25,8 @@ pub struct Room {
 pub enum Choice<K> {
     /// Onto this connection.
     Use(K),
-    /// Onto a connection that is opened for it.
-    Open,
+    /// Onto a connection that is opened for it; if none can be, onto this one.
+    Open(Option<K>),
     /// Nowhere yet.
     Wait,
 }
@@ -39,7 +39,7 @@ pub fn choose<K: Copy>(idle: Option<K>, pipelines: impl Iterator<Item = Pipeline
     match pipelines.min_by_key(|pipeline| (pipeline.heavy, pipeline.length)) {
         Some(light) if !light.heavy => Choice::Use(light.conn),
         _ if room.comes => Choice::Wait,
-        _ if room.may_open => Choice::Open,
+        heavy if room.may_open => Choice::Open(heavy.map(|heavy| heavy.conn)),
         Some(heavy) => Choice::Use(heavy.conn),
         None => Choice::Wait,
     }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn then_a_new_connection_unless_one_comes() {
-        assert_eq!(choose::<u8>(None, [].into_iter(), OPEN), Choice::Open);
+        assert_eq!(choose::<u8>(None, [].into_iter(), OPEN), Choice::Open(None));
         assert_eq!(choose::<u8>(None, [].into_iter(), COMING), Choice::Wait);
         assert_eq!(choose::<u8>(None, [].into_iter(), FULL), Choice::Wait);
     }
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_pipeline_with_much_to_come_is_joined_only_when_no_connection_can_be_opened() {
         assert_eq!(choose(None, [heavy(1, 1), light(2, 9)].into_iter(), OPEN), Choice::Use(2));
-        assert_eq!(choose(None, [heavy(1, 1)].into_iter(), OPEN), Choice::Open);
+        assert_eq!(choose(None, [heavy(1, 1)].into_iter(), OPEN), Choice::Open(Some(1)));
         assert_eq!(choose(None, [heavy(1, 1)].into_iter(), COMING), Choice::Wait);
         assert_eq!(choose(None, [heavy(1, 2), heavy(2, 1)].into_iter(), FULL), Choice::Use(2));
     }

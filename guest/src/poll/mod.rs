@@ -277,9 +277,12 @@ impl<N: Network> Poll<N> {
     }
 
     fn note_timed_out(&mut self, tokens: Vec<u64>) {
-        self.timed_out.extend(tokens);
-        let surplus = self.timed_out.len().saturating_sub(TIMED_OUT_MAX);
-        self.timed_out.drain(..surplus);
+        for token in tokens {
+            if self.timed_out.len() >= TIMED_OUT_MAX {
+                self.timed_out.pop_front();
+            }
+            self.timed_out.push_back(token);
+        }
     }
 
     /// Whether there is something to report, so that a wait must not wait.
@@ -388,9 +391,8 @@ impl<N: Network> Poll<N> {
     /// `poll.completions`.
     pub fn completions(&mut self, completions_max: u32, now: Instant) -> Vec<Completion> {
         self.settle(now);
-        let taken = usize::try_from(completions_max).unwrap_or(usize::MAX).min(self.completions.len());
         let held_back = self.holds_back();
-        let completions: Vec<Completion> = self.completions.drain(..taken).collect();
+        let completions = take_front(&mut self.completions, completions_max);
         self.completion_octets = self.completion_octets.saturating_sub(completions.iter().map(octets).sum());
         if held_back && !self.holds_back() {
             self.mark_all();
@@ -401,8 +403,7 @@ impl<N: Network> Poll<N> {
 
     /// `poll.timed-out`.
     pub fn timed_out(&mut self, tokens_max: u32) -> Vec<u64> {
-        let taken = usize::try_from(tokens_max).unwrap_or(usize::MAX).min(self.timed_out.len());
-        self.timed_out.drain(..taken).collect()
+        take_front(&mut self.timed_out, tokens_max)
     }
 
     /// Leaves the inserted connections as they are, closes those of the pool, and fails what waits.
@@ -420,6 +421,17 @@ impl<N: Network> Poll<N> {
             }
         }
     }
+}
+
+fn take_front<T>(list: &mut VecDeque<T>, count_max: u32) -> Vec<T> {
+    let taken = usize::try_from(count_max).unwrap_or(usize::MAX).min(list.len());
+    let mut front = Vec::with_capacity(taken);
+    while front.len() < taken
+        && let Some(value) = list.pop_front()
+    {
+        front.push(value);
+    }
+    front
 }
 
 fn octets(completion: &Completion) -> u64 {

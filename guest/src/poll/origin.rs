@@ -5,7 +5,6 @@ use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{ConnOptions, Endpoint, Error, HttpVersion, PersistenceLearnt, TlsProblem};
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,7 +19,6 @@ pub struct Origin {
     pub authority: String,
     /// The checked options of its connections.
     pub settings: Settings,
-    options: Option<ConnOptions>,
     /// Where the poll that used it last keeps what it knows: the number of the poll, and the place.
     place: Cell<Option<(u64, Id)>>,
 }
@@ -37,12 +35,17 @@ impl Origin {
         endpoint::check(&endpoint)?;
         endpoint.host.make_ascii_lowercase();
         let authority = endpoint::authority(&endpoint);
-        Ok(Origin { endpoint, authority, settings, options, place: Cell::new(None) })
+        Ok(Origin { endpoint, authority, settings, place: Cell::new(None) })
     }
 
     /// Whether the two share connections.
     pub fn is_same(&self, other: &Origin) -> bool {
-        self.endpoint == other.endpoint && self.options == other.options
+        let (one, other_one) = (&self.endpoint, &other.endpoint);
+        // Neither has TLS: see `new`.
+        one.host == other_one.host
+            && one.port == other_one.port
+            && one.addresses == other_one.addresses
+            && self.settings == other.settings
     }
 
     pub(super) fn place_in(&self, poll: u64) -> Option<Id> {
@@ -66,7 +69,7 @@ pub(super) struct Known {
     /// Its connections that accept requests.
     pub(super) members: Vec<Id>,
     /// Those of them that have become idle, the last one last; some are not any more.
-    pub(super) idle: VecDeque<Id>,
+    pub(super) idle: Vec<Id>,
     /// Its connections that are not closed.
     pub(super) open: usize,
     /// Those of them whose transport is being established.
@@ -102,7 +105,7 @@ impl Known {
             let members = &self.members;
             self.idle.retain(|listed| members.contains(listed));
         }
-        self.idle.push_back(conn);
+        self.idle.push(conn);
     }
 
     /// An origin of which nothing is known.
@@ -112,7 +115,7 @@ impl Known {
             line: None,
             queued: 0,
             members: Vec::new(),
-            idle: VecDeque::new(),
+            idle: Vec::new(),
             open: 0,
             connecting: 0,
             version: None,

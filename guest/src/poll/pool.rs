@@ -236,7 +236,7 @@ impl<N: Network> Poll<N> {
             let Some((line, wanted)) = self.wanted(id) else { break };
             match self.choose(id, &wanted, now) {
                 Choice::Use(conn) => self.hand_over(line, conn, now),
-                Choice::Open => self.open(id, now),
+                Choice::Open(_) => self.open(id, now),
                 Choice::Wait => break,
             }
         }
@@ -261,21 +261,19 @@ impl<N: Network> Poll<N> {
         let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
-        let wants = Room { may_open: of_origin && !backs_off, comes };
-        let choice = choose(idle, pipelines, wants);
-        if choice == Choice::Open && !self.make_room(id, now) {
-            self.starve(id);
-            let pipelines = self.origins.get(id).into_iter().flat_map(|known| &known.members);
-            let pipelines = pipelines.filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
-            return choose(None, pipelines, Room { may_open: false, comes });
+        match choose(idle, pipelines, Room { may_open: of_origin && !backs_off, comes }) {
+            Choice::Open(or) if !self.make_room(id, now) => {
+                self.starve(id);
+                or.map_or(Choice::Wait, Choice::Use)
+            }
+            choice => choice,
         }
-        choice
     }
 
     /// The connection of an origin that has become idle last: the others may then be closed.
     fn take_idle(&mut self, id: Id) -> Option<Id> {
         loop {
-            let conn = self.origins.get_mut(id)?.idle.pop_back()?;
+            let conn = self.origins.get_mut(id)?.idle.pop()?;
             if self
                 .members
                 .get(conn)
