@@ -118,6 +118,11 @@ impl<L: Link> Driver<L> {
         Rc::ptr_eq(&of.0, &attention.0).then_some(*id)
     }
 
+    /// The poll is about to do something to it, and need not be told.
+    pub fn known_to_change(&mut self) {
+        self.flagged = true;
+    }
+
     /// The poll knows what was done so far.
     pub fn heeded(&mut self) {
         self.flagged = false;

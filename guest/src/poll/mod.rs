@@ -161,6 +161,11 @@ impl<N: Network> Poll<N> {
         if let Some(member) = self.members.remove(id) {
             member.shared.borrow_mut().leave();
         }
+        let (members, origins) = (&self.members, &self.origins);
+        self.timers.tidy(members.count() + origins.count(), |at, due| match due {
+            Due::Member(id) => members.get(id).is_some_and(|member| member.armed == Some(at)),
+            Due::Origin(id) => origins.get(id).is_some_and(|known| known.armed == Some(at)),
+        });
     }
 
     fn watch(&mut self, id: Id) {
@@ -208,10 +213,10 @@ impl<N: Network> Poll<N> {
                 if member.armed == Some(at) {
                     member.armed = None;
                     let due = member.shared.borrow().deadline().is_some_and(|at| at <= now);
-                    if due {
-                        member.shared.borrow_mut().advance(now);
+                    match due {
+                        true => self.advance(id, now),
+                        false => self.heed(id, now),
                     }
-                    self.heed(id, now);
                 }
             }
             Due::Origin(id) => {
@@ -226,7 +231,9 @@ impl<N: Network> Poll<N> {
     /// Moves the octets of a member that can move some.
     pub fn advance(&mut self, id: Id, now: Instant) {
         if let Some(member) = self.members.get(id) {
-            member.shared.borrow_mut().advance(now);
+            let mut driver = member.shared.borrow_mut();
+            driver.known_to_change();
+            driver.advance(now);
         }
         self.heed(id, now);
     }

@@ -534,7 +534,9 @@ impl<N: Network> Poll<N> {
     fn end_connecting(&mut self, id: Id, status: Status, ended_by: Option<Error>, now: Instant) {
         let Some(known) = self.origins.get_mut(id) else { return };
         known.connecting = known.connecting.saturating_sub(1);
-        let failed = ended_by.filter(|error| status == Status::Closed && !matches!(error, Error::Closed(_)));
+        // A peer that closes before anything was asked of it is of no more use than one that refuses.
+        let by_peer = |error: &Error| !matches!(error, Error::Closed(reason) if *reason != CloseReason::PeerEnded);
+        let failed = ended_by.filter(|error| status == Status::Closed && by_peer(error));
         let Some(error) = failed else {
             if status != Status::Closed {
                 known.failures = 0;

@@ -5,6 +5,9 @@ use crate::timer::Instant;
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 
+/// Stale entries that are kept before the heap is tidied.
+const STALE_SPARE: usize = 256;
+
 /// What becomes due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
@@ -27,6 +30,13 @@ impl Timers {
         {
             *armed = Some(at);
             self.0.push(Reverse((at, due)));
+        }
+    }
+
+    /// Drops the entries that are not live if there are many more than `live_max`.
+    pub(super) fn tidy(&mut self, live_max: usize, is_live: impl Fn(Instant, Due) -> bool) {
+        if self.0.len() > 2 * live_max + STALE_SPARE {
+            self.0.retain(|Reverse((at, due))| is_live(*at, *due));
         }
     }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
-/// The most that `sandpiper.wasm` may have: 200 KiB.
-const OCTETS_MAX: u64 = 200 << 10;
+/// The most that `sandpiper.wasm` may have: 220 KiB. What it is made of is in `ARCHITECTURE.md`.
+const OCTETS_MAX: u64 = 220 << 10;
 
 fn component() -> Option<PathBuf> {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/component/sandpiper.wasm");
@@ -46,7 +46,7 @@ fn the_component_imports_only_what_its_world_lists_and_exports_all_of_it() {
 }
 
 #[test]
-fn the_component_has_no_more_than_two_hundred_kibibytes() {
+fn the_component_stays_small() {
     let Some(path) = component() else { return };
     let octets = std::fs::metadata(path).expect("readable").len();
     assert!(octets <= OCTETS_MAX, "{octets} octets, {OCTETS_MAX} at most");
