@@ -344,7 +344,11 @@ impl<N: Network> Poll<N> {
                     }
                     _ => false,
                 },
-                Due::Origin(id) => self.origins.get(id).is_some_and(|known| known.armed == Some(at) && known.queued > 0),
+                Due::Origin(id) => self.origins.get_mut(id).is_some_and(|known| {
+                    let real = known.armed == Some(at) && known.queued > 0;
+                    known.armed = known.armed.filter(|armed| real || *armed != at);
+                    real
+                }),
             };
             if real {
                 return Some(at);

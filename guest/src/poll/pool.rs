@@ -254,9 +254,13 @@ impl<N: Network> Poll<N> {
     fn choose(&mut self, id: Id, wanted: &Wanted, now: Instant) -> Choice<Id> {
         let fresh = asks(wanted.reuse, Reuse::FRESH);
         let idle = if fresh { self.idle_fresh(id) } else { self.take_idle(id) };
+        let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
+        let backs_off = wanted.again && known.retry_at.is_some_and(|at| at > now);
+        if backs_off {
+            self.timers.arm(Due::Origin(id), &mut known.armed, known.retry_at);
+        }
         let Some(known) = self.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
-        let backs_off = wanted.again && known.retry_at.is_some_and(|at| at > now);
         let comes = known.connecting >= known.queued || undecided;
         let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
         let of_origin =
@@ -547,7 +551,6 @@ impl<N: Network> Poll<N> {
         let doubled = BACK_OFF_NS.checked_shl(known.failures.min(32)).unwrap_or(BACK_OFF_NS_MAX);
         known.failures = known.failures.saturating_add(1);
         known.retry_at = now.after(Some(doubled.min(BACK_OFF_NS_MAX)));
-        self.timers.arm(Due::Origin(id), &mut known.armed, known.retry_at);
         if known.open == known.connecting {
             self.fail_line(id, error, now);
         }
