@@ -11,6 +11,7 @@
 //! | [`peer`] | what a strict server reads, independent of the client |
 //! | [`message`] | requests, options and responses in one expression |
 //! | [`story`] | results in words |
+//! | [`vectors`] | responses as files, of this project and of others, and what becomes of them |
 //! | [`random`] | reproducible numbers |
 //! | [`memory`] | memory, counted |
 
@@ -24,6 +25,7 @@ pub mod sandboxed;
 pub mod scenario;
 pub mod scene;
 pub mod story;
+pub mod vectors;
 pub mod world;
 
 /// Tells that a test has nothing to test here. The line is seen although the test passes.

@@ -1,0 +1,115 @@
+//! Where this project differs from a source on purpose: `tests/stance.json`, reviewed by hand.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// One decision, and the cases that it is for.
+#[derive(Clone, Debug)]
+pub struct Stance {
+    /// The decision, in a sentence.
+    pub reason: String,
+    /// Where it comes from: an RFC section, a row of a table.
+    pub rule: String,
+    /// What is seen instead of what the source says: the name of each difference.
+    pub ours: Vec<String>,
+    /// The leniency with which the case is as the source says.
+    pub with: Option<String>,
+    /// The cases, by id.
+    pub cases: Vec<String>,
+}
+
+/// All decisions.
+#[derive(Clone, Debug, Default)]
+pub struct Stances {
+    all: Vec<Stance>,
+    by_case: HashMap<String, usize>,
+    /// How many cases each source had when its stances were reviewed.
+    reviewed: BTreeMap<String, usize>,
+}
+
+/// The file.
+pub fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("stance.json")
+}
+
+/// The source of a case: its id up to the first slash.
+pub fn source_of(id: &str) -> &str {
+    id.split('/').next().unwrap_or(id)
+}
+
+impl Stances {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It is not there, or not as it should be; or a case stands in it twice.
+    pub fn read() -> Result<Stances, String> {
+        let path = path();
+        let complain = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| complain(&error))?;
+        let file: Value = serde_json::from_str(&text).map_err(|error| complain(&error))?;
+        Stances::of(&file).map_err(|error| complain(&error))
+    }
+
+    fn of(file: &Value) -> Result<Stances, String> {
+        let mut stances = Stances::default();
+        for (source, cases) in file["reviewed"].as_object().into_iter().flatten() {
+            let cases = cases.as_u64().and_then(|cases| usize::try_from(cases).ok()).ok_or("reviewed: no number")?;
+            stances.reviewed.insert(source.clone(), cases);
+        }
+        for value in file["stances"].as_array().ok_or("there are no stances")? {
+            let stance = stance(value)?;
+            for id in &stance.cases {
+                if stances.by_case.insert(id.clone(), stances.all.len()).is_some() {
+                    return Err(format!("{id} has two stances"));
+                }
+            }
+            stances.all.push(stance);
+        }
+        Ok(stances)
+    }
+
+    /// That of a case.
+    pub fn of_case(&self, id: &str) -> Option<&Stance> {
+        self.by_case.get(id).map(|index| &self.all[*index])
+    }
+
+    /// Those that no case needs. `needed` has every case that was played, and whether it differs from its source. A source is judged when it is
+    /// there as it was reviewed; the second list names the others.
+    pub fn unneeded(&self, needed: &HashMap<String, bool>) -> (Vec<String>, Vec<String>) {
+        let mut there: BTreeMap<&str, usize> = BTreeMap::new();
+        for id in needed.keys() {
+            *there.entry(source_of(id)).or_default() += 1;
+        }
+        let complete = |source: &str| there.get(source) == self.reviewed.get(source);
+        let mut unneeded: Vec<String> = self.by_case.keys().filter(|id| {
+            needed.get(*id).map_or_else(|| there.contains_key(source_of(id)) && complete(source_of(id)), |needed| !needed)
+        }).cloned().collect();
+        unneeded.sort();
+        let mut others: Vec<String> = there.keys().map(|source| (*source).to_owned()).collect();
+        others.retain(|source| self.reviewed.contains_key(source) && !complete(source));
+        (unneeded, others)
+    }
+
+    /// The decisions and how many cases each is for, as a table for `docs/vectors.md`.
+    pub fn table(&self) -> String {
+        let mut table = String::from("| what we do | why | rule | cases |\n|---|---|---|---:|\n");
+        for stance in &self.all {
+            let with = stance.with.as_ref().map(|with| format!("; as the source with `{with}`")).unwrap_or_default();
+            let ours = stance.ours.join(", ");
+            table += &format!("| {ours}{with} | {} | {} | {} |\n", stance.reason, stance.rule, stance.cases.len());
+        }
+        table
+    }
+}
+
+fn stance(value: &Value) -> Result<Stance, String> {
+    let text = |name: &str| value[name].as_str().map(str::to_owned).ok_or_else(|| format!("{name} is missing: {value:.80}"));
+    let texts = |name: &str| {
+        let texts = value[name].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        let texts: Vec<String> = texts.collect();
+        if texts.is_empty() { Err(format!("{name} is missing: {value:.80}")) } else { Ok(texts) }
+    };
+    let with = value["with"].as_str().map(str::to_owned);
+    Ok(Stance { reason: text("reason")?, rule: text("rule")?, ours: texts("ours")?, with, cases: texts("cases")? })
+}
