@@ -1,7 +1,7 @@
 //! Octets in: heads, content, trailers, and what each means for the connection (RFC 9112 §4 to §9).
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Reader, RequestHalf, RequestInput, ResponseInput};
+use crate::exchange::{Exchange, Reader, RequestHalf, RequestInput, ResponseInput};
 use crate::field;
 use crate::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
 use crate::h1::framing::{Framing, response_framing};
@@ -86,7 +86,9 @@ impl ClientConn {
     /// Whether octets that might have become a status line are, now that nothing follows, the content of an HTTP/0.9 response.
     fn is_http09_beginning(&self) -> bool {
         let octets = self.inbox.octets();
-        tolerates_http09(self.settings.leniency) && self.responses == 0 && !octets.is_empty() && b"HTTP/".starts_with(octets)
+        let first = self.outstanding.front().and_then(|id| self.exchanges.get(*id));
+        let may_be = first.is_some_and(|first| self.responses == 0 && may_be_http09(first, self.settings.leniency));
+        may_be && !octets.is_empty() && b"HTTP/".starts_with(octets)
     }
 
     /// Takes in as much of what has been received as the caller's reading allows.
@@ -153,9 +155,9 @@ impl ClientConn {
             octets_max: self.settings.limits.head_octets_max.saturating_sub(exchange.head_octets),
             field_lines_max: self.settings.limits.field_lines_max,
         };
-        let first = self.responses == 0 && exchange.head_octets == 0 && !exchange.plan.asked.connect;
+        let may_be_http09 = self.responses == 0 && may_be_http09(exchange, self.settings.leniency);
         let parsed = match self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency) {
-            Err(Fault { error: NOT_HTTP, .. }) if first && tolerates_http09(self.settings.leniency) => Some((http09_head(), 0)),
+            Err(Fault { error: NOT_HTTP, .. }) if may_be_http09 => Some((http09_head(), 0)),
             parsed => parsed?,
         };
         let Some((head, octets)) = parsed else { return Ok(false) };
@@ -463,8 +465,11 @@ fn is_offered(request: Option<&Request>, fields: &[FieldLine]) -> bool {
             .all(|name| field::list_members(offered, "upgrade").any(|offer| offer.eq_ignore_ascii_case(name)))
 }
 
-fn tolerates_http09(leniency: Leniency) -> bool {
-    leniency & Leniency::HTTP09 == Leniency::HTTP09
+/// Whether the first response of a connection may be one of HTTP/0.9: no interim response has come before it, and it is not asked for a head
+/// alone or a tunnel, of which HTTP/0.9 has neither.
+fn may_be_http09(exchange: &Exchange, leniency: Leniency) -> bool {
+    let asked = exchange.plan.asked;
+    leniency & Leniency::HTTP09 == Leniency::HTTP09 && exchange.head_octets == 0 && !asked.head && !asked.connect
 }
 
 /// The head that an HTTP/0.9 response does not have.

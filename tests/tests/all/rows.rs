@@ -107,6 +107,33 @@ scenarios! {
         s.closed("peer-misbehaved(not-http)");
     }
 
+    fn http09_has_no_head_request(s: &mut Scene) {
+        s.connect(options().tolerating(Leniency::HTTP09));
+        s.send(1, request("HEAD", "/"));
+        s.peer_got(&["HEAD /"]);
+        s.peer_sends("Hello");
+        s.failed(1, "peer-misbehaved(not-http) response-started receiving-head");
+        s.closed("peer-misbehaved(not-http)");
+    }
+
+    fn http09_opens_no_tunnel(s: &mut Scene) {
+        s.connect(options().tolerating(Leniency::HTTP09));
+        s.send(1, request("CONNECT", "example.test:80"));
+        s.peer_got(&["CONNECT example.test:80"]);
+        s.peer_ends("HTT");
+        s.failed(1, "incomplete(ended) response-started receiving-head");
+    }
+
+    fn http09_does_not_begin_behind_an_interim_response(s: &mut Scene) {
+        s.connect(options().tolerating(Leniency::HTTP09));
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends("HTTP/1.1 103 Early Hints\r\n\r\n");
+        assert_eq!(s.interim(1), [103]);
+        s.peer_ends("HTT");
+        s.failed(1, "incomplete(ended) response-started receiving-head");
+    }
+
     fn a_request_may_hold_the_pipeline_until_its_head_has_come(s: &mut Scene) {
         s.connect(assume());
         s.send_all(1, vec![get("/1"), get("/2").options(|options| options.hold_pipeline = Some(true)), get("/3")]);
