@@ -127,6 +127,14 @@ test-servers:
     mkdir -p "{{ tools }}/bin"
     cp usr/sbin/nginx "{{ tools }}/bin/nginx"
 
+# Response vectors: those of the project, and those in a folder: `./dev vectors DIR`; see docs/vectors.md
+[group('check')]
+[no-cd]
+[no-exit-message]
+vectors *ARGS: component
+    @cd "{{ justfile_directory() }}" && cargo build --release {{ native }} --quiet
+    @"{{ justfile_directory() }}/target/release/vectors" "$@"
+
 # Formats everything
 [group('check')]
 fmt:

@@ -50,6 +50,9 @@ fn arguments() -> Result<Arguments, String> {
     }
     if arguments.folders.is_empty() {
         arguments.folders.extend(folder::shared());
+        if arguments.folders.is_empty() {
+            eprintln!("vectors: no folder is given, and there is no shared/vectors: only those of this project are run");
+        }
     }
     Ok(arguments)
 }

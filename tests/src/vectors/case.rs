@@ -60,6 +60,8 @@ pub struct Stated {
     pub upgrade: Option<bool>,
     /// The error that it must be refused with. Only the vectors of this project say so.
     pub refusal: Option<String>,
+    /// Up to and with how many octets it must be refused. Only the vectors of this project say so.
+    pub refused_at: Option<u64>,
 }
 
 /// One case.
@@ -79,16 +81,20 @@ pub struct Case {
     pub agreement: bool,
     /// They are the beginning of something that the source accepts.
     pub partial: bool,
-    /// The peer closes the connection behind them.
-    pub eof: bool,
+    /// The peer closes the connection behind them; `None`: the source does not say.
+    pub eof: Option<bool>,
     /// Only the head is stated.
     pub head_only: bool,
     /// The field lines that are stated are some of those that are there.
     pub headers_are_subset: bool,
+    /// The source takes LF for the end of a line in these heads.
+    pub bare_lf: bool,
     /// How many interim responses there are.
     pub interim: Option<usize>,
     /// How many octets the line with the chunk size has.
     pub consumed: Option<usize>,
+    /// Where the source itself says that it departs from the RFCs.
+    pub conflicts_with: Option<String>,
     /// The settings with which the source has this outcome, if they are not its usual ones.
     pub options: Vec<String>,
     /// The first final message, or an interim one that nothing follows.
@@ -104,8 +110,7 @@ impl Case {
     /// What is malformed, or missing.
     pub fn read(value: &Value, octets: Option<&[u8]>) -> Result<Case, String> {
         let given = given_octets(value)?;
-        // A file that says what others make of the octets of another file has the outcome beside the id, not in `expect`.
-        let agreement = given.is_none();
+        let agreement = is_agreement(value);
         let expect = if agreement { value } else { &value["expect"] };
         let messages = optional(expect, "messages", Value::as_array)?.into_iter().flatten();
         let size = expect["size"].as_u64().or_else(|| expect["size_str"].as_str().and_then(|size| size.parse().ok()));
@@ -119,15 +124,23 @@ impl Case {
             accept: flag(expect, "accept")?,
             agreement,
             partial: flag(value, "partial")?.unwrap_or(false),
-            eof: agreement || flag(value, "eof")?.unwrap_or(false),
+            eof: if agreement { Some(true) } else { flag(value, "eof")? },
             head_only: flag(value, "head_only")?.unwrap_or(false),
             headers_are_subset: flag(value, "headers_are_subset")?.unwrap_or(false) || expect["headers"].is_object(),
+            bare_lf: flag(value, "bare_lf_in_head")?.unwrap_or(false),
             interim: small(value, "interim"),
             consumed: small(expect, "consumed"),
+            conflicts_with: value["conflicts_with"].as_str().map(str::to_owned),
             options: ["options", "client_options", "profile"].iter().flat_map(|name| words(&value[*name])).collect(),
             stated,
             messages: messages.map(Stated::read).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether what fails when the connection ends has been refused, and not only cut short.
+    pub fn is_refused_at_end(&self) -> bool {
+        let unsaid = self.eof.is_none() && self.accept == Some(false) && self.kind == Kind::Response && !self.head_only;
+        self.eof == Some(true) || unsaid
     }
 
     /// What the source says, in a word.
@@ -159,6 +172,7 @@ impl Stated {
             complete: flag(value, "complete")?,
             upgrade: flag(value, "upgrade")?,
             refusal: text(value, "refusal")?,
+            refused_at: value["refused_at"].as_u64(),
         })
     }
 
@@ -171,6 +185,11 @@ impl Stated {
 /// The id of a case.
 pub fn id_of(value: &Value) -> Option<&str> {
     value["id"].as_str()
+}
+
+/// Whether a case says what others make of the octets of another case: it has the outcome beside the id, and no octets.
+pub fn is_agreement(value: &Value) -> bool {
+    value["expect"].is_null() && value["raw_response_b64"].is_null() && value["raw_response_latin1"].is_null()
 }
 
 /// The octets of a case, if it has any of its own.

@@ -1,6 +1,6 @@
 //! The files of a folder.
 
-use super::case::{Case, given_octets, id_of};
+use super::case::{Case, given_octets, id_of, is_agreement};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Each case, or its id and why it cannot be read.
     pub cases: Vec<Result<Case, (String, String)>>,
-}
-
-impl Source {
-    /// The name of the file, without `.json`.
-    pub fn name(&self) -> String {
-        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-    }
+    /// How many say what others make of octets that are not in the folder.
+    pub absent: usize,
 }
 
 /// What a folder holds.
@@ -74,11 +69,17 @@ fn sort(files: Vec<(PathBuf, Value)>) -> Folder {
             folder.others.push(path.clone());
             continue;
         };
-        let cases = values.iter().enumerate().map(|(index, value)| {
+        let mut source = Source { path: path.clone(), cases: Vec::new(), absent: 0 };
+        for (index, value) in values.iter().enumerate() {
             let id = id_of(value).map_or_else(|| format!("{}#{index}", path.display()), str::to_owned);
-            Case::read(value, octets.get(&id).map(Vec::as_slice)).map_err(|why| (id, why))
-        });
-        folder.sources.push(Source { path: path.clone(), cases: cases.collect() });
+            let octets = octets.get(&id).map(Vec::as_slice);
+            if octets.is_none() && is_agreement(value) {
+                source.absent += 1;
+            } else {
+                source.cases.push(Case::read(value, octets).map_err(|why| (id, why)));
+            }
+        }
+        folder.sources.push(source);
     }
     folder
 }

@@ -3,12 +3,12 @@
 //! | the source says | what must be seen |
 //! |---|---|
 //! | accept | no failure before the connection ends; the head, content and the rest as far as they are stated; the end where it says |
-//! | refuse | a failure, and before the connection ends unless the case ends it itself |
+//! | refuse | a failure; before the connection ends, where the case is about a head or a line, or says that it stays open |
 //! | partial | no failure, and not the end; when the connection ends, `incomplete` |
 //! | nothing | nothing: only the same thing in every run |
 
 use super::case::{Case, Stated, StatedLine};
-use super::play::{End, Outcome, Seen};
+use super::play::{End, Outcome, Seen, error_of};
 use super::script::{Added, Script};
 use crate::story::{self, Head};
 use std::fmt;
@@ -49,7 +49,7 @@ fn difference(what: impl Into<String>, detail: impl Into<String>) -> Difference 
 
 /// What became of the octets.
 pub fn verdict(case: &Case, outcome: &Outcome) -> Verdict {
-    if let Some(error) = outcome.seen.iter().find_map(Seen::error) {
+    if let Some(error) = outcome.seen.iter().find_map(|seen| error_of(&seen.end)) {
         return Verdict::Refused(error.to_owned());
     }
     // Octets behind the last response that was asked for: a refusal for a source that takes them for part of the case.
@@ -57,11 +57,11 @@ pub fn verdict(case: &Case, outcome: &Outcome) -> Verdict {
         return Verdict::Refused(outcome.closed_by.clone());
     }
     let Some(seen) = outcome.seen.first() else { return Verdict::Waits };
+    let last_error = outcome.seen.iter().find_map(|seen| error_of(&seen.last_end));
     match (&seen.end, &seen.last_end) {
-        (End::Complete(_), _) => Verdict::Accepted,
         _ if is_tunnel(case, seen) || is_interim(case, seen) || (case.head_only && seen.head.is_some()) => Verdict::Accepted,
-        (_, End::Complete(_)) => Verdict::Accepted,
-        (_, End::Failed(failed)) if case.eof => Verdict::Refused(failed.error.clone()),
+        _ if case.is_refused_at_end() && last_error.is_some() => Verdict::Refused(last_error.unwrap_or_default().to_owned()),
+        (End::Complete(_), _) | (_, End::Complete(_)) => Verdict::Accepted,
         _ => Verdict::Waits,
     }
 }
@@ -72,9 +72,9 @@ fn is_tunnel(case: &Case, seen: &Seen) -> bool {
     seen.head.as_ref().is_some_and(|head| head.status == 101 || connected(head.status))
 }
 
-/// The case is about an interim response.
+/// What is stated first is an interim response.
 fn is_interim(case: &Case, seen: &Seen) -> bool {
-    case.stated.is_interim() && seen.head.is_none() && !seen.interim.is_empty()
+    case.stated.is_interim() && !seen.interim.is_empty()
 }
 
 /// All that is not as the source says.
@@ -87,11 +87,7 @@ pub fn judge(case: &Case, script: &Script, outcome: &Outcome) -> Vec<Difference>
     }
     match (case.accept, &verdict) {
         (None, _) => {}
-        (Some(false), Verdict::Refused(error)) => {
-            if let Some(stated) = case.stated.refusal.as_ref().filter(|stated| *stated != error) {
-                found.push(difference("error", format!("{error}, not {stated}")));
-            }
-        }
+        (Some(false), Verdict::Refused(error)) => judge_refused(case, outcome, error, &mut found),
         (Some(false), verdict) => found.push(difference(verdict.to_string(), format!("{verdict}, not refused"))),
         (Some(true), Verdict::Refused(error)) => found.push(difference(verdict.to_string(), format!("{error}, not accepted"))),
         (Some(true), _) => judge_accepted(case, script, outcome, &mut found),
@@ -111,14 +107,35 @@ fn is_incomplete(seen: &Seen) -> bool {
     matches!(&seen.last_end, End::Failed(failed) if failed.error.starts_with("incomplete"))
 }
 
+/// The right error at the right octet, and the messages in front of it intact.
+fn judge_refused(case: &Case, outcome: &Outcome, error: &str, found: &mut Vec<Difference>) {
+    if let Some(stated) = case.stated.refusal.as_deref().filter(|stated| *stated != error) {
+        found.push(difference("error", format!("{error}, not {stated}")));
+    }
+    let failed = outcome.seen.iter().find_map(|seen| if let End::Failed(failed) = &seen.end { Some(failed) } else { None });
+    let at = failed.map(|failed| failed.octets_received);
+    if case.stated.refused_at.is_some_and(|stated| at != Some(stated)) {
+        found.push(difference("error", format!("at {at:?}, not {:?}", case.stated.refused_at)));
+    }
+    let comparing = Comparing { case, added: None };
+    let finals = case.messages.iter().filter(|message| !message.is_interim()).zip(&outcome.seen);
+    let mut all = Vec::new();
+    for (stated, seen) in finals.filter(|(stated, _)| stated.complete == Some(true)) {
+        comparing.message(stated, seen, &mut all);
+        comparing.end(stated, seen, &mut all);
+    }
+    found.extend(all.into_iter().map(|one| difference("messages", format!("{} {}", one.what, one.detail))));
+}
+
 fn judge_accepted(case: &Case, script: &Script, outcome: &Outcome, found: &mut Vec<Difference>) {
     let Some(first) = outcome.seen.first() else { return };
     let comparing = Comparing { case, added: script.added.as_ref() };
-    if !(is_interim(case, first)) {
-        comparing.message(&case.stated, first, found);
-        comparing.end(&case.stated, first, found);
-    } else if let Some(head) = first.interim.last() {
-        comparing.head(&case.stated, head, found);
+    match first.interim.first().filter(|_| case.stated.is_interim()) {
+        Some(head) => comparing.head(&case.stated, head, found),
+        None => {
+            comparing.message(&case.stated, first, found);
+            comparing.end(&case.stated, first, found);
+        }
     }
     if case.interim.is_some_and(|interim| interim != first.interim.len()) {
         found.push(difference("interim", format!("{} interim responses", first.interim.len())));
@@ -200,7 +217,7 @@ impl Comparing<'_> {
     fn content(&self, stated: &Stated, seen: &Seen, found: &mut Vec<Difference>) {
         if is_tunnel(self.case, seen) {
             // What stands behind the head is handed over as it is.
-            if !self.case.octets.ends_with(&seen.content) {
+            if behind_heads(&self.case.octets, seen.interim.len() + 1) != Some(&seen.content) {
                 found.push(difference("content", "the tunnel has other octets than those behind the head"));
             }
             return;
@@ -240,7 +257,7 @@ impl Comparing<'_> {
             Some(true) if !at_once && !until_close => wrong("waits", &seen.end),
             Some(false) if at_once => wrong("complete", &seen.end),
             Some(false) if !at_close && !is_incomplete(seen) => wrong("end", &seen.last_end),
-            None if self.case.eof && !at_once && !at_close => wrong("end", &seen.last_end),
+            None if self.case.eof == Some(true) && !at_once && !at_close => wrong("end", &seen.last_end),
             _ => {}
         }
     }
@@ -252,6 +269,13 @@ impl Comparing<'_> {
             found.push(difference(format!("keep-alive {kept}"), format!("{:?}, not keep-alive {stated}", outcome.closed_by)));
         }
     }
+}
+
+/// What stands behind that many heads.
+fn behind_heads(octets: &[u8], heads: usize) -> Option<&[u8]> {
+    const END: &[u8] = b"\r\n\r\n";
+    (0..heads)
+        .try_fold(octets, |rest, _| rest.windows(END.len()).position(|four| four == END).map(|end| &rest[end + END.len()..]))
 }
 
 /// Neither of the two field lines that frame a message: it lasts until the connection ends.

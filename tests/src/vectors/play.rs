@@ -62,13 +62,11 @@ pub struct Seen {
     pub last_end: End,
 }
 
-impl Seen {
-    /// The error with which it failed before the connection ended.
-    pub fn error(&self) -> Option<&str> {
-        match &self.end {
-            End::Failed(failed) => Some(&failed.error),
-            _ => None,
-        }
+/// The error of an exchange that has failed.
+pub fn error_of(end: &End) -> Option<&str> {
+    match end {
+        End::Failed(failed) => Some(&failed.error),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::judge::Verdict;
 use super::play::{End, Outcome};
-use super::run::{Run, Standing, Tables, Tried};
+use super::run::{Run, Standing, Table, Tried};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -21,12 +21,25 @@ struct Counts {
     unsaid: usize,
     differences: usize,
     faults: usize,
+    seconds: usize,
     runs: usize,
     component_runs: usize,
 }
 
-const COLUMNS: [&str; 11] =
-    ["cases", "accepted", "refused", "waits", "as source", "stance", "unsaid", "differ", "faults", "runs", "component"];
+const COLUMNS: [&str; 12] = [
+    "cases",
+    "accepted",
+    "refused",
+    "waits",
+    "as source",
+    "stance",
+    "unsaid",
+    "differ",
+    "faults",
+    "seconds",
+    "runs",
+    "component",
+];
 
 impl Counts {
     fn of<'a>(tried: impl Iterator<Item = &'a Tried>) -> Counts {
@@ -52,13 +65,27 @@ impl Counts {
             Verdict::Waits => self.waits += 1,
         }
         self.faults += usize::from(!trial.faults.is_empty());
+        self.seconds += usize::from(trial.second.is_some());
         self.runs += trial.runs;
         self.component_runs += trial.component_runs;
     }
 
-    fn columns(&self) -> [usize; 11] {
-        let Counts { cases, accepted, refused, waits, as_source, by_stance, unsaid, differences, faults, runs, component_runs } = *self;
-        [cases, accepted, refused, waits, as_source, by_stance, unsaid, differences, faults, runs, component_runs]
+    fn columns(&self) -> [usize; 12] {
+        let Counts {
+            cases,
+            accepted,
+            refused,
+            waits,
+            as_source,
+            by_stance,
+            unsaid,
+            differences,
+            faults,
+            seconds,
+            runs,
+            component_runs,
+        } = *self;
+        [cases, accepted, refused, waits, as_source, by_stance, unsaid, differences, faults, seconds, runs, component_runs]
     }
 }
 
@@ -76,6 +103,9 @@ pub fn table(run: &Run) -> String {
     for path in &run.others {
         let _ = writeln!(text, "{} has no cases", path.display());
     }
+    for table in run.tables.iter().filter(|table| table.absent > 0) {
+        let _ = writeln!(text, "{} more cases of {} are about octets that are not here", table.absent, name(table));
+    }
     for source in &run.not_as_reviewed {
         let _ = writeln!(text, "{source} is not here as it was reviewed: its stances were not all judged");
     }
@@ -90,7 +120,7 @@ fn row(text: &mut String, name: &str, counts: &Counts) {
     }
 }
 
-fn name(table: &Tables) -> String {
+fn name(table: &Table) -> String {
     table.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -118,7 +148,10 @@ fn tell(tried: &Tried, text: &mut String) {
         for difference in &trial.differences {
             let _ = writeln!(text, "    {}: {}", difference.what, difference.detail);
         }
-        let stance = tried.stance.as_ref().map_or("there is no stance".to_owned(), |stance| format!("the stance: {}", stance.ours.join(", ")));
+        let stance = tried
+            .stance
+            .as_ref()
+            .map_or("there is no stance".to_owned(), |stance| format!("the stance: {}", stance.ours.join(", ")));
         let _ = writeln!(text, "    {stance}");
     }
     for fault in &trial.faults {
@@ -133,8 +166,9 @@ fn tell(tried: &Tried, text: &mut String) {
 pub fn json(run: &Run) -> Value {
     let sources = run.tables.iter().map(|table| {
         let counts = COLUMNS.iter().zip(Counts::of(table.tried.iter()).columns());
-        let counts: serde_json::Map<String, Value> = counts.map(|(column, count)| (column.replace(' ', "_"), json!(count))).collect();
-        json!({ "source": name(table), "file": table.path, "counts": counts })
+        let counts: serde_json::Map<String, Value> =
+            counts.map(|(column, count)| (column.replace(' ', "_"), json!(count))).collect();
+        json!({ "source": name(table), "file": table.path, "absent": table.absent, "counts": counts })
     });
     let cases = run.tables.iter().flat_map(|table| table.tried.iter().map(|tried| case(&name(table), tried)));
     json!({
@@ -156,7 +190,10 @@ fn case(source: &str, tried: &Tried) -> Value {
     };
     let mut value = json!({ "id": tried.id, "source": source, "standing": standing, "right": tried.is_right() });
     match &tried.case {
-        Ok(case) => value["source_says"] = json!(case.says()),
+        Ok(case) => {
+            value["source_says"] = json!(case.says());
+            value["source_conflicts_with"] = json!(case.conflicts_with);
+        }
         Err(why) => value["unreadable"] = json!(why),
     }
     if let Some(trial) = &tried.trial {

@@ -41,18 +41,20 @@ pub struct Tried {
 
 /// The cases of one file.
 #[derive(Debug)]
-pub struct Tables {
+pub struct Table {
     /// The file.
     pub path: PathBuf,
     /// Its cases.
     pub tried: Vec<Tried>,
+    /// How many say what others make of octets that are not here.
+    pub absent: usize,
 }
 
 /// All that was run.
 #[derive(Debug)]
 pub struct Run {
     /// File by file.
-    pub tables: Vec<Tables>,
+    pub tables: Vec<Table>,
     /// Files without cases.
     pub others: Vec<PathBuf>,
     /// Stances that no case needs.
@@ -102,7 +104,7 @@ impl Run {
             sources.extend(folder.sources);
             others.extend(folder.others);
         }
-        let tables: Vec<Tables> = sources.into_iter().map(|source| untried(source, &stances)).collect();
+        let tables: Vec<Table> = sources.into_iter().map(|source| untried(source, &stances)).collect();
         let tables = try_all(tables, component, &mut tell);
         let (unneeded, not_as_reviewed) = stances.unneeded(&needed(&tables));
         Ok(Run { tables, others, unneeded, not_as_reviewed, took: began.elapsed() })
@@ -115,7 +117,7 @@ impl Run {
     }
 }
 
-fn untried(source: Source, stances: &Stances) -> Tables {
+fn untried(source: Source, stances: &Stances) -> Table {
     let tried = source.cases.into_iter().map(|case| {
         let (id, case) = match case {
             Ok(case) => (case.id.clone(), Ok(case)),
@@ -125,17 +127,17 @@ fn untried(source: Source, stances: &Stances) -> Tables {
         let stance = case.as_ref().is_ok_and(|case| !case.agreement).then(|| stances.of_case(&id).cloned());
         Tried { id, case, trial: None, stance: stance.flatten() }
     });
-    Tables { path: source.path, tried: tried.collect() }
+    Table { path: source.path, tried: tried.collect(), absent: source.absent }
 }
 
-fn needed(tables: &[Tables]) -> HashMap<String, bool> {
+fn needed(tables: &[Table]) -> HashMap<String, bool> {
     let all = tables.iter().flat_map(|table| &table.tried);
     let own = all.filter(|tried| tried.case.as_ref().map_or(true, |case| !case.agreement));
     own.map(|tried| (tried.id.clone(), tried.trial.as_ref().is_none_or(|trial| !trial.differences.is_empty()))).collect()
 }
 
 /// Each worker takes the next case that nobody has.
-fn try_all(mut tables: Vec<Tables>, component: Component, tell: &mut impl FnMut(&str)) -> Vec<Tables> {
+fn try_all(mut tables: Vec<Table>, component: Component, tell: &mut impl FnMut(&str)) -> Vec<Table> {
     let all: Vec<Mutex<&mut Tried>> = tables.iter_mut().flat_map(|table| &mut table.tried).map(Mutex::new).collect();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {

@@ -37,18 +37,29 @@ pub struct Added {
 impl Script {
     /// The script of a case, with its own settings.
     pub fn of(case: &Case) -> Script {
-        let mut octets = if case.kind == Kind::ChunkSizeLine { CHUNKED_HEAD.to_vec() } else { Vec::new() };
-        octets.extend_from_slice(&case.octets);
+        let mut octets = with_head(case);
         let added = added(case);
         if let Some((wire, _)) = &added {
             octets.extend_from_slice(wire);
         }
-        Script { options: profile::settings(&case.options), requests: requests(case), octets, added: added.map(|(_, added)| added) }
+        Script {
+            options: profile::settings(&case.options),
+            requests: requests(case),
+            octets,
+            added: added.map(|(_, added)| added),
+        }
     }
 
     /// The same without what the case asks for.
     pub fn strict(&self) -> Script {
         Script { options: profile::settings(&[]), ..self.clone() }
+    }
+
+    /// The same without the last octet.
+    pub fn shorter(&self) -> Script {
+        let mut shorter = self.clone();
+        shorter.octets.pop();
+        shorter
     }
 
     /// The same with one more thing tolerated.
@@ -62,6 +73,16 @@ impl Script {
     /// Whether the connection becomes a tunnel when the first response agrees.
     pub fn may_switch(&self) -> bool {
         self.requests[0].method == "CONNECT" || !self.requests[0].fields.is_empty()
+    }
+}
+
+/// The octets of a case, with a head where they are a part of a response.
+fn with_head(case: &Case) -> Vec<u8> {
+    match case.kind {
+        _ if case.octets.starts_with(b"HTTP/") => case.octets.clone(),
+        Kind::Response => case.octets.clone(),
+        Kind::ChunkSizeLine => [CHUNKED_HEAD, &case.octets].concat(),
+        Kind::ContentLengthValue => [b"HTTP/1.1 200 OK\r\nContent-Length: ", case.octets.as_slice(), b"\r\n\r\n"].concat(),
     }
 }
 
@@ -79,12 +100,15 @@ fn requests(case: &Case) -> Vec<Request> {
         let protocol = field_value(&case.octets, b"upgrade").unwrap_or(b"echo".to_vec());
         request = request.field("Connection", "upgrade").field("Upgrade", protocol);
     }
-    let more = (1..finals).map(|index| message::get(&format!("/{index}")));
+    // A source that reads several responses without content has asked for each of them so.
+    let next = if first == "HEAD" { "HEAD" } else { "GET" };
+    let more = (1..finals).map(|index| message::request(next, &format!("/{index}")));
     std::iter::once(request).chain(more).collect()
 }
 
 fn keep_alive_of_head_alone(case: &Case) -> bool {
-    case.head_only && case.stated.keep_alive.is_some() && case.stated.framing.is_none() && case.method == "GET"
+    let unframed = case.stated.framing.is_none() && case.stated.length.is_none();
+    case.head_only && case.stated.keep_alive.is_some() && unframed && case.method == "GET"
 }
 
 /// A source that says 101 has asked for it.
@@ -95,7 +119,9 @@ fn offers_upgrade(case: &Case) -> bool {
 
 /// The value of a field line, as far as it can be found without reading the head as one.
 fn field_value(octets: &[u8], name: &[u8]) -> Option<Vec<u8>> {
-    let line = octets.split(|octet| *octet == b'\n').find(|line| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name))?;
+    let line = octets
+        .split(|octet| *octet == b'\n')
+        .find(|line| line.len() > name.len() && line[..name.len()].eq_ignore_ascii_case(name))?;
     Some(line[name.len()..].strip_prefix(b":")?.trim_ascii().to_vec())
 }
 

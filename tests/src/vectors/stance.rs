@@ -82,9 +82,14 @@ impl Stances {
             *there.entry(source_of(id)).or_default() += 1;
         }
         let complete = |source: &str| there.get(source) == self.reviewed.get(source);
-        let mut unneeded: Vec<String> = self.by_case.keys().filter(|id| {
-            needed.get(*id).map_or_else(|| there.contains_key(source_of(id)) && complete(source_of(id)), |needed| !needed)
-        }).cloned().collect();
+        let mut unneeded: Vec<String> = self
+            .by_case
+            .keys()
+            .filter(|id| {
+                needed.get(*id).map_or_else(|| there.contains_key(source_of(id)) && complete(source_of(id)), |needed| !needed)
+            })
+            .cloned()
+            .collect();
         unneeded.sort();
         let mut others: Vec<String> = there.keys().map(|source| (*source).to_owned()).collect();
         others.retain(|source| self.reviewed.contains_key(source) && !complete(source));

@@ -1,8 +1,8 @@
 //! All the runs of one case.
 //!
 //! On the core: whole, one octet at a time, cut in two at every position; and all of that again with a second response behind it. Through the
-//! component, over a real socket: whole, with the second response, and cut at a few positions, each of which costs an instance, a connection
-//! and a wait until the first piece has been taken in.
+//! component, over a real socket: whole, with the second response, and cut in two at some positions: each costs an instance, a connection and
+//! a wait until the first piece has been taken in. The component is the same core, so what a cut can add there is in its glue.
 
 use super::case::Case;
 use super::judge::{self, Difference, Verdict};
@@ -17,17 +17,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 const OCTETS_MAX: usize = 32 << 20;
 /// And at no more positions than this.
 const POSITIONS_MAX: usize = 4_096;
+/// Through the component, a case is cut where that many equal parts of it meet.
+const COMPONENT_PARTS: usize = 8;
 /// Faults of one case that are told in full.
 const FAULTS_TOLD_MAX: usize = 3;
 
 /// How much of a case is run through the component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
     /// Nothing.
     Nothing,
     /// The case as it is, and with a second response.
     Whole,
-    /// That, and the case cut at a few positions.
+    /// That, and the case cut at some positions.
     Cut,
 }
 
@@ -67,7 +69,8 @@ impl Trial {
         };
         let run = catch_unwind(AssertUnwindSafe(|| trial.run(case, stance, component)));
         if let Err(panic) = run {
-            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let text =
+                panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             trial.faults.push(format!("panicked: {}", text.unwrap_or_default()));
         }
         let told = trial.faults.len().min(FAULTS_TOLD_MAX);
@@ -89,11 +92,20 @@ impl Trial {
             self.strict = Some(judge::verdict(case, &strict));
         }
         if let Some(named) = stance.and_then(|stance| stance.with.as_deref()) {
-            self.run_tolerating(case, &script.tolerating(named), named);
+            let found = self.run_tolerating(case, &script, named);
+            self.faults.extend(found.iter().map(|one| format!("{}: {}", one.what, one.detail)));
+        }
+        if case.bare_lf && case.accept == Some(false) {
+            // What is wrong behind lines that the source takes has to be wrong when they are taken here too.
+            let found = self.run_tolerating(case, &script, "bare-lf");
+            self.differences.extend(found);
         }
         self.cut_everywhere(&script, &whole, "");
-        self.through_component(&script, &whole, component);
-        let Some((longer, expected)) = second::behind(&script, &whole) else { return };
+        // What others agree on are cases of theirs, which are cut themselves.
+        let cut = component == Component::Cut && !case.agreement;
+        self.through_component(&script, &whole, if cut { component } else { component.min(Component::Whole) });
+        let shorter = self.native(&script.shorter(), Cut::Whole);
+        let Some((longer, expected)) = second::behind(&script, &whole, &shorter) else { return };
         let longer_whole = self.native(&longer, Cut::Whole);
         self.faults.extend(second::fault(&expected, &whole, &longer_whole));
         self.cut_everywhere(&longer, &longer_whole, ", with a second response");
@@ -108,12 +120,13 @@ impl Trial {
         play(&mut Native::new(Cuts::Nowhere, Cuts::Nowhere), script, cut)
     }
 
-    /// With what the stance names, the case is as its source says.
-    fn run_tolerating(&mut self, case: &Case, script: &Script, named: &str) {
-        let outcome = self.native(script, Cut::Whole);
-        let differences = judge::judge(case, script, &outcome);
-        self.faults.extend(differences.iter().map(|one| format!("with {named}: {}: {}", one.what, one.detail)));
-        self.cut_everywhere(script, &outcome, "");
+    /// What is not as the source says when this is tolerated.
+    fn run_tolerating(&mut self, case: &Case, script: &Script, named: &str) -> Vec<Difference> {
+        let script = script.tolerating(named);
+        let outcome = self.native(&script, Cut::Whole);
+        self.cut_everywhere(&script, &outcome, "");
+        let found = judge::judge(case, &script, &outcome).into_iter();
+        found.map(|one| Difference { what: format!("with {named}: {}", one.what), ..one }).collect()
     }
 
     /// However the octets come, the same is seen of them.
@@ -158,11 +171,12 @@ fn positions(octets: usize) -> impl Iterator<Item = usize> {
     (1..octets).step_by(octets.div_ceil(most).max(1))
 }
 
-/// Behind the first octet, between the CR and LF that end the head, in the middle, and before the last octet.
+/// Behind the first octet, between the CR and LF that end the head, before the last octet, and evenly between.
 fn component_positions(octets: &[u8]) -> Vec<usize> {
     let head_end = octets.windows(4).position(|four| four == b"\r\n\r\n").map(|position| position + 3);
-    let all = [Some(1), head_end, Some(octets.len() / 2), octets.len().checked_sub(1)];
-    let mut positions: Vec<usize> = all.into_iter().flatten().filter(|position| (1..octets.len()).contains(position)).collect();
+    let even = (1..COMPONENT_PARTS).map(|part| octets.len() * part / COMPONENT_PARTS);
+    let named = [Some(1), head_end, octets.len().checked_sub(1)].into_iter().flatten();
+    let mut positions: Vec<usize> = named.chain(even).filter(|position| (1..octets.len()).contains(position)).collect();
     positions.sort_unstable();
     positions.dedup();
     positions

@@ -1,127 +1,175 @@
-//! Responses that other projects test their parsers with. They are read where they lie: in `$SANDPIPER_VECTORS`, or in `shared/vectors` beside the
-//! workspace.
+//! Response vectors: those of this project, and those of other projects where they are there.
 
-use sandpiper_tests::message::{options, request};
-use sandpiper_tests::native::{Cuts, Native};
-use sandpiper_tests::random::Random;
-use sandpiper_tests::story::Chunk;
-use sandpiper_tests::world::World;
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use sandpiper_tests::vectors::run::{Run, Standing};
+use sandpiper_tests::vectors::stance::Stances;
+use sandpiper_tests::vectors::trial::Component;
+use sandpiper_tests::vectors::{folder, report};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-fn directory() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let directory = std::env::var_os("SANDPIPER_VECTORS").map_or_else(beside, PathBuf::from);
-    directory.is_dir().then_some(directory)
+fn run(folder: &Path, component: Component) -> Run {
+    Run::of(&[folder], component, |_| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn read(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+#[test]
+fn the_vectors_of_this_project_are_read_as_they_say() {
+    let run = run(&folder::own(), Component::Cut);
+    assert!(run.is_right(), "{}", report::table(&run));
+    let cases: Vec<_> = run.tables.iter().flat_map(|table| &table.tried).collect();
+    let ids: BTreeSet<&str> = cases.iter().map(|tried| tried.id.as_str()).collect();
+    assert_eq!(ids.len(), cases.len(), "every id stands there once");
+    // Whoever writes a vector here says what becomes of it.
+    assert!(cases.iter().all(|tried| tried.standing() == Standing::AsSource));
 }
 
-/// The octets of every case of every file, by id.
-fn responses(directory: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
-        if entry.path().extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        for case in read(&entry.path())["cases"].as_array().into_iter().flatten() {
-            if let (Some(id), Some(octets)) = (case["id"].as_str(), case["raw_response_b64"].as_str()) {
-                found.insert(id.to_owned(), base64(octets));
-            }
-        }
-    }
-    found
+#[test]
+fn every_misbehaviour_has_a_vector() {
+    let types = include_str!("../../../wit/types.wit");
+    let named = types.split("enum misbehaviour {").nth(1).and_then(|rest| rest.split('}').next()).expect("the enumeration");
+    let lines = named.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("///"));
+    let all: BTreeSet<String> = lines.map(|line| format!("peer-misbehaved({})", line.trim_end_matches(','))).collect();
+    assert!(all.contains("peer-misbehaved(not-http)"), "{all:?}");
+    let own = folder::read(&folder::own()).expect("vectors");
+    let cases = own.sources.iter().flat_map(|source| &source.cases).flatten();
+    let refusals: BTreeSet<String> = cases.filter_map(|case| case.stated.refusal.clone()).collect();
+    let missing: Vec<&String> = all.difference(&refusals).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
-fn base64(text: &str) -> Vec<u8> {
-    let digit = |octet: u8| match octet {
-        b'A'..=b'Z' => u32::from(octet - b'A'),
-        b'a'..=b'z' => u32::from(octet - b'a') + 26,
-        b'0'..=b'9' => u32::from(octet - b'0') + 52,
-        b'+' => 62,
-        _ => 63,
+#[test]
+fn the_vectors_of_others_are_read_as_they_say_or_as_the_stances_say() {
+    let Some(folder) = folder::shared() else {
+        sandpiper_tests::skipped("no vectors of other projects; SANDPIPER_VECTORS names their folder");
+        return;
     };
-    let digits: Vec<u32> = text.bytes().filter(|octet| *octet != b'=').map(digit).collect();
-    let mut octets = Vec::new();
-    for group in digits.chunks(4) {
-        let bits = group.iter().fold(0, |bits, digit| (bits << 6) | digit) << (6 * (4 - group.len()));
-        octets.extend_from_slice(&bits.to_be_bytes()[1..group.len()]);
-    }
-    octets
+    let run = run(&folder, Component::Whole);
+    assert!(run.is_right(), "{}", report::table(&run));
 }
 
-/// What becomes of a request of this method when the peer sends these octets and FIN: the status and how much content, or the error.
-fn outcome(method: &str, octets: &[u8], cuts: Cuts) -> Result<(u16, usize), String> {
-    let mut world = Native::new(cuts, Cuts::Nowhere);
-    world.connect(options());
-    let target = if method == "CONNECT" { "example.test:80" } else { "/" };
-    world.send_all(1, vec![request(method, target)]).remove(0).map_err(|failure| failure.to_string())?;
-    world.settle();
-    world.peer_sends(octets);
-    world.peer_ends();
-    world.settle();
-    let mut content = 0;
-    let status = world.head(1).map_err(|failure| failure.to_string())?.map_or(0, |head| head.status);
-    loop {
-        match world.read(1, u64::MAX).map_err(|failure| failure.to_string())? {
-            Chunk::Data(octets) => content += octets.len(),
-            Chunk::End(_) => return Ok((status, content)),
-            Chunk::WouldBlock => return Err("it never ends".to_owned()),
+#[test]
+fn the_document_has_the_stances() {
+    let document = include_str!("../../../docs/vectors.md");
+    let table = Stances::read().expect("stances").table();
+    assert!(document.contains(&table), "docs/vectors.md is stale: put the output of `./dev vectors --stances` there:\n{table}");
+}
+
+/// A response with a trailer section, and all that a source may say of it.
+fn response() -> Value {
+    json!({
+        "id": "made/up",
+        "kind": "response",
+        "request_method": "GET",
+        "raw_response_latin1": "HTTP/1.1 200 Fine\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nC: d\r\n\r\n",
+        "expect": {
+            "accept": true,
+            "status": 200,
+            "version": "1.1",
+            "reason": "Fine",
+            "headers": [["a", "b"], ["transfer-encoding", "chunked"]],
+            "body_latin1": "ab",
+            "trailers": [["c", "d"]],
+            "framing": "chunked",
+            "keep_alive": true,
+            "complete": true,
+        },
+    })
+}
+
+/// The names of what differs from what these cases say; a case that cannot be read is `unreadable`.
+fn differences(cases: &[Value]) -> Vec<Vec<String>> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = json!({ "cases": cases }).to_string();
+    std::fs::write(folder.path().join("made.json"), text).expect("a file");
+    let run = run(folder.path(), Component::Nothing);
+    let told = run.tables.iter().flat_map(|table| &table.tried).map(|tried| {
+        assert_eq!(tried.is_right(), tried.standing() != Standing::Differs, "no faults");
+        match &tried.trial {
+            Some(trial) => trial.differences.iter().map(|difference| difference.what.clone()).collect(),
+            None => vec!["unreadable".to_owned()],
         }
-        world.settle();
+    });
+    told.collect()
+}
+
+#[test]
+fn what_is_as_it_says_is_right() {
+    assert_eq!(differences(&[response()]), [[""; 0]]);
+}
+
+#[test]
+fn whatever_a_source_states_is_held_against_what_is_seen() {
+    let wrong = [
+        ("accept", json!(false), "accepted"),
+        ("status", json!(201), "status"),
+        ("version", json!("1.0"), "version"),
+        ("reason", json!("fine"), "reason"),
+        ("headers", json!([["a", "b"]]), "headers"),
+        ("headers", json!([["transfer-encoding", "chunked"], ["a", "b"]]), "headers"),
+        ("header_values", json!(["b", "gzip"]), "headers"),
+        ("body_latin1", json!("abc"), "content"),
+        ("body_b64", json!("YWI"), "unreadable"),
+        ("body_b64", json!("YWJj"), "unreadable"),
+        ("body_len", json!(3), "content"),
+        ("trailers", json!([]), "trailers"),
+        ("framing", json!("until-eof"), "framing"),
+        ("framing", json!("none"), "framing"),
+        ("keep_alive", json!(false), "keep-alive true"),
+        ("complete", json!(false), "complete"),
+        ("status", json!("200"), "unreadable"),
+        ("messages", json!([{ "status": 200 }, { "status": 404 }]), "messages"),
+        ("messages", json!([{ "status": 103 }, { "status": 200 }]), "messages"),
+    ];
+    for (name, value, expected) in wrong {
+        let mut case = response();
+        case["expect"][name] = value.clone();
+        let found = differences(&[case]).remove(0);
+        assert!(found.iter().any(|what| what == expected), "{name} {value}: {found:?}");
+    }
+    for (name, value, expected) in [
+        ("partial", json!(true), "accepted"),
+        ("interim", json!(1), "interim"),
+        ("kind", json!("request"), "unreadable"),
+        ("raw_response_b64", json!("SFRUUA=="), "unreadable"),
+        ("raw_response_latin1", json!(null), "unreadable"),
+        ("raw_response_latin1", json!("HTTP/1.1 200 Fine\r\nA : b\r\n\r\n"), "refused peer-misbehaved(invalid-field-line)"),
+        (
+            "raw_response_latin1",
+            json!("HTTP/1.1 200 Fine\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"),
+            "waits",
+        ),
+    ] {
+        let mut case = response();
+        case[name] = value.clone();
+        let found = differences(&[case]).remove(0);
+        assert!(found.iter().any(|what| what == expected), "{name} {value}: {found:?}");
     }
 }
 
 #[test]
-fn what_five_implementations_agree_on_is_agreed_with_however_it_is_cut() {
-    let Some(directory) = directory() else {
-        sandpiper_tests::skipped("no vectors; SANDPIPER_VECTORS names their directory");
-        return;
+fn the_size_in_a_line_and_the_length_in_a_head_are_held_against_what_is_seen() {
+    let line = |size: u64| json!({ "id": "made/line", "kind": "chunk-size-line", "raw_response_latin1": "1a\r\n", "expect": { "accept": true, "size": size } });
+    let head = |length: u64| {
+        let octets = "HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n";
+        let expect = json!({ "accept": true, "length": length });
+        json!({ "id": "made/head", "kind": "content-length-value", "head_only": true, "raw_response_latin1": octets, "expect": expect })
     };
-    let responses = responses(&directory);
-    let mut wrong = Vec::new();
-    let mut cases = 0;
-    for case in read(&directory.join("unanimous.json"))["cases"].as_array().expect("cases") {
-        let id = case["id"].as_str().expect("an id");
-        let method = case["request_method"].as_str().unwrap_or("GET");
-        let octets = &responses[id];
-        let whole = outcome(method, octets, Cuts::Nowhere);
-        let expected = case["accept"].as_bool().expect("accept").then(|| {
-            let length = case["body_len"].as_u64().and_then(|length| usize::try_from(length).ok());
-            (case["status"].as_u64().and_then(|status| u16::try_from(status).ok()), length)
-        });
-        let agrees = match (&whole, expected) {
-            (Ok((status, length)), Some((expected, octets))) => {
-                expected.is_none_or(|expected| expected == *status) && octets.is_none_or(|octets| octets == *length)
-            }
-            (Err(_), None) => true,
-            _ => false,
-        };
-        if !agrees {
-            wrong.push(format!("{id}: {whole:?}, not {expected:?}: {:.300}", octets.escape_ascii().to_string()));
-        }
-        let mut check = |how: &str, cuts: Cuts| {
-            let cut = outcome(method, octets, cuts);
-            if cut != whole {
-                wrong.push(format!("{id}, {how}: {cut:?}, not {whole:?}"));
-            }
-        };
-        check("octet by octet", Cuts::Everywhere);
-        if octets.len() <= 2_048 {
-            for position in 1..octets.len() {
-                check(&format!("cut at {position}"), Cuts::At(position));
-            }
-        } else {
-            for seed in 0..64 {
-                check(&format!("cut at random, seed {seed}"), Cuts::Random(Random::new(seed)));
-            }
-        }
-        cases += 1;
+    assert_eq!(differences(&[line(26), head(26)]), [[""; 0], [""; 0]]);
+    for case in [line(25), line(27), line(1 << 40), head(25), head(27), head(0)] {
+        let found = differences(std::slice::from_ref(&case)).remove(0);
+        assert!(!found.is_empty(), "{case}");
     }
-    assert!(wrong.is_empty(), "{} of {cases}:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(cases > 100, "only {cases} cases");
+}
+
+#[test]
+fn what_others_agree_on_is_held_against_what_is_seen() {
+    let agreement = |accept: bool, status: u16, length: u64| {
+        let mut cases = vec![response()];
+        cases.push(json!({ "id": "made/up", "accept": accept, "status": status, "body_len": length }));
+        differences(&cases).remove(1)
+    };
+    assert_eq!(agreement(true, 200, 2), [""; 0]);
+    assert_eq!(agreement(false, 200, 2), ["accepted"]);
+    assert_eq!(agreement(true, 201, 2), ["status"]);
+    assert_eq!(agreement(true, 200, 3), ["content"]);
 }
