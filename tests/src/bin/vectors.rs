@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let report = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/vectors.json");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let report = package.parent().unwrap_or(package).join("target/vectors.json");
     let component = if cfg!(feature = "sandboxed") { Component::Cut } else { Component::Nothing };
     let mut arguments = Arguments { folders: Vec::new(), report, component, stances: false };
     let mut words = std::env::args().skip(1);

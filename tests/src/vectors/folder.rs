@@ -32,8 +32,9 @@ pub fn own() -> PathBuf {
 
 /// The vectors of other projects: in `$SANDPIPER_VECTORS`, or in `shared/vectors` beside the workspace.
 pub fn shared() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("SANDPIPER_VECTORS").map_or_else(beside, PathBuf::from);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let beside = workspace.parent().map(|parent| parent.join("shared/vectors"));
+    let folder = std::env::var_os("SANDPIPER_VECTORS").map(PathBuf::from).or(beside)?;
     folder.is_dir().then_some(folder)
 }
 
