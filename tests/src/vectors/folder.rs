@@ -41,7 +41,7 @@ pub fn shared() -> Option<PathBuf> {
 /// Reads every `*.json` of a folder.
 ///
 /// # Errors
-/// A file cannot be read, or is not JSON.
+/// A file cannot be read, or is not JSON; or none has cases.
 pub fn read(folder: &Path) -> Result<Folder, String> {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -54,7 +54,11 @@ pub fn read(folder: &Path) -> Result<Folder, String> {
         let value: Value = serde_json::from_str(&text).map_err(|error| complain(&error))?;
         files.push((path, value));
     }
-    Ok(sort(files))
+    let read = sort(files);
+    if read.sources.is_empty() {
+        return Err(format!("{}: no file has cases", folder.display()));
+    }
+    Ok(read)
 }
 
 fn sort(files: Vec<(PathBuf, Value)>) -> Folder {

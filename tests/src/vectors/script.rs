@@ -107,8 +107,9 @@ fn requests(case: &Case) -> Vec<Request> {
 }
 
 fn keep_alive_of_head_alone(case: &Case) -> bool {
-    let unframed = case.stated.framing.is_none() && case.stated.length.is_none();
-    case.head_only && case.stated.keep_alive.is_some() && unframed && case.method == "GET"
+    let framed = [b"content-length".as_slice(), b"transfer-encoding"].iter().any(|name| field_value(&case.octets, name).is_some());
+    let stated = case.stated.framing.is_some() || case.stated.length.is_some();
+    case.head_only && case.stated.keep_alive.is_some() && !framed && !stated && case.method == "GET"
 }
 
 /// A source that says 101 has asked for it.

@@ -93,6 +93,14 @@ fn differences(cases: &[Value]) -> Vec<Vec<String>> {
 }
 
 #[test]
+fn a_folder_without_cases_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("other.json"), "[]").expect("a file");
+    assert!(Run::of(&[folder.path()], Component::Nothing, |_| {}).is_err());
+    assert!(Run::of(&[&folder.path().join("missing")], Component::Nothing, |_| {}).is_err());
+}
+
+#[test]
 fn what_is_as_it_says_is_right() {
     assert_eq!(differences(&[response()]), [[""; 0]]);
 }
