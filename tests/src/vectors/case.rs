@@ -91,6 +91,8 @@ pub struct Case {
     pub bare_lf: bool,
     /// How many interim responses there are.
     pub interim: Option<usize>,
+    /// The protocols that the request offers to switch to. Only the vectors of this project say so.
+    pub offers: Option<String>,
     /// How many octets the line with the chunk size has.
     pub consumed: Option<usize>,
     /// Where the source itself says that it departs from the RFCs.
@@ -129,6 +131,7 @@ impl Case {
             headers_are_subset: flag(value, "headers_are_subset")?.unwrap_or(false) || expect["headers"].is_object(),
             bare_lf: flag(value, "bare_lf_in_head")?.unwrap_or(false),
             interim: small(value, "interim"),
+            offers: value["offers"].as_str().map(str::to_owned),
             consumed: small(expect, "consumed"),
             conflicts_with: value["conflicts_with"].as_str().map(str::to_owned),
             options: ["options", "client_options", "profile"].iter().flat_map(|name| words(&value[*name])).collect(),

@@ -137,6 +137,9 @@ fn judge_accepted(case: &Case, script: &Script, outcome: &Outcome, found: &mut V
             comparing.end(&case.stated, first, found);
         }
     }
+    if is_tunnel(case, first) && outcome.closed_by != "closed(switched)" {
+        found.push(difference("upgrade", format!("{:?}, not a tunnel", outcome.closed_by)));
+    }
     if case.interim.is_some_and(|interim| interim != first.interim.len()) {
         found.push(difference("interim", format!("{} interim responses", first.interim.len())));
     }

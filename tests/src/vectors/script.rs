@@ -96,9 +96,8 @@ fn requests(case: &Case) -> Vec<Request> {
     };
     let target = if first == "CONNECT" { "example.test:80" } else { "/" };
     let mut request = message::request(first, target).idempotent(true);
-    if offers_upgrade(case) {
-        let protocol = field_value(&case.octets, b"upgrade").unwrap_or(b"echo".to_vec());
-        request = request.field("Connection", "upgrade").field("Upgrade", protocol);
+    if let Some(protocols) = offered(case) {
+        request = request.field("Connection", "upgrade").field("Upgrade", protocols);
     }
     // A source that reads several responses without content has asked for each of them so.
     let next = if first == "HEAD" { "HEAD" } else { "GET" };
@@ -107,15 +106,18 @@ fn requests(case: &Case) -> Vec<Request> {
 }
 
 fn keep_alive_of_head_alone(case: &Case) -> bool {
-    let framed = [b"content-length".as_slice(), b"transfer-encoding"].iter().any(|name| field_value(&case.octets, name).is_some());
+    let framed =
+        [b"content-length".as_slice(), b"transfer-encoding"].iter().any(|name| field_value(&case.octets, name).is_some());
     let stated = case.stated.framing.is_some() || case.stated.length.is_some();
     case.head_only && case.stated.keep_alive.is_some() && !framed && !stated && case.method == "GET"
 }
 
-/// A source that says 101 has asked for it.
-fn offers_upgrade(case: &Case) -> bool {
+/// The protocols that the request offers: a source that says 101 has asked for it.
+fn offered(case: &Case) -> Option<Vec<u8>> {
     let switches = |stated: &Stated| stated.status == Some(101) && stated.upgrade != Some(false);
-    case.accept == Some(true) && (switches(&case.stated) || case.messages.iter().any(switches))
+    let switched = case.accept == Some(true) && (switches(&case.stated) || case.messages.iter().any(switches));
+    let named = || field_value(&case.octets, b"upgrade").unwrap_or(b"echo".to_vec());
+    case.offers.clone().map(String::into_bytes).or_else(|| switched.then(named))
 }
 
 /// The value of a field line, as far as it can be found without reading the head as one.
