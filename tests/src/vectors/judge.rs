@@ -137,8 +137,9 @@ fn judge_accepted(case: &Case, script: &Script, outcome: &Outcome, found: &mut V
             comparing.end(&case.stated, first, found);
         }
     }
-    if is_tunnel(case, first) && outcome.closed_by != "closed(switched)" {
-        found.push(difference("upgrade", format!("{:?}, not a tunnel", outcome.closed_by)));
+    let switched = outcome.closed_by == "closed(switched)";
+    if switched != is_tunnel(case, first) || case.stated.upgrade.is_some_and(|stated| stated != switched) {
+        found.push(difference("upgrade", format!("closed by {:?}", outcome.closed_by)));
     }
     if case.interim.is_some_and(|interim| interim != first.interim.len()) {
         found.push(difference("interim", format!("{} interim responses", first.interim.len())));
@@ -172,6 +173,9 @@ impl Comparing<'_> {
                     None => all.push(difference("", "an interim response is missing")),
                 }
                 continue;
+            }
+            if interim.next().is_some() {
+                all.push(difference("", "there are more interim responses"));
             }
             self.message(stated, seen, &mut all);
             self.end(stated, seen, &mut all);

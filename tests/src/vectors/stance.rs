@@ -118,3 +118,40 @@ fn stance(value: &Value) -> Result<Stance, String> {
     let with = value["with"].as_str().map(str::to_owned);
     Ok(Stance { reason: text("reason")?, rule: text("rule")?, ours: texts("ours")?, with, cases: texts("cases")? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn stances(cases: &[&[&str]]) -> Result<Stances, String> {
+        let stance = |cases: &&[&str]| json!({ "reason": "so", "rule": "RFC 9112 §1", "ours": ["accepted"], "cases": cases });
+        Stances::of(&json!({ "reviewed": { "one": 2, "two": 1 }, "stances": cases.iter().map(stance).collect::<Vec<_>>() }))
+    }
+
+    fn unneeded(stances: &Stances, needed: &[(&str, bool)]) -> (Vec<String>, Vec<String>) {
+        stances.unneeded(&needed.iter().map(|(id, needed)| ((*id).to_owned(), *needed)).collect())
+    }
+
+    #[test]
+    fn a_case_has_one_stance() {
+        assert!(stances(&[&["one/a"], &["one/b"]]).is_ok());
+        assert!(stances(&[&["one/a"], &["one/a"]]).is_err());
+        assert!(stances(&[&[]]).is_err());
+    }
+
+    #[test]
+    fn a_stance_is_unneeded_where_its_case_is_as_the_source_says_or_not_there() {
+        let stances = stances(&[&["one/a", "one/gone", "two/a"]]).expect("stances");
+        let none: Vec<String> = Vec::new();
+        assert_eq!(unneeded(&stances, &[("one/a", true), ("one/b", false)]), (vec!["one/gone".to_owned()], none.clone()));
+        assert_eq!(unneeded(&stances, &[("one/a", false), ("one/gone", true)]), (vec!["one/a".to_owned()], none.clone()));
+        assert_eq!(unneeded(&stances, &[("three/a", false)]), (none.clone(), none));
+    }
+
+    #[test]
+    fn a_source_that_is_not_as_it_was_reviewed_is_named() {
+        let stances = stances(&[&["one/a", "one/gone"]]).expect("stances");
+        assert_eq!(unneeded(&stances, &[("one/a", true)]), (Vec::new(), vec!["one".to_owned()]));
+    }
+}

@@ -127,6 +127,7 @@ fn whatever_a_source_states_is_held_against_what_is_seen() {
         ("status", json!("200"), "unreadable"),
         ("messages", json!([{ "status": 200 }, { "status": 404 }]), "messages"),
         ("messages", json!([{ "status": 103 }, { "status": 200 }]), "messages"),
+        ("upgrade", json!(true), "upgrade"),
     ];
     for (name, value, expected) in wrong {
         let mut case = response();
