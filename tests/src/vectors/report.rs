@@ -4,6 +4,7 @@ use super::judge::Verdict;
 use super::play::{End, Outcome};
 use super::run::{Run, Standing, Table, Tried};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Cases that are told in full.
@@ -109,8 +110,27 @@ pub fn table(run: &Run) -> String {
     for source in &run.not_as_reviewed {
         let _ = writeln!(text, "{source} is not here as it was reviewed: its stances were not all judged");
     }
+    by_difference(run, &mut text);
     wrong(run, &mut text);
     text
+}
+
+/// What differs without a stance, and under which rules the same was decided for other cases.
+fn by_difference(run: &Run, text: &mut String) {
+    let all = run.tables.iter().flat_map(|table| &table.tried).filter(|tried| tried.standing() == Standing::Differs);
+    let mut counts: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
+    for trial in all.filter_map(|tried| tried.trial.as_ref()) {
+        *counts.entry(trial.seen()).or_default() += 1;
+    }
+    for (seen, count) in counts {
+        let rules = run.stances.precedents(&seen);
+        let decided = if rules.is_empty() {
+            "for no other case decided".to_owned()
+        } else {
+            format!("for others decided by {}", rules.join(" or "))
+        };
+        let _ = writeln!(text, "{count} to decide: {}: {decided}", seen.join(", "));
+    }
 }
 
 fn row(text: &mut String, name: &str, counts: &Counts) {
@@ -170,7 +190,7 @@ pub fn json(run: &Run) -> Value {
             counts.map(|(column, count)| (column.replace(' ', "_"), json!(count))).collect();
         json!({ "source": name(table), "file": table.path, "absent": table.absent, "counts": counts })
     });
-    let cases = run.tables.iter().flat_map(|table| table.tried.iter().map(|tried| case(&name(table), tried)));
+    let cases = run.tables.iter().flat_map(|table| table.tried.iter().map(|tried| case(run, &name(table), tried)));
     json!({
         "right": run.is_right(),
         "sources": sources.collect::<Vec<_>>(),
@@ -181,7 +201,7 @@ pub fn json(run: &Run) -> Value {
     })
 }
 
-fn case(source: &str, tried: &Tried) -> Value {
+fn case(run: &Run, source: &str, tried: &Tried) -> Value {
     let standing = match tried.standing() {
         Standing::AsSource => "as-source",
         Standing::Unsaid => "unsaid",
@@ -200,6 +220,9 @@ fn case(source: &str, tried: &Tried) -> Value {
         value["outcome"] = json!(trial.verdict.to_string());
         value["seen"] = trial.outcome.as_ref().map_or(Value::Null, outcome);
         value["differences"] = trial.differences.iter().map(|one| json!([one.what, one.detail])).collect();
+        if tried.standing() == Standing::Differs {
+            value["precedents"] = json!(run.stances.precedents(&trial.seen()));
+        }
         value["faults"] = json!(trial.faults);
         value["second"] = json!(trial.second.as_ref().map(ToString::to_string));
         value["strict_outcome"] = json!(trial.strict.as_ref().map(ToString::to_string));

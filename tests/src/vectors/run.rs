@@ -57,6 +57,8 @@ pub struct Run {
     pub tables: Vec<Table>,
     /// Files without cases.
     pub others: Vec<PathBuf>,
+    /// What has been decided.
+    pub stances: Stances,
     /// Stances that no case needs.
     pub unneeded: Vec<String>,
     /// Sources that are not here as they were when their stances were reviewed.
@@ -69,13 +71,11 @@ impl Tried {
     /// How it stands to its source.
     pub fn standing(&self) -> Standing {
         let (Ok(case), Some(trial)) = (&self.case, &self.trial) else { return Standing::Differs };
-        let mut seen: Vec<&str> = trial.differences.iter().map(|difference| difference.what.as_str()).collect();
-        seen.sort_unstable();
-        seen.dedup();
+        let seen = trial.seen();
         match &self.stance {
             _ if seen.is_empty() && case.accept.is_none() && !case.partial => Standing::Unsaid,
             _ if seen.is_empty() => Standing::AsSource,
-            Some(stance) if same(&stance.ours, &seen) => Standing::ByStance,
+            Some(stance) if stance.is_for(&seen) => Standing::ByStance,
             _ => Standing::Differs,
         }
     }
@@ -84,10 +84,6 @@ impl Tried {
     pub fn is_right(&self) -> bool {
         self.standing() != Standing::Differs && self.trial.as_ref().is_some_and(|trial| trial.faults.is_empty())
     }
-}
-
-fn same(ours: &[String], seen: &[&str]) -> bool {
-    ours.len() == seen.len() && seen.iter().all(|what| ours.iter().any(|one| one == what))
 }
 
 impl Run {
@@ -107,7 +103,7 @@ impl Run {
         let tables: Vec<Table> = sources.into_iter().map(|source| untried(source, &stances)).collect();
         let tables = try_all(tables, component, &mut tell);
         let (unneeded, not_as_reviewed) = stances.unneeded(&needed(&tables));
-        Ok(Run { tables, others, unneeded, not_as_reviewed, took: began.elapsed() })
+        Ok(Run { tables, others, stances, unneeded, not_as_reviewed, took: began.elapsed() })
     }
 
     /// Nothing is wrong, and there was something.

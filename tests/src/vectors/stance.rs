@@ -38,6 +38,13 @@ pub fn source_of(id: &str) -> &str {
     id.split('/').next().unwrap_or(id)
 }
 
+impl Stance {
+    /// Whether exactly this is seen instead of what the source says.
+    pub fn is_for(&self, seen: &[&str]) -> bool {
+        self.ours.len() == seen.len() && seen.iter().all(|what| self.ours.iter().any(|one| one == what))
+    }
+}
+
 impl Stances {
     /// Reads the file.
     ///
@@ -72,6 +79,11 @@ impl Stances {
     /// That of a case.
     pub fn of_case(&self, id: &str) -> Option<&Stance> {
         self.by_case.get(id).map(|index| &self.all[*index])
+    }
+
+    /// The rules of decisions for other cases in which the same was seen: a case that has none yet may fall under one of them.
+    pub fn precedents(&self, seen: &[&str]) -> Vec<&str> {
+        self.all.iter().filter(|stance| stance.is_for(seen)).map(|stance| stance.rule.as_str()).collect()
     }
 
     /// Those that no case needs. `needed` has every case that was played, and whether it differs from its source. A source is judged when it is

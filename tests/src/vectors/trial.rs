@@ -81,6 +81,14 @@ impl Trial {
         trial
     }
 
+    /// The names of the differences, each once.
+    pub fn seen(&self) -> Vec<&str> {
+        let mut seen: Vec<&str> = self.differences.iter().map(|difference| difference.what.as_str()).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        seen
+    }
+
     fn run(&mut self, case: &Case, stance: Option<&Stance>, component: Component) {
         let script = Script::of(case);
         let whole = self.native(&script, Cut::Whole);
