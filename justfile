@@ -107,25 +107,22 @@ test-languages *ARGS: component
 test-core *ARGS:
     cargo test --package sandpiper-guest "$@"
 
-# Real servers for the tests, from Debian's packages; nothing is installed into the system and nothing is left running
+# Real servers and Python packages for the tests; nothing is installed into the system and nothing is left running
 [group('check')]
 test-servers:
-    #!/usr/bin/env bash
-    set -euo pipefail
-    if command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]]; then exit; fi
-    skip() { echo "test-servers: nginx SKIPPED: $1. The tests against it will say so too." >&2; exit 0; }
-    command -v apt-get >/dev/null || skip "it comes from Debian's packages, and this is another system"
-    echo "test-servers: unpacking Debian's nginx into {{ tools }}" >&2
-    dir=$(mktemp -d)
-    trap 'rm -rf "$dir"' EXIT
-    cd "$dir"
-    # Installing the package would start a server on port 80.
-    apt-get download -qq nginx >/dev/null 2>&1 || { ((EUID != 0)) || apt-get update -qq; apt-get download -qq nginx >/dev/null 2>&1; } ||
-        skip "apt-get cannot download it"
-    dpkg-deb --extract nginx_*.deb .
-    ./usr/sbin/nginx -v 2>/dev/null || skip "a library that it needs is missing"
-    mkdir -p "{{ tools }}/bin"
-    cp usr/sbin/nginx "{{ tools }}/bin/nginx"
+    @SANDPIPER_TOOLS="{{ tools }}" tests/servers/install
+
+# Real servers, each with what it can do, through the component: prints the matrix and writes docs/servers.md
+[group('check')]
+servers: component test-servers
+    cargo build --release {{ native }}
+    SANDPIPER_TOOLS="{{ tools }}" target/release/servers
+
+# The same responses through other clients: explains every difference in docs/differential.md, and fails where one is new
+[group('check')]
+differential: component test-servers
+    cargo build --release {{ native }}
+    SANDPIPER_TOOLS="{{ tools }}" target/release/differential
 
 # Response vectors: those of the project, and those in a folder: `./dev vectors DIR`; see docs/vectors.md
 [group('check')]
