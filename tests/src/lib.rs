@@ -14,6 +14,7 @@
 //! | [`vectors`] | responses as files, of this project and of others, and what becomes of them |
 //! | [`random`] | reproducible numbers |
 //! | [`memory`] | memory, counted |
+//! | `servers` | real servers, and what each can do through the component |
 
 pub mod memory;
 pub mod message;
@@ -24,6 +25,8 @@ pub mod random;
 pub mod sandboxed;
 pub mod scenario;
 pub mod scene;
+#[cfg(feature = "sandboxed")]
+pub mod servers;
 pub mod story;
 pub mod vectors;
 pub mod world;

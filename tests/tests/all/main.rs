@@ -26,6 +26,8 @@ mod model;
 mod nginx;
 mod pipelining;
 mod rows;
+#[cfg(feature = "sandboxed")]
+mod servers;
 mod tunnel;
 mod unsolicited;
 mod upload;

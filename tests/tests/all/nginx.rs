@@ -1,134 +1,41 @@
-//! The component against a real nginx, which each test starts for itself on a loopback port.
-//!
-//! `just test-servers` provides one. It is looked for in `PATH`, in `$SANDPIPER_TOOLS/bin` and in `/usr/sbin`.
+//! What only nginx shows: which connection each request came on, by its log.
 
 use sandpiper_host::types::{CloseReason, Delivery, Error};
 use sandpiper_host::{CallError, Client, ClientConn, Endpoint, Exchange, Request, Response};
 use sandpiper_tests::sandboxed::{runtime, sandbox};
+use sandpiper_tests::servers::content::{FILES, file, length};
+use sandpiper_tests::servers::kind::KINDS;
+use sandpiper_tests::servers::origin::blocks;
+use sandpiper_tests::servers::running::{PROBE, Running};
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
-fn program() -> Option<PathBuf> {
-    let mut directories: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    directories.extend(std::env::var_os("SANDPIPER_TOOLS").map(|tools| Path::new(&tools).join("bin")));
-    directories.push(PathBuf::from("/usr/sbin"));
-    directories.into_iter().map(|directory| directory.join("nginx")).find(|path| path.is_file())
+/// Of `/files/big`: beyond every buffer.
+const BIG_OCTETS: u64 = 1 << 20;
+
+/// Starts one; `None`, and a line that says so, where there is none.
+fn start() -> Option<Running> {
+    Running::for_test(KINDS.iter().find(|kind| kind.name == "nginx").expect("nginx"), BIG_OCTETS)
 }
 
-/// A running nginx and what it serves; it ends with this value.
-struct Nginx {
-    process: Child,
-    port: u16,
-    directory: TempDir,
+async fn connect(port: u16, client: &mut Client) -> ClientConn {
+    let endpoint = Endpoint { host: "example.test".to_owned(), port, addresses: vec!["127.0.0.1".to_owned()], tls: None };
+    client.connect(endpoint, None).await.expect("a connection")
 }
 
-/// The length of the file of this number: none, small ones, and one beyond every buffer.
-fn length(number: usize) -> usize {
-    match number {
-        99 => 1 << 20,
-        _ => number * number * 7,
-    }
-}
-
-/// Its content.
-fn content(number: usize) -> Vec<u8> {
-    (0..=250).cycle().skip(number).take(length(number)).collect()
-}
-
-impl Nginx {
-    /// Starts one; `None`, and a line that says so, where there is none.
-    fn start() -> Option<Nginx> {
-        let Some(program) = program() else {
-            sandpiper_tests::skipped("no nginx; `just test-servers` provides one");
-            return None;
-        };
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = directory.path();
-        for part in ["files", "limited", "included", "temporary"] {
-            fs::create_dir(root.join(part)).expect("a directory");
+/// The lines of the access log: connection, number on it, method, target and status. nginx writes a line after the response has left.
+fn log(nginx: &Running, lines: usize) -> Vec<Vec<String>> {
+    let began = Instant::now();
+    loop {
+        let text = fs::read_to_string(nginx.root().join("access.log")).unwrap_or_default();
+        let ours = text.lines().filter(|line| !line.contains(PROBE));
+        let read: Vec<Vec<String>> = ours.map(|line| line.split(' ').map(str::to_owned).collect()).collect();
+        if read.len() >= lines {
+            return read;
         }
-        for number in 0..100 {
-            fs::write(root.join(format!("files/{number}")), content(number)).expect("a file");
-        }
-        fs::write(root.join("limited/small"), "small").expect("a file");
-        fs::write(root.join("included/page"), "before <!--#include virtual=\"/files/3\" --> behind").expect("a file");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a loopback network").local_addr().expect("an address").port();
-        fs::write(root.join("nginx.conf"), configuration(root, port)).expect("a file");
-        let process = Command::new(program)
-            .arg("-p")
-            .arg(root)
-            .args(["-c", "nginx.conf", "-e", "error.log"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx starts");
-        let nginx = Nginx { process, port, directory };
-        nginx.await_start();
-        Some(nginx)
+        assert!(began.elapsed() < Duration::from_secs(10), "{} lines of {lines}", read.len());
+        std::thread::sleep(Duration::from_millis(5));
     }
-
-    fn await_start(&self) {
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = fs::read_to_string(self.directory.path().join("error.log")).unwrap_or_default();
-            assert!(began.elapsed() < Duration::from_secs(10), "nginx does not listen: {log}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    async fn connect(&self, client: &mut Client) -> ClientConn {
-        let endpoint =
-            Endpoint { host: "example.test".to_owned(), port: self.port, addresses: vec!["127.0.0.1".to_owned()], tls: None };
-        client.connect(endpoint, None).await.expect("a connection")
-    }
-
-    /// The lines of the access log: connection, number on it, method, target and status. nginx writes a line after the response has left.
-    fn log(&self, lines: usize) -> Vec<Vec<String>> {
-        let began = Instant::now();
-        loop {
-            let text = fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default();
-            let read: Vec<Vec<String>> = text.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect();
-            if read.len() >= lines {
-                return read;
-            }
-            assert!(began.elapsed() < Duration::from_secs(10), "{} lines of {lines}", read.len());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn configuration(root: &Path, port: u16) -> String {
-    let root = root.display();
-    format!(
-        "daemon off; master_process off; pid {root}/nginx.pid;
-        events {{ worker_connections 64; }}
-        http {{
-            log_format steps '$connection $connection_requests $request_method $request_uri $status';
-            access_log {root}/access.log steps;
-            client_body_temp_path {root}/temporary; proxy_temp_path {root}/temporary; fastcgi_temp_path {root}/temporary;
-            uwsgi_temp_path {root}/temporary; scgi_temp_path {root}/temporary;
-            default_type text/plain; gzip off; keepalive_requests 1000; large_client_header_buffers 4 8k;
-            server {{
-                listen 127.0.0.1:{port};
-                root {root};
-                location /limited/ {{ keepalive_requests 5; }}
-                location /included/ {{ ssi on; ssi_types *; }}
-                location = /gone {{ return 410 'gone'; }}
-                location = /moved {{ return 301 /files/1; }}
-            }}
-        }}"
-    )
 }
 
 async fn collected(client: &mut Client, exchange: &Exchange) -> Response {
@@ -137,45 +44,48 @@ async fn collected(client: &mut Client, exchange: &Exchange) -> Response {
 
 #[test]
 fn a_hundred_files_come_pipelined_on_one_connection_in_order() {
-    let Some(nginx) = Nginx::start() else { return };
+    let Some(nginx) = start() else { return };
     runtime().block_on(async {
         let mut client = sandbox().instantiate().await.expect("an instance");
-        let conn = nginx.connect(&mut client).await;
-        let requests: Vec<Request> = (0..100).map(|number| Request::get(format!("/files/{number}"))).collect();
+        let conn = connect(nginx.plain, &mut client).await;
+        let requests: Vec<Request> = (0..100).map(|number| Request::get(format!("/files/{}", number % FILES))).collect();
         let exchanges = conn.send_all(&mut client, &requests, 0).await.expect("alive");
         for (number, exchange) in exchanges.into_iter().enumerate() {
             let response = collected(&mut client, &exchange.expect("accepted")).await;
-            assert_eq!((response.head.status, response.content.len()), (200, length(number)));
-            assert!(response.content == content(number), "the content of {number}");
+            assert_eq!((response.head.status, response.content.len()), (200, length(number % FILES)));
+            assert!(response.content == file(number % FILES), "the content of {number}");
         }
         let info = conn.info(&mut client).await.expect("alive");
         assert_eq!((info.requests, info.responses, info.closed_by.is_none()), (100, 100, true));
     });
-    let log = nginx.log(100);
+    let log = log(&nginx, 100);
     for (number, line) in log.iter().enumerate() {
         assert_eq!(line[0], log[0][0], "one connection");
-        assert_eq!(line[1..], [(number + 1).to_string(), "GET".to_owned(), format!("/files/{number}"), "200".to_owned()]);
+        assert_eq!(
+            line[1..],
+            [(number + 1).to_string(), "GET".to_owned(), format!("/files/{}", number % FILES), "200".to_owned()]
+        );
     }
     assert_eq!(log.len(), 100);
 }
 
 #[test]
 fn a_server_that_takes_five_requests_leaves_the_rest_to_another_connection() {
-    let Some(nginx) = Nginx::start() else { return };
+    let Some(nginx) = start() else { return };
     runtime().block_on(async {
         let mut client = sandbox().instantiate().await.expect("an instance");
         let mut left = 12;
         let mut connections = 0;
         while left > 0 {
             connections += 1;
-            let conn = nginx.connect(&mut client).await;
-            let requests = vec![Request::get("/limited/small"); left];
+            let conn = connect(nginx.limited, &mut client).await;
+            let requests = vec![Request::get("/files/1"); left];
             let exchanges = conn.send_all(&mut client, &requests, 0).await.expect("alive");
             let mut answered = 0;
             for exchange in exchanges {
                 match exchange.expect("accepted").collect(&mut client, 100).await {
                     Ok(response) => {
-                        assert_eq!((response.head.status, response.content.as_slice()), (200, &b"small"[..]));
+                        assert_eq!((response.head.status, response.content.as_slice()), (200, &file(1)[..]));
                         answered += 1;
                     }
                     Err(CallError::Http(failure)) => {
@@ -190,25 +100,25 @@ fn a_server_that_takes_five_requests_leaves_the_rest_to_another_connection() {
         }
         assert_eq!(connections, 3);
     });
-    let log = nginx.log(12);
+    let log = log(&nginx, 12);
     assert_eq!(log.len(), 12, "a request that was declared unprocessed was not processed");
 }
 
 #[test]
 fn what_a_server_can_answer_is_answered_on_one_connection() {
-    let Some(nginx) = Nginx::start() else { return };
+    let Some(nginx) = start() else { return };
     runtime().block_on(async {
         let mut client = sandbox().instantiate().await.expect("an instance");
-        let conn = nginx.connect(&mut client).await;
-        let big = content(99);
+        let conn = connect(nginx.plain, &mut client).await;
+        let big = blocks(BIG_OCTETS).collect::<Vec<_>>().concat();
         let requests = [
-            (Request::get("/files/99"), 200, Some(big.clone())),
-            (Request::head("/files/99"), 200, Some(Vec::new())),
-            (Request::get("/included/page"), 200, Some([&b"before "[..], &content(3), b" behind"].concat())),
+            (Request::get("/files/big"), 200, Some(big.clone())),
+            (Request::head("/files/big"), 200, Some(Vec::new())),
+            (Request::get("/included/page"), 200, Some([&b"before "[..], &file(3), b" behind"].concat())),
             (Request::get("/files/none"), 404, None),
             (Request::get("/gone"), 410, Some(b"gone".to_vec())),
             (Request::get("/moved"), 301, None),
-            (Request::get("/files/99").with_field("Range", "bytes=10-19"), 206, Some(big[10..20].to_vec())),
+            (Request::get("/files/big").with_field("Range", "bytes=10-19"), 206, Some(big[10..20].to_vec())),
             (Request::get("/files/1").with_field("If-None-Match", "*"), 304, Some(Vec::new())),
             (Request::post("/files/1", "some content"), 405, None),
             (Request::put("/files/1", vec![b'x'; 100_000]), 405, None),
@@ -228,16 +138,16 @@ fn what_a_server_can_answer_is_answered_on_one_connection() {
         }
         assert!(conn.info(&mut client).await.expect("alive").closed_by.is_none());
     });
-    let log = nginx.log(12);
+    let log = log(&nginx, 12);
     assert!(log.iter().all(|line| line[0] == log[0][0]), "one connection: {log:?}");
 }
 
 #[test]
 fn a_request_that_the_server_cannot_take_is_answered_and_ends_the_connection() {
-    let Some(nginx) = Nginx::start() else { return };
+    let Some(nginx) = start() else { return };
     runtime().block_on(async {
         let mut client = sandbox().instantiate().await.expect("an instance");
-        let conn = nginx.connect(&mut client).await;
+        let conn = connect(nginx.plain, &mut client).await;
         let request = Request::get("/files/1").with_field("X", "x".repeat(20_000));
         let exchange = conn.send(&mut client, request, 0).await.expect("accepted");
         assert_eq!(collected(&mut client, &exchange).await.head.status, 400);

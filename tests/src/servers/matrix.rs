@@ -1,0 +1,121 @@
+//! Server by capability: the run, and its table.
+
+use super::caller::Caller;
+use super::capability::{Found, ROWS, Scale};
+use super::kind::Kind;
+use super::running::Running;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// What one server showed for one capability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// As it must be; with a note, or nothing.
+    Passed(String),
+    /// The server does not do it, for a reason that is known; what came instead was right.
+    Unsupported(String),
+    /// The server is not here.
+    Skipped(String),
+    /// A difference.
+    Failed(String),
+}
+
+/// What one server showed.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name, with its version if it is here.
+    pub server: String,
+    /// One cell per capability.
+    pub cells: Vec<Cell>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Tries everything with one server; `report` is told each cell.
+pub fn run(kind: &'static Kind, scale: Scale, mut report: impl FnMut(&str, &Cell)) -> Column {
+    let began = Instant::now();
+    let mut column = Column { server: kind.name.to_owned(), cells: Vec::new(), took: Duration::ZERO };
+    let mut server = match Running::start(kind, scale.large_octets) {
+        Ok(server) => server,
+        Err(reason) => {
+            let cell = reason.map_or_else(Cell::Failed, Cell::Skipped);
+            column.cells = vec![cell; ROWS.len()];
+            return column;
+        }
+    };
+    column.server = format!("{} {}", kind.name, server.version);
+    for (capability, name, _, attempt) in ROWS {
+        let tried = catch_unwind(AssertUnwindSafe(|| attempt(&mut server, &mut Caller::new(), scale)));
+        let tried = tried.unwrap_or_else(|_| Err("it panicked: see above".to_owned()));
+        let cell = match (tried, kind.lacking(capability)) {
+            (Ok(Found::Passed(note)), _) => Cell::Passed(note),
+            (Ok(Found::Absent(_)), Some(why)) => Cell::Unsupported(why.to_owned()),
+            (Ok(Found::Absent(what)), None) => Cell::Failed(what),
+            (Err(what), _) => Cell::Failed(what),
+        };
+        report(name, &cell);
+        column.cells.push(cell);
+    }
+    column.took = began.elapsed();
+    column
+}
+
+/// How many cells are of each sort: passed, unsupported, skipped, failed.
+pub fn counts(columns: &[Column]) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for cell in columns.iter().flat_map(|column| &column.cells) {
+        counts[match cell {
+            Cell::Passed(_) => 0,
+            Cell::Unsupported(_) => 1,
+            Cell::Skipped(_) => 2,
+            Cell::Failed(_) => 3,
+        }] += 1;
+    }
+    counts
+}
+
+/// The cells as a table, with their reasons below.
+pub fn document(columns: &[Column], scale: Scale) -> String {
+    let [passed, unsupported, skipped, failed] = counts(columns);
+    let mut text = format!(
+        "# Real servers\n\nThe component, through the host library, against servers as they are. Written by `just servers`, which fails where a cell does.\n\
+         The normal tests run the same with contents of {} MiB and {} requests instead of {} MiB and {}.\n\n\
+         In this run: {} servers, {} cells: {passed} passed, {unsupported} not supported by that server, {skipped} skipped, {failed} failed.\n\n",
+        Scale::BOUNDED.large_octets >> 20,
+        Scale::BOUNDED.requests,
+        scale.large_octets >> 20,
+        scale.requests,
+        columns.len(),
+        columns.len() * ROWS.len(),
+    );
+    let names: Vec<&str> = columns.iter().map(|column| column.server.as_str()).collect();
+    let _ = writeln!(text, "| | {} |\n|---|{}", names.join(" | "), "---|".repeat(columns.len()));
+    for (row, (_, name, ..)) in ROWS.iter().enumerate() {
+        let cells: Vec<&str> = columns.iter().map(|column| mark(&column.cells[row])).collect();
+        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
+    }
+    text.push_str("\n## What is tried\n\n| | |\n|---|---|\n");
+    for (_, name, what, _) in ROWS {
+        let _ = writeln!(text, "| {name} | {what} |");
+    }
+    text.push_str("\n## What was seen\n\n| server | | |\n|---|---|---|\n");
+    for column in columns {
+        for ((_, name, ..), cell) in ROWS.iter().zip(&column.cells) {
+            let (Cell::Passed(note) | Cell::Unsupported(note) | Cell::Skipped(note) | Cell::Failed(note)) = cell;
+            if !note.is_empty() {
+                let _ = writeln!(text, "| {} | {name} | {}: {note} |", column.server, mark(cell));
+            }
+        }
+    }
+    text
+}
+
+fn mark(cell: &Cell) -> &'static str {
+    match cell {
+        Cell::Passed(_) => "passed",
+        Cell::Unsupported(_) => "not supported",
+        Cell::Skipped(_) => "skipped",
+        Cell::Failed(_) => "FAILED",
+    }
+}
