@@ -14,12 +14,16 @@
 //! | [`vectors`] | responses as files, of this project and of others, and what becomes of them |
 //! | [`random`] | reproducible numbers |
 //! | [`memory`] | memory, counted |
+//! | [`differential`] | the core beside other clients |
+//! | [`program`] | programs that are started |
 //! | `servers` | real servers, and what each can do through the component |
 
+pub mod differential;
 pub mod memory;
 pub mod message;
 pub mod native;
 pub mod peer;
+pub mod program;
 pub mod random;
 #[cfg(feature = "sandboxed")]
 pub mod sandboxed;

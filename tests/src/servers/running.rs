@@ -1,8 +1,9 @@
 //! A server that runs, with a site of its own; it ends with this value, and with the process.
 
 use super::content::{FILES, file};
-use super::kind::{Kind, Restart, command, environment};
+use super::kind::{Kind, Restart};
 use super::origin::{Origin, write_big};
+use crate::program::{command, environment};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -14,6 +14,7 @@ mod closing;
 mod connecting;
 mod content;
 mod deadlines;
+mod differential;
 mod documents;
 mod edges;
 mod faults;

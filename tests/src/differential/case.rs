@@ -1,0 +1,157 @@
+//! What is compared: the octets that a server sends, and the method of the request that they answer.
+
+use crate::random::Random;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Our own responses: name, method and octets, one in a line.
+const SEEDS: &str = include_str!("seeds.txt");
+/// How many mutations are made of each.
+const MUTATIONS: usize = 16;
+/// What mutations put in: what the grammar gives a meaning.
+const OCTETS: [u8; 20] = *b"\r\n\t :,;=0159aX\"-\0\x01\x7f\xff";
+
+/// One response.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name.
+    pub id: String,
+    /// The method of the request.
+    pub method: String,
+    /// What the server sends before it closes.
+    pub octets: Vec<u8>,
+    /// Written by this project.
+    pub is_ours: bool,
+}
+
+/// Our own responses and their mutations: always the same.
+///
+/// # Panics
+/// When a seed is not written as it must be.
+pub fn own() -> Vec<Case> {
+    let seeds: Vec<Case> = SEEDS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(seed).collect();
+    let mut cases = seeds.clone();
+    for (number, seed) in seeds.iter().enumerate() {
+        for attempt in 0..MUTATIONS {
+            let mut random = Random::new((number * 1_000 + attempt) as u64);
+            let mut octets = seed.octets.clone();
+            for _ in 0..1 + random.below(2) {
+                let other = random.pick(&seeds).octets.clone();
+                mutate(&mut octets, &other, &mut random);
+            }
+            cases.push(Case { id: format!("{}~{attempt}", seed.id), octets, ..seed.clone() });
+        }
+    }
+    cases
+}
+
+fn seed(line: &str) -> Case {
+    let mut parts = line.splitn(3, ' ');
+    let (Some(id), Some(method), Some(text)) = (parts.next(), parts.next(), parts.next()) else { panic!("no seed: {line}") };
+    Case { id: id.to_owned(), method: method.to_owned(), octets: unescaped(text), is_ours: true }
+}
+
+/// The octets of a text with `\r`, `\n`, `\t`, `\\` and `\xNN`.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut letters = text.bytes();
+    while let Some(letter) = letters.next() {
+        octets.push(match (letter, if letter == b'\\' { letters.next() } else { None }) {
+            (b'\\', Some(b'r')) => b'\r',
+            (b'\\', Some(b'n')) => b'\n',
+            (b'\\', Some(b't')) => b'\t',
+            (b'\\', Some(b'\\')) => b'\\',
+            (b'\\', Some(b'x')) => {
+                let mut digit = || letters.next().and_then(|digit| char::from(digit).to_digit(16)).expect("a hexadecimal digit");
+                u8::try_from(digit() * 16 + digit()).expect("two digits")
+            }
+            (b'\\', other) => panic!("an escape of {other:?} in {text}"),
+            (plain, _) => plain,
+        });
+    }
+    octets
+}
+
+fn mutate(octets: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    if octets.is_empty() {
+        return;
+    }
+    let at = random.below(octets.len());
+    match random.below(7) {
+        0 => octets[at] = *random.pick(&OCTETS),
+        1 => octets.insert(at, *random.pick(&OCTETS)),
+        2 => {
+            octets.remove(at);
+        }
+        3 => octets.truncate(at),
+        4 => {
+            let line = line_at(octets, at);
+            let copy = octets[line.clone()].to_vec();
+            octets.splice(line.start..line.start, copy);
+        }
+        5 => {
+            let line = line_at(octets, at);
+            octets.drain(line);
+        }
+        _ => {
+            let line = line_at(octets, at);
+            let theirs = line_at(other, random.below(other.len()));
+            octets.splice(line, other[theirs].iter().copied());
+        }
+    }
+}
+
+/// The line around a position, with its end.
+fn line_at(octets: &[u8], at: usize) -> std::ops::Range<usize> {
+    let start = octets[..at].iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+    let end = octets[at..].iter().position(|octet| *octet == b'\n').map_or(octets.len(), |end| at + end + 1);
+    start..end
+}
+
+/// Where the vectors of other projects lie, if they do: `$SANDPIPER_VECTORS`, or `shared/vectors` beside the workspace.
+pub fn vectors_directory() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let directory = std::env::var_os("SANDPIPER_VECTORS").map_or_else(beside, PathBuf::from);
+    directory.is_dir().then_some(directory)
+}
+
+/// The responses there.
+///
+/// # Errors
+/// What cannot be read.
+pub fn vectors(directory: &Path) -> Result<Vec<Case>, String> {
+    let mut cases = Vec::new();
+    let entries = std::fs::read_dir(directory).map_err(|error| error.to_string())?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let file: Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        cases.extend(file["cases"].as_array().into_iter().flatten().filter_map(vector));
+    }
+    Ok(cases)
+}
+
+fn vector(case: &Value) -> Option<Case> {
+    let octets = STANDARD.decode(case["raw_response_b64"].as_str()?).ok()?;
+    let method = case["request_method"].as_str().unwrap_or("GET").to_owned();
+    let comparable = case["kind"] == "response" && ["GET", "HEAD"].contains(&method.as_str());
+    comparable.then(|| Case { id: case["id"].as_str().unwrap_or_default().to_owned(), method, octets, is_ours: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_many_named_once_and_the_same_each_time() {
+        let (cases, again) = (own(), own());
+        let names: std::collections::BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+        assert_eq!(names.len(), cases.len());
+        assert!(cases.len() > 1_000, "{}", cases.len());
+        assert!(cases.iter().zip(&again).all(|(one, other)| one.octets == other.octets));
+        assert_eq!(unescaped(r"a\r\n\x00\\"), b"a\r\n\0\\");
+    }
+}
