@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 const SEEDS: &str = include_str!("seeds.txt");
 /// How many mutations are made of each.
 const MUTATIONS: usize = 16;
+/// How many responses are made by the grammar.
+const GENERATED: usize = 600;
 /// What mutations put in: what the grammar gives a meaning.
 const OCTETS: [u8; 20] = *b"\r\n\t :,;=0159aX\"-\0\x01\x7f\xff";
 
@@ -44,7 +46,83 @@ pub fn own() -> Vec<Case> {
             cases.push(Case { id: format!("{}~{attempt}", seed.id), octets, ..seed.clone() });
         }
     }
+    cases.extend((0..GENERATED).map(generated));
     cases
+}
+
+/// A response as RFC 9112 has it, and perhaps a content that is cut off.
+fn generated(number: usize) -> Case {
+    let mut random = Random::new(0x0067_656e + number as u64);
+    let random = &mut random;
+    let method = if random.chance(1, 6) { "HEAD" } else { "GET" };
+    let mut octets = Vec::new();
+    for _ in 0..*random.pick(&[0, 0, 0, 1, 2]) {
+        octets
+            .extend_from_slice(format!("HTTP/1.1 {} x\r\n{}\r\n", random.pick(&[100, 102, 103, 150]), lines(random)).as_bytes());
+    }
+    let status = *random.pick(&[
+        "200 OK",
+        "201 ",
+        "203 Non-Authoritative Information",
+        "206 x",
+        "301 y",
+        "404 Not Found",
+        "500 z",
+        "599 w",
+    ]);
+    let status = if random.chance(1, 8) { *random.pick(&["204 No Content", "304 Not Modified"]) } else { status };
+    let has_content = method == "GET" && !status.starts_with("204") && !status.starts_with("304");
+    octets.extend_from_slice(format!("HTTP/1.1 {status}\r\n{}", lines(random)).as_bytes());
+    let content: Vec<u8> = (0..random.below(90)).map(|_| u8::try_from(random.below(256)).unwrap_or_default()).collect();
+    let body = match random.below(8) {
+        0 => {
+            octets.extend_from_slice(b"\r\n");
+            content
+        }
+        1..4 => {
+            octets.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+            chunks(&content, random)
+        }
+        _ => {
+            octets.extend_from_slice(format!("Content-Length: {}\r\n\r\n", content.len()).as_bytes());
+            content
+        }
+    };
+    if has_content {
+        let cut = if random.chance(1, 10) { random.below(body.len() + 1) } else { body.len() };
+        octets.extend_from_slice(&body[..cut]);
+    }
+    Case { id: format!("generated-{number}"), method: method.to_owned(), octets, is_ours: true }
+}
+
+/// Some field lines.
+fn lines(random: &mut Random) -> String {
+    let names = ["Server", "Date", "ETag", "X-A", "x-a", "Set-Cookie", "Vary", "Connection", "Content-Type"];
+    let values = ["a", "", "b, c", "\"q;=\"", "x=1; Path=/", "Fri, 20 Nov 2026 12:00:00 GMT", "!#$%&'*+-.^_`|~ z"];
+    let mut text = String::new();
+    for _ in 0..random.below(5) {
+        let name = *random.pick(&names);
+        let value = if name == "Connection" { *random.pick(&["keep-alive", "close", "x, Close"]) } else { *random.pick(&values) };
+        text.push_str(&format!("{name}:{}{value}{}\r\n", random.pick(&["", " ", "\t "]), random.pick(&["", "", " "])));
+    }
+    text
+}
+
+/// The content in the chunked coding.
+fn chunks(content: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = content;
+    while !rest.is_empty() {
+        let (chunk, behind) = rest.split_at(1 + random.below(rest.len()));
+        let extension = *random.pick(&["", "", "", ";a", ";a=b", ";a=\"b c\""]);
+        octets.extend_from_slice(format!("{}{:x}{extension}\r\n", random.pick(&["", "0", "000"]), chunk.len()).as_bytes());
+        octets.extend_from_slice(chunk);
+        octets.extend_from_slice(b"\r\n");
+        rest = behind;
+    }
+    let trailer = *random.pick(&["", "", "X-Sum: 1\r\n", "X-Sum: 1\r\nX-sum: 2\r\n"]);
+    octets.extend_from_slice(format!("0\r\n{trailer}\r\n").as_bytes());
+    octets
 }
 
 fn seed(line: &str) -> Case {

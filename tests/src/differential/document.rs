@@ -26,7 +26,7 @@ pub fn document(cases: &[Case], clients: &[Client], groups: &Groups) -> String {
          The same octets of a server, given to the core and to other clients. Written by `just differential`, which fails where a difference has no\n\
          explanation. Compared are: is there a whole final response; its status, header section, content and trailer section (http.client and curl do\n\
          not show the last); would the client send another request on the connection. What both refuse counts as equal, in whatever words.\n\n\
-         In this run: {} responses, {own} of our own (`tests/src/differential/seeds.txt` and mutations of it) and {} that other projects test with.\n\n\
+         In this run: {} responses, {own} of our own (`tests/src/differential/seeds.txt`, mutations of it, and responses made by the grammar) and {} that other projects test with.\n\n\
          | client | version | equal | different |\n|---|---|---|---|\n",
         cases.len(),
         cases.len() - own,

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`case`] | the octets: seeds, their mutations, and the vectors of other projects where these lie beside the workspace |
+//! | [`case`] | the octets: seeds, their mutations, responses made by the grammar, and the vectors of other projects where these lie beside the workspace |
 //! | [`outcome`] | what a client makes of a case, and what the core does |
 //! | [`peers`] | the other clients |
 //! | [`document`] | the page about a run |

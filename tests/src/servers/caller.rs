@@ -9,6 +9,8 @@ use sandpiper_host::{Poll, PollOptions, Request, Response, ResponseHead};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
+/// How many connections the pool has to one server.
+pub const POOL_CONNECTIONS: u32 = 4;
 /// No response that is collected is longer.
 const COLLECTED_OCTETS_MAX: u64 = 1 << 20;
 /// What one read may give.
@@ -62,7 +64,7 @@ impl Caller {
         let runtime = runtime();
         let (client, poll) = runtime.block_on(async {
             let mut client = sandbox().instantiate().await.expect("an instance");
-            let options = PollOptions { connections_per_origin_max: Some(4), ..PollOptions::default() };
+            let options = PollOptions { connections_per_origin_max: Some(POOL_CONNECTIONS), ..PollOptions::default() };
             let poll = client.poll(options).await.expect("a poll");
             (client, poll)
         });

@@ -64,7 +64,7 @@ pub const ROWS: [(Capability, &str, &str, Try); 15] = [
     (
         Capability::RequestLimit,
         "request limit",
-        "12 requests at once to a server that closes behind every fifth: each is answered once in the end and was seen once",
+        "12 requests at once to a server that closes behind every fifth, or sixth: each is answered once in the end and was seen once",
         checks::lifetime::request_limit,
     ),
     (

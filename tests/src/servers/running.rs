@@ -69,7 +69,10 @@ impl Process {
     }
 
     fn runs(&self) -> bool {
-        // Its parent, the keeper, waits for nothing: an ended one stays as a zombie.
+        if !Path::new("/proc/self/stat").exists() {
+            return self.signal("0").is_ok();
+        }
+        // One that has ended stays as a zombie until its parent, the keeper, looks.
         let status = fs::read_to_string(format!("/proc/{}/stat", self.id)).unwrap_or_default();
         status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
     }

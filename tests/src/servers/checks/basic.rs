@@ -10,7 +10,7 @@ use sandpiper_host::types::{Ending, Error, Limits};
 use sandpiper_host::{ClientConn, ConnOptions, Deadlines, Failure, Request, RequestOptions, Response};
 
 /// How long the response behind early hints may take, in nanoseconds.
-const HINTS_PATIENCE_NS: u64 = 2_000_000_000;
+const HINTS_PATIENCE_NS: u64 = 3_000_000_000;
 
 fn passed() -> Result<Found, String> {
     Ok(Found::Passed(String::new()))
