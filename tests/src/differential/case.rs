@@ -28,6 +28,13 @@ pub struct Case {
     pub is_ours: bool,
 }
 
+impl Case {
+    /// Was it made by the grammar? Then only its content may be cut off.
+    pub fn is_generated(&self) -> bool {
+        self.is_ours && self.id.starts_with("generated-")
+    }
+}
+
 /// Our own responses and their mutations: always the same.
 ///
 /// # Panics
