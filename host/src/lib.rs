@@ -59,6 +59,7 @@ mod sandbox;
 mod state;
 mod text;
 
+pub mod faults;
 pub mod limits;
 pub mod policy;
 

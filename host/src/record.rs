@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, TcpSocket};
 
-pub(crate) use link::shadow;
+pub(crate) use link::{Answer, answer, shadow};
 use player::Player;
 use recorder::Track;
 pub use recorder::{RECORDING_OCTETS_DEFAULT, RECORDING_OCTETS_MAX, Recorder};

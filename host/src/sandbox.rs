@@ -16,6 +16,7 @@ use crate::COMPONENT;
 use crate::bindings::ClientComponentPre;
 use crate::client::Client;
 use crate::error::{HostError, text};
+use crate::faults::{Fault, Faults, Import, interpose};
 use crate::limits::{ClientLimits, Ticker};
 use crate::lookup::{Resolver, given_resolver, system_resolver};
 use crate::policy::{Policy, Rule};
@@ -54,6 +55,7 @@ pub struct SandboxBuilder {
     pooled_clients: Option<u32>,
     resolver: Resolver,
     tape: Option<Tape>,
+    faults: Option<Faults>,
 }
 
 /// Where compiled components are kept, so that only the first start on a machine compiles. Whoever can write there can
@@ -90,6 +92,7 @@ impl Sandbox {
             pooled_clients: None,
             resolver: system_resolver(),
             tape: None,
+            faults: None,
         }
     }
 
@@ -239,11 +242,13 @@ impl SandboxBuilder {
     }
 
     /// Records what the transports of all instances do: those that the component establishes, and those given to
-    /// [`Client::handshake`]. Takes the place of [`SandboxBuilder::replay`].
+    /// [`Client::handshake`]. Takes the place of [`SandboxBuilder::replay`] and
+    /// [`SandboxBuilder::faults`].
     ///
     /// The recording is complete when the sandbox, its clients and the recorder are dropped.
     pub fn record(mut self, recorder: &Recorder) -> Self {
         self.tape = Some(Tape::Record(recorder.clone()));
+        self.faults = None;
         self
     }
 
@@ -253,6 +258,17 @@ impl SandboxBuilder {
     /// [`SandboxBuilder::record`].
     pub fn replay(mut self, replay: &Replay) -> Self {
         self.tape = Some(Tape::Replay(replay.clone()));
+        self.faults = None;
+        self
+    }
+
+    /// Has functions that the component imports fail, to see what comes of it: see [`Fault`]. `faults` is asked before each call of
+    /// such a function in any instance, with the octets that a write hands over; `None` lets the function do its work. What is
+    /// recorded or replayed does not pass through these functions: not together with [`SandboxBuilder::record`] or
+    /// [`SandboxBuilder::replay`], whose place it takes.
+    pub fn faults(mut self, faults: impl Fn(Import, &[u8]) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        self.faults = Some(Arc::new(faults));
+        self.tape = None;
         self
     }
 
@@ -265,7 +281,7 @@ impl SandboxBuilder {
     pub fn build(self) -> Result<Sandbox, HostError> {
         let engine = Engine::new(&self.config()).map_err(engine_error)?;
         let component = self.compile(&engine)?;
-        let pre = prelink(&engine, &component, self.tape.as_ref())?;
+        let pre = prelink(&engine, &component, self.tape.as_ref(), self.faults.as_ref())?;
         let pre = ClientComponentPre::new(pre).map_err(|error| HostError::WrongExports(text(&error)))?;
         let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
         let Self { limits, resolver, tape, .. } = self;
@@ -350,7 +366,12 @@ fn compile(engine: &Engine, binary: &[u8]) -> Result<Component, HostError> {
     Component::new(engine, binary).map_err(|error| HostError::InvalidComponent(text(&error)))
 }
 
-fn prelink(engine: &Engine, component: &Component, tape: Option<&Tape>) -> Result<InstancePre<State>, HostError> {
+fn prelink(
+    engine: &Engine,
+    component: &Component,
+    tape: Option<&Tape>,
+    faults: Option<&Faults>,
+) -> Result<InstancePre<State>, HostError> {
     let foreign: Vec<String> = imports_of(component, engine).into_iter().filter(|import| !is_given(import)).collect();
     if !foreign.is_empty() {
         return Err(HostError::ForeignImports { imports: foreign, reason: None });
@@ -359,6 +380,9 @@ fn prelink(engine: &Engine, component: &Component, tape: Option<&Tape>) -> Resul
     link(&mut linker).map_err(engine_error)?;
     if let Some(tape) = tape {
         shadow(&mut linker, tape).map_err(engine_error)?;
+    }
+    if let Some(faults) = faults {
+        interpose(&mut linker, faults).map_err(engine_error)?;
     }
     linker
         .instantiate_pre(component)

@@ -17,8 +17,12 @@
 //! | [`differential`] | the core beside other clients |
 //! | [`program`] | programs that are started |
 //! | `servers` | real servers, and what each can do through the component |
+//! | [`script`] | scenarios as text, in `tests/peers` |
+//! | `server`, `errands` | a server for everything, and what callers commonly do with it through the component |
 
 pub mod differential;
+#[cfg(feature = "sandboxed")]
+pub mod errands;
 pub mod memory;
 pub mod message;
 pub mod native;
@@ -29,6 +33,9 @@ pub mod random;
 pub mod sandboxed;
 pub mod scenario;
 pub mod scene;
+pub mod script;
+#[cfg(feature = "sandboxed")]
+pub mod server;
 #[cfg(feature = "sandboxed")]
 pub mod servers;
 pub mod story;

@@ -144,7 +144,8 @@ pub fn failed(error: ExchangeError) -> Failed {
     }
 }
 
-fn head(head: types::ResponseHead) -> Head {
+/// A head in words.
+pub fn head(head: types::ResponseHead) -> Head {
     Head { version: story::wit_name(&head.version), status: head.status, reason: head.reason, fields: head.fields }
 }
 

@@ -20,7 +20,7 @@ const TCP: &str = "wasi:sockets/tcp@0.2.12";
 type Socket = Resource<TcpSocket>;
 type Streams = (Resource<DynInputStream>, Resource<DynOutputStream>);
 /// What a function of the component's imports answers, or a trap.
-type Answer<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
+pub(crate) type Answer<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
 
 /// Shadows what has to be recorded or replayed.
 ///
@@ -174,7 +174,7 @@ fn ends_output(how: ShutdownType) -> bool {
 }
 
 /// An error code is an answer; anything else is a trap.
-fn answer<T>(outcome: SocketResult<T>) -> Answer<T> {
+pub(crate) fn answer<T>(outcome: SocketResult<T>) -> Answer<T> {
     match outcome {
         Ok(value) => Ok((Ok(value),)),
         Err(error) => Ok((Err(error.downcast()?),)),

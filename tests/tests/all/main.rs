@@ -29,6 +29,8 @@ mod pipelining;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;
+#[cfg(feature = "sandboxed")]
+mod torture;
 mod tunnel;
 mod unsolicited;
 mod upload;

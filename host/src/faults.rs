@@ -1,0 +1,250 @@
+//! Faults: functions that the component imports answer with an error, instead of doing anything. For tests of the component, and of what
+//! calls it.
+
+use std::sync::Arc;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+pub use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+use wasmtime_wasi::p2::bindings::sockets::network::{IpAddressFamily, IpSocketAddress, Network};
+use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType};
+use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, TcpSocket};
+use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
+use wasmtime_wasi_io::bindings::wasi::io::streams::{self, Host as _, HostInputStream, HostOutputStream};
+
+use crate::bindings::ip_name_lookup::{Host as _, HostResolveAddressStream as _};
+use crate::lookup::Lookup;
+use crate::record::{Answer, answer};
+use crate::state::{State, sockets};
+
+/// A function that the component imports, and that can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Import {
+    /// `create-tcp-socket`
+    CreateTcpSocket,
+    /// `tcp-socket.start-connect`
+    StartConnect,
+    /// `tcp-socket.finish-connect`
+    FinishConnect,
+    /// `tcp-socket.local-address`
+    LocalAddress,
+    /// `tcp-socket.remote-address`
+    RemoteAddress,
+    /// `tcp-socket.shutdown`
+    Shutdown,
+    /// `resolve-addresses`
+    ResolveAddresses,
+    /// `resolve-address-stream.resolve-next-address`
+    ResolveNextAddress,
+    /// `input-stream.read`
+    Read,
+    /// `output-stream.check-write`
+    CheckWrite,
+    /// `output-stream.write`
+    Write,
+    /// `poll`
+    Poll,
+}
+
+/// What a function answers instead of doing anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A function of `wasi:sockets` fails with this code. One of a stream: [`Fault::Failed`].
+    Code(ErrorCode),
+    /// A stream answers `last-operation-failed`. A function of `wasi:sockets`: `unknown`.
+    Failed,
+    /// A stream answers `closed`. A function of `wasi:sockets`: `connection-aborted`.
+    Closed,
+    /// There is nothing yet: no octets, no room, `would-block`. `poll` says that everything is ready, and nothing need be. `write`
+    /// has no such answer, and does its work.
+    Nothing,
+    /// There is one octet, or room for one. Other functions do their work.
+    One,
+}
+
+/// Asked before each call of such a function, with the octets that a write hands over: `None` lets it do its work.
+pub(crate) type Faults = Arc<dyn Fn(Import, &[u8]) -> Option<Fault> + Send + Sync>;
+
+type Store<'a> = StoreContextMut<'a, State>;
+type Socket = Resource<TcpSocket>;
+type StreamAnswer<T> = wasmtime::Result<(Result<T, streams::StreamError>,)>;
+
+impl Fault {
+    /// As a function of `wasi:sockets` says it; `None`: it does its work.
+    fn code(self) -> Option<ErrorCode> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Failed => Some(ErrorCode::Unknown),
+            Self::Closed => Some(ErrorCode::ConnectionAborted),
+            Self::Nothing => Some(ErrorCode::WouldBlock),
+            Self::One => None,
+        }
+    }
+
+    /// As a stream says it; `None`: it is no error.
+    fn stream_error(self) -> Option<StreamError> {
+        match self {
+            Self::Code(_) | Self::Failed => Some(StreamError::LastOperationFailed(wasmtime::Error::msg("a fault"))),
+            Self::Closed => Some(StreamError::Closed),
+            Self::Nothing | Self::One => None,
+        }
+    }
+}
+
+/// Has `faults` asked before each call.
+///
+/// # Errors
+/// Out of memory.
+pub(crate) fn interpose(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    fail_sockets(linker, faults)?;
+    fail_connections(linker, faults)?;
+    fail_lookups(linker, faults)?;
+    fail_input(linker, faults)?;
+    fail_output(linker, faults)?;
+    fail_polls(linker, faults)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// The code that a function of `wasi:sockets` fails with; `None`: it does its work.
+fn code_of(faults: &Faults, import: Import) -> Option<ErrorCode> {
+    faults(import, &[]).and_then(Fault::code)
+}
+
+fn fail_sockets(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let faults = Arc::clone(faults);
+    let create = move |mut store: Store<'_>, (family,): (IpAddressFamily,)| match code_of(&faults, Import::CreateTcpSocket) {
+        Some(code) => Ok((Err(code),)),
+        None => answer(store.data_mut().create_tcp_socket(family)),
+    };
+    linker.instance("wasi:sockets/tcp-create-socket@0.2.12")?.func_wrap("create-tcp-socket", create)
+}
+
+fn fail_connections(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let mut tcp = linker.instance("wasi:sockets/tcp@0.2.12")?;
+    let asked = Arc::clone(faults);
+    let start = move |mut store: Store<'_>, (socket, network, to): (Socket, Resource<Network>, IpSocketAddress)| {
+        let code = code_of(&asked, Import::StartConnect);
+        code.map_or_else(|| answer(sockets(store.data_mut()).start_connect(socket, network, to)), failed)
+    };
+    tcp.func_wrap("[method]tcp-socket.start-connect", start)?;
+    let asked = Arc::clone(faults);
+    let finish = move |mut store: Store<'_>, (socket,): (Socket,)| {
+        let code = code_of(&asked, Import::FinishConnect);
+        code.map_or_else(|| answer(sockets(store.data_mut()).finish_connect(socket)), failed)
+    };
+    tcp.func_wrap("[method]tcp-socket.finish-connect", finish)?;
+    let asked = Arc::clone(faults);
+    let local = move |mut store: Store<'_>, (socket,): (Socket,)| {
+        let code = code_of(&asked, Import::LocalAddress);
+        code.map_or_else(|| answer(sockets(store.data_mut()).local_address(socket)), failed)
+    };
+    tcp.func_wrap("[method]tcp-socket.local-address", local)?;
+    let asked = Arc::clone(faults);
+    let remote = move |mut store: Store<'_>, (socket,): (Socket,)| {
+        let code = code_of(&asked, Import::RemoteAddress);
+        code.map_or_else(|| answer(sockets(store.data_mut()).remote_address(socket)), failed)
+    };
+    tcp.func_wrap("[method]tcp-socket.remote-address", remote)?;
+    let asked = Arc::clone(faults);
+    let end = move |mut store: Store<'_>, (socket, how): (Socket, ShutdownType)| {
+        let code = code_of(&asked, Import::Shutdown);
+        code.map_or_else(|| answer(sockets(store.data_mut()).shutdown(socket, how)), failed)
+    };
+    tcp.func_wrap("[method]tcp-socket.shutdown", end)
+}
+
+fn failed<T>(code: ErrorCode) -> Answer<T> {
+    Ok((Err(code),))
+}
+
+fn fail_lookups(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let mut lookups = linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?;
+    let asked = Arc::clone(faults);
+    let begin = move |mut store: Store<'_>, (network, name): (Resource<Network>, String)| {
+        Ok((match code_of(&asked, Import::ResolveAddresses) {
+            Some(code) => Err(code),
+            None => store.data_mut().resolve_addresses(network, name)?,
+        },))
+    };
+    lookups.func_wrap("resolve-addresses", begin)?;
+    let asked = Arc::clone(faults);
+    let next = move |mut store: Store<'_>, (lookup,): (Resource<Lookup>,)| {
+        Ok((match code_of(&asked, Import::ResolveNextAddress) {
+            Some(code) => Err(code),
+            None => store.data_mut().resolve_next_address(lookup)?,
+        },))
+    };
+    lookups.func_wrap("[method]resolve-address-stream.resolve-next-address", next)
+}
+
+fn fail_input(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let faults = Arc::clone(faults);
+    let read = move |mut store: Store<'_>, (stream, octets_max): (Resource<DynInputStream>, u64)| {
+        let table = &mut store.data_mut().table;
+        let read = match faults(Import::Read, &[]) {
+            Some(Fault::Nothing) => Ok(Vec::new()),
+            Some(Fault::One) => HostInputStream::read(table, stream, octets_max.min(1)),
+            fault => match fault.and_then(Fault::stream_error) {
+                Some(error) => Err(error),
+                None => HostInputStream::read(table, stream, octets_max),
+            },
+        };
+        stream_answer(store, read)
+    };
+    linker.instance("wasi:io/streams@0.2.12")?.func_wrap("[method]input-stream.read", read)
+}
+
+fn fail_output(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let mut io = linker.instance("wasi:io/streams@0.2.12")?;
+    let asked = Arc::clone(faults);
+    let check = move |mut store: Store<'_>, (stream,): (Resource<DynOutputStream>,)| {
+        let fault = asked(Import::CheckWrite, &[]);
+        let room = match (fault, fault.and_then(Fault::stream_error)) {
+            (_, Some(error)) => Err(error),
+            (Some(Fault::Nothing), _) => Ok(0),
+            (Some(Fault::One), _) => store.data_mut().table.check_write(stream).map(|room| room.min(1)),
+            _ => store.data_mut().table.check_write(stream),
+        };
+        stream_answer(store, room)
+    };
+    io.func_wrap("[method]output-stream.check-write", check)?;
+    let asked = Arc::clone(faults);
+    let write = move |mut store: Store<'_>, (stream, octets): (Resource<DynOutputStream>, Vec<u8>)| {
+        let written = match asked(Import::Write, &octets).and_then(Fault::stream_error) {
+            Some(error) => Err(error),
+            None => store.data_mut().table.write(stream, octets),
+        };
+        stream_answer(store, written)
+    };
+    io.func_wrap("[method]output-stream.write", write)
+}
+
+/// An error of a stream is an answer; anything else is a trap.
+fn stream_answer<T>(mut store: Store<'_>, outcome: Result<T, StreamError>) -> StreamAnswer<T> {
+    Ok((match outcome {
+        Ok(value) => Ok(value),
+        Err(error) => Err(store.data_mut().table.convert_stream_error(error)?),
+    },))
+}
+
+fn fail_polls(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let faults = Arc::clone(faults);
+    linker.instance("wasi:io/poll@0.2.12")?.func_wrap_async(
+        "poll",
+        move |mut store: Store<'_>, (pollables,): (Vec<Resource<DynPollable>>,)| {
+            let fault = faults(Import::Poll, &[]);
+            Box::new(async move {
+                let indexes = 0..u32::try_from(pollables.len()).unwrap_or(u32::MAX);
+                match fault {
+                    Some(_) => Ok((indexes.collect::<Vec<_>>(),)),
+                    None => Ok((store.data_mut().poll(pollables).await?,)),
+                }
+            })
+        },
+    )
+}
