@@ -405,6 +405,11 @@ impl Scene {
         self.world.settle();
     }
 
+    /// Sends FIN that nobody has had the time to see when the next thing happens.
+    pub fn peer_ends_unseen(&mut self) {
+        self.world().peer_ends();
+    }
+
     /// Sends octets, which arrive, and then resets the connection.
     pub fn peer_resets(&mut self, octets: impl AsRef<[u8]>) {
         if !octets.as_ref().is_empty() {
@@ -473,6 +478,12 @@ impl Scene {
     /// How many octets the peer has got so far, in all.
     pub fn peer_octets(&self) -> usize {
         self.world.peer_octets().len()
+    }
+
+    /// The octets that the peer has got after the first so many. The transcript does not tell, and nothing else is to be told of them.
+    pub fn octets_since(&mut self, start: usize) -> Vec<u8> {
+        self.tunnel = true;
+        self.world.peer_octets()[start..].to_vec()
     }
 
     /// Has seen the end of what it gets.

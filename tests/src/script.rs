@@ -24,6 +24,7 @@
 //! | `peer sends N octets per T ms OCTETS` | slowly |
 //! | `peer stalls T ms` | nothing happens for so long |
 //! | `peer ends`, `peer resets` | FIN, while it goes on reading; RST |
+//! | `peer ends unseen` | FIN is in the socket when the next line begins, and nobody has looked |
 //! | `peer stops reading`, `peer reads again` | |
 //! | `peer sees the end`, `peer sees no end` | of what it gets |
 //!
@@ -87,6 +88,7 @@ enum Step {
     PeerSendsSlowly { octets_each: usize, pause_ms: u64, octets: Vec<u8> },
     PeerStalls(u64),
     PeerEnds,
+    PeerEndsUnseen,
     PeerResets,
     PeerReads(bool),
     PeerSeesEnd(bool),
@@ -157,6 +159,7 @@ impl Step {
             }
             Step::PeerStalls(span_ms) => s.advance(*span_ms),
             Step::PeerEnds => s.peer_ends(""),
+            Step::PeerEndsUnseen => s.peer_ends_unseen(),
             Step::PeerResets => s.peer_resets(""),
             Step::PeerReads(reads) => s.peer_reads(*reads),
             Step::PeerSeesEnd(true) => s.peer_saw_end(),
@@ -371,6 +374,7 @@ fn parse_peer(words: &mut Words<'_>) -> Result<Step, String> {
         }
         "sends" => Step::PeerSends(words.octets()?),
         "stalls" => Step::PeerStalls(parse_span(words)?),
+        "ends" if words.take("unseen") => Step::PeerEndsUnseen,
         "ends" => Step::PeerEnds,
         "resets" => Step::PeerResets,
         "stops" if words.take("reading") => Step::PeerReads(false),

@@ -1,7 +1,11 @@
 //! The transport ends at every octet; the peer goes on for ever.
 
+use sandpiper_guest::conn::{ClientConn, ExchangeId};
+use sandpiper_guest::settings::Settings;
+use sandpiper_guest::timer::Instant;
+use sandpiper_guest::types::Request;
 use sandpiper_tests::memory;
-use sandpiper_tests::message::{Build, Tune, assume, chunked, get, joined, ok, options};
+use sandpiper_tests::message::{Build, Tune, assume, chunked, get, joined, ms, ok, options, post};
 use sandpiper_tests::native::{Cuts, Native};
 use sandpiper_tests::scene::{Reading, Scene};
 use sandpiper_tests::world::World;
@@ -165,15 +169,21 @@ fn content_that_nobody_reads_takes_no_more_memory_than_its_octets_however_small_
     }
 }
 
-#[test]
-fn a_connect_that_never_ends_runs_into_its_deadline() {
-    use sandpiper_guest::conn::{ClientConn, TransportWish};
-    use sandpiper_guest::settings::Settings;
-    use sandpiper_guest::timer::Instant;
-    use sandpiper_guest::types::{Delivery, Error, Phase, Timer};
+/// A connection that is not established, with these requests.
+fn unconnected(requests: &[Request]) -> (ClientConn, Vec<ExchangeId>) {
     let settings = Settings::checked(Some(&options())).expect("defaults");
     let mut conn = ClientConn::new(1, "example.test".to_owned(), settings, Instant(5));
-    let id = conn.send(get("/"), 1, Instant(6)).expect("accepted");
+    let send = |(request, token): (&Request, u64)| conn.send(request.clone(), token, Instant(6)).expect("accepted");
+    let ids = requests.iter().zip(1..).map(send).collect();
+    (conn, ids)
+}
+
+#[test]
+fn a_connect_that_never_ends_runs_into_its_deadline() {
+    use sandpiper_guest::conn::TransportWish;
+    use sandpiper_guest::types::{Delivery, Error, Phase, Timer};
+    let (mut conn, ids) = unconnected(&[get("/")]);
+    let id = ids[0];
     let due = Instant(30_000_000_005);
     assert_eq!(conn.deadline(), Some((due, Timer::Connect)));
     conn.handle_timeout(Instant(due.0 - 1));
@@ -184,4 +194,39 @@ fn a_connect_that_never_ends_runs_into_its_deadline() {
     assert_eq!((failure.phase, conn.transport()), (Phase::Connecting, TransportWish::Close));
     conn.established(None, None, due);
     assert!(conn.to_transmit().is_empty() && conn.is_closed());
+}
+
+#[test]
+fn a_connect_that_fails_sends_everything_back_unsent() {
+    use sandpiper_guest::types::{ConnectProblem, Delivery, Error, Phase};
+    let error = Error::Connect(ConnectProblem::Refused);
+    let (mut conn, ids) = unconnected(&[get("/1"), post("/2", "two")]);
+    conn.end(error, Instant(7));
+    for (id, method) in ids.into_iter().zip(["GET", "POST"]) {
+        let failure = conn.head(id).expect_err("nothing was sent");
+        assert_eq!((failure.error, failure.delivery, failure.phase), (error, Delivery::NotSent, Phase::Connecting));
+        assert_eq!(conn.take_request(id).expect("it comes back").method, method);
+    }
+    assert_eq!(conn.send(get("/3"), 3, Instant(8)).expect_err("it stays failed").error, error);
+    assert!(conn.to_transmit().is_empty() && conn.deadline().is_none());
+}
+
+#[test]
+fn a_timer_that_goes_off_early_or_late_or_twice_changes_only_the_moment() {
+    use sandpiper_guest::types::{Error, Timer};
+    let (mut conn, ids) = unconnected(&[get("/1").deadlines(|deadlines| deadlines.first_octet = ms(100))]);
+    conn.established(None, None, Instant(10));
+    conn.nothing_to_receive(Instant(10));
+    let octets = conn.to_transmit().len();
+    conn.transmitted(octets, Instant(20));
+    let due = Instant(100_000_020);
+    assert_eq!(conn.deadline(), Some((due, Timer::FirstOctet)));
+    for early in [0, 20, 50, due.0 - 1, 30] {
+        conn.handle_timeout(Instant(early));
+        assert_eq!((conn.head(ids[0]), conn.deadline()), (Ok(None), Some((due, Timer::FirstOctet))), "at {early}");
+    }
+    for late in [due.0 + 1_000_000_000, due.0 + 1_000_000_000, 5] {
+        conn.handle_timeout(Instant(late));
+        assert_eq!(conn.head(ids[0]).expect_err("too late").error, Error::TimedOut(Timer::FirstOctet));
+    }
 }

@@ -13,22 +13,31 @@ mod closing;
 #[cfg(feature = "sandboxed")]
 mod connecting;
 mod content;
+mod cve;
 mod deadlines;
 mod differential;
 mod documents;
 mod edges;
+mod endings;
 mod faults;
 mod imports;
 mod limits;
+#[cfg(feature = "sandboxed")]
+mod lookups;
+#[cfg(feature = "sandboxed")]
+mod many;
 #[cfg(feature = "sandboxed")]
 mod misuse;
 mod model;
 #[cfg(feature = "sandboxed")]
 mod nginx;
+mod peers;
 mod pipelining;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;
+#[cfg(feature = "sandboxed")]
+mod tiny_memory;
 #[cfg(feature = "sandboxed")]
 mod torture;
 mod tunnel;
