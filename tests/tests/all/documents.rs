@@ -10,6 +10,9 @@ use wit_parser::{Resolve, TypeDefKind};
 const HTTP_ROWS: [RangeInclusive<usize>; 6] = [1..=34, 40..=65, 70..=84, 90..=102, 110..=130, 140..=173];
 /// The inputs on which implementations disagree, in `docs/http.md`.
 const DECISIONS: RangeInclusive<usize> = 1..=33;
+/// The rows of `docs/faults.md`, and those of `docs/cve.md`.
+const FAULTS: RangeInclusive<usize> = 1..=40;
+const VULNERABILITIES: RangeInclusive<usize> = 1..=71;
 /// The rows of `docs/features.md`.
 const FEATURE_ROWS: [(char, usize); 8] = [('A', 15), ('B', 11), ('C', 21), ('D', 29), ('E', 12), ('F', 22), ('G', 8), ('H', 9)];
 
@@ -43,14 +46,18 @@ fn sources() -> Vec<PathBuf> {
     found
 }
 
-/// The names of all tests: functions behind `#[test]` or the like, and scenarios.
+/// The names of all tests: functions behind `#[test]` or the like, scenarios, and what is listed for a macro that makes a test of each name.
 fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut marked = false;
+        let (mut marked, mut listed) = (false, false);
         for whole in text.lines() {
             let line = whole.trim();
+            listed = matches!(whole, "scripts! {" | "tortured! {") || (listed && whole != "}");
+            if listed {
+                found.insert(line.to_owned());
+            }
             let scenario = whole.starts_with("    fn ") && whole.ends_with("(s: &mut Scene) {");
             let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
             match name.map(|rest| rest.split('(').next().unwrap_or_default()) {
@@ -116,6 +123,33 @@ fn every_row_of_http_is_there_once_with_tests_that_exist_or_a_reason() {
         match cells.as_slice() {
             [_, _, evidence] | [_, _, _, evidence] => check_evidence(id, evidence, &tests, &mut wrong),
             _ => wrong.push(format!("{id} has {} cells", cells.len())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_fault_is_there_once_with_tests_that_exist_or_a_reason() {
+    check_rows("docs/faults.md", "F-", FAULTS.map(|number| format!("F-{number:02}")));
+}
+
+#[test]
+fn every_vulnerability_is_there_once_with_tests_that_exist_or_a_reason() {
+    check_rows("docs/cve.md", "C", VULNERABILITIES.map(|number| format!("C{number}")));
+}
+
+/// Rows of four cells, the last of which is the evidence.
+fn check_rows(path: &str, begin: &str, ids: impl Iterator<Item = String>) {
+    let (text, tests) = (read(path), tests());
+    let mut wrong = Vec::new();
+    let found = rows(&text, begin);
+    check_ids(found.iter().map(|(id, _)| *id), ids, &mut wrong);
+    for (id, cells) in found {
+        match cells.as_slice() {
+            [_, what, happens, evidence] if !what.is_empty() && !happens.is_empty() => {
+                check_evidence(id, evidence, &tests, &mut wrong);
+            }
+            _ => wrong.push(format!("{id} has {} cells, or an empty one", cells.len())),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

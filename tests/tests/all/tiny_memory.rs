@@ -8,10 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const PAGE_OCTETS: usize = 64 << 10;
-/// The cap under which everything but large contents works.
-const SMALL_OCTETS: usize = 1 << 20;
-/// The cap under which everything works.
-const ENOUGH_OCTETS: usize = 4 << 20;
+/// The cap under which everything works. Under 1 MiB there is no instance: the stack alone takes as much.
+const ENOUGH_OCTETS: usize = 2 << 20;
 
 fn sandbox(memory_octets_max: usize) -> Sandbox {
     let builder = Sandbox::builder().dangerous_allow_any_address().call_time_max(Duration::from_secs(5));
@@ -76,12 +74,10 @@ fn under_every_cap_errands_succeed_or_the_instance_says_that_it_wanted_memory() 
                 );
                 smallest = Some(octets_max);
             }
-            println!("{octets_max}: {:?}", names.as_ref().map(Vec::len));
+            println!("{octets_max} octets: {:?} errands succeed", names.as_ref().map(Vec::len));
             assert!(names.is_some() || smallest.is_none(), "more memory is worse: {octets_max}");
-            match octets_max {
-                SMALL_OCTETS => assert!(names.is_some_and(|names| names.contains(&"get") && names.contains(&"pool"))),
-                ENOUGH_OCTETS => assert_eq!(names.map(|names| names.len()), Some(ERRANDS.len())),
-                _ => {}
+            if octets_max == ENOUGH_OCTETS {
+                assert_eq!(names.map(|names| names.len()), Some(ERRANDS.len()));
             }
             assert!(server.take_wrong().is_empty(), "the server got what is no request");
         }
