@@ -96,6 +96,7 @@ errands! {
     idle_reuse
     last_response
     wait_outside
+    own_transport
     pool
     pool_one_by_one
 }
@@ -407,6 +408,22 @@ impl Caller<'_> {
             poll.wait(self.client, Some(Duration::ZERO), 8).await?;
         }
         self.collect("GET /1", &exchange).await
+    }
+
+    async fn own_transport(&mut self) -> Ended<()> {
+        let stream = tokio::net::TcpStream::connect(self.server).await.expect("the server");
+        let conn = match self.client.handshake(stream, NAME, options()).await {
+            Ok(conn) => conn,
+            Err(CallError::Host(error)) => return Err(error),
+            Err(error) => panic!("the caller is wrong: {error}"),
+        };
+        self.exchange(&conn, get("/1")).await?;
+        self.exchange(&conn, get("/big")).await?;
+        match conn.into_parts(self.client).await {
+            Err(CallError::Host(error)) => Err(error),
+            // A connection that has failed has no parts.
+            Ok(_) | Err(CallError::Http(_)) => Ok(()),
+        }
     }
 
     async fn pool_and_origin(&mut self) -> Ended<(Poll, Origin)> {

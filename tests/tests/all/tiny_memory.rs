@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PAGE_OCTETS: usize = 64 << 10;
 /// The cap under which everything works. Under 1 MiB there is no instance: the stack alone takes as much.
-const ENOUGH_OCTETS: usize = 2 << 20;
+const ENOUGH_OCTETS: usize = 3 << 20;
 
 fn sandbox(memory_octets_max: usize) -> Sandbox {
     let builder = Sandbox::builder().dangerous_allow_any_address().call_time_max(Duration::from_secs(5));

@@ -238,6 +238,7 @@ tortured! {
     idle_reuse
     last_response
     wait_outside
+    own_transport
     pool
     pool_one_by_one
 }
