@@ -233,12 +233,12 @@ fn set_limit(limits: &mut Limits, option: &str) -> Result<(), String> {
     let (name, number) = option.split_once('=').ok_or_else(unknown)?;
     let number: u32 = number.parse().map_err(|_| unknown())?;
     match name {
-        "head" => limits.head_octets_max = Some(number.into()),
+        "head" => limits.head_octets_max = Some(number),
         "field-lines" => limits.field_lines_max = Some(number),
         "interim-responses" => limits.interim_responses_max = Some(number),
-        "trailer" => limits.trailer_octets_max = Some(number.into()),
-        "chunk-extension" => limits.chunk_extension_octets_max = Some(number.into()),
-        "receive-buffer" => limits.receive_buffer_octets_max = Some(number.into()),
+        "trailer" => limits.trailer_octets_max = Some(number),
+        "chunk-extension" => limits.chunk_extension_octets_max = Some(number),
+        "receive-buffer" => limits.receive_buffer_octets_max = Some(number),
         "drain" => limits.drain_octets_max = Some(number.into()),
         _ => return Err(unknown()),
     }
