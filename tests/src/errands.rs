@@ -13,12 +13,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 /// How long an exchange may take. Whatever happens, it takes much less, unless somebody waits in vain.
-const TOTAL_NS: u64 = 3_000_000_000;
-/// How long a peer may be silent where it can be that it waits too: for the rest of a request, or for the end of a tunnel.
-const SILENCE_NS: u64 = 100_000_000;
+const TOTAL: Duration = Duration::from_secs(20);
 /// How often a caller waits for one thing, [`WAIT`] each time.
 const WAITS_MAX: u32 = 60;
-const WAIT: Duration = Duration::from_millis(100);
+const WAIT: Duration = Duration::from_secs(1);
 /// A name that the resolver of a test has to know.
 pub const NAME: &str = "server.test";
 /// Octets that are written at once.
@@ -37,6 +35,7 @@ pub struct Told {
 pub struct Caller<'a> {
     client: &'a mut Client,
     server: SocketAddr,
+    silence: Duration,
     told: Vec<Told>,
 }
 
@@ -58,17 +57,47 @@ impl std::fmt::Debug for Errand {
 }
 
 impl Errand {
-    /// Runs it: what became of each request.
+    /// Runs it: what became of each request. A peer may be silent for `silence` where it can be that it waits too, for the rest of a request
+    /// or for the end of a tunnel; `None`: as long as anywhere.
     ///
     /// # Errors
     /// The instance has ended.
-    pub async fn run(&self, client: &mut Client, server: SocketAddr) -> Ended<Vec<Told>> {
-        let mut caller = Caller { client, server, told: Vec::new() };
+    pub async fn run(&self, client: &mut Client, server: SocketAddr, silence: Option<Duration>) -> Ended<Vec<Told>> {
+        let mut caller = Caller { client, server, silence: silence.unwrap_or(TOTAL), told: Vec::new() };
         (self.run)(&mut caller).await?;
         let told = caller.told;
         client.release_dropped().await?;
         Ok(told)
     }
+}
+
+/// Gives the names of all errands to a macro.
+#[macro_export]
+macro_rules! every_errand {
+    ($each:ident) => {
+        $each! {
+            get
+            pipelined_eight
+            interim_and_chunks
+            whole_upload
+            chunked_upload
+            large_upload
+            streamed_download
+            expect_continue
+            upgrade
+            cancel
+            shutdown
+            half_close
+            second_address
+            name_lookup
+            idle_reuse
+            last_response
+            wait_outside
+            own_transport
+            pool
+            pool_one_by_one
+        }
+    };
 }
 
 macro_rules! errands {
@@ -78,36 +107,10 @@ macro_rules! errands {
     };
 }
 
-errands! {
-    get
-    pipelined_eight
-    interim_and_chunks
-    whole_upload
-    chunked_upload
-    large_upload
-    streamed_download
-    expect_continue
-    upgrade
-    cancel
-    shutdown
-    half_close
-    second_address
-    name_lookup
-    idle_reuse
-    last_response
-    wait_outside
-    own_transport
-    pool
-    pool_one_by_one
-}
+every_errand!(errands);
 
 fn options() -> ConnOptions {
     ConnOptions { deadlines: Some(deadlines()), ..ConnOptions::default() }
-}
-
-fn impatient() -> ConnOptions {
-    let deadlines = Deadlines { between_octets: Some(SILENCE_NS), ..deadlines() };
-    ConnOptions { deadlines: Some(deadlines), ..options() }
 }
 
 fn assume() -> ConnOptions {
@@ -115,7 +118,11 @@ fn assume() -> ConnOptions {
 }
 
 fn deadlines() -> Deadlines {
-    Deadlines { total: Some(TOTAL_NS), connect: Some(TOTAL_NS), ..Deadlines::default() }
+    Deadlines { total: nanoseconds(TOTAL), connect: nanoseconds(TOTAL), ..Deadlines::default() }
+}
+
+fn nanoseconds(span: Duration) -> Option<u64> {
+    u64::try_from(span.as_nanos()).ok()
 }
 
 fn get(target: impl Into<String>) -> Request {
@@ -147,6 +154,11 @@ impl Caller<'_> {
     fn endpoint(&self, addresses: &[&str]) -> Endpoint {
         let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
         Endpoint { host: NAME.to_owned(), port: self.server.port(), addresses, tls: None }
+    }
+
+    fn impatient(&self) -> ConnOptions {
+        let deadlines = Deadlines { between_octets: nanoseconds(self.silence), ..deadlines() };
+        ConnOptions { deadlines: Some(deadlines), ..options() }
     }
 
     async fn connect_to(&mut self, endpoint: Endpoint, options: ConnOptions) -> Ended<ClientConn> {
@@ -228,14 +240,14 @@ impl Caller<'_> {
     }
 
     async fn whole_upload(&mut self) -> Ended<()> {
-        let conn = self.connect(impatient()).await?;
+        let conn = self.connect(self.impatient()).await?;
         self.exchange(&conn, put("/1", RequestContent::Whole(vec![b'w'; BIG_OCTETS]))).await?;
         self.exchange(&conn, put("/2", RequestContent::Whole(b"little".to_vec()))).await
     }
 
     /// Writes content in pieces, as it is taken, and ends it.
     async fn upload(&mut self, content: RequestContent, octets: usize, trailers: &[(String, Vec<u8>)]) -> Ended<()> {
-        let conn = self.connect(impatient()).await?;
+        let conn = self.connect(self.impatient()).await?;
         let poll = self.drive(&conn).await?;
         let request = put("/1", content);
         let Some(exchange) = self.send(&conn, &request).await? else { return Ok(()) };
@@ -293,10 +305,10 @@ impl Caller<'_> {
     }
 
     async fn expect_continue(&mut self) -> Ended<()> {
-        let conn = self.connect(impatient()).await?;
+        let conn = self.connect(self.impatient()).await?;
         let expecting = RequestOptions {
             expect_continue: Some(true),
-            deadlines: Some(Deadlines { await_continue: Some(TOTAL_NS), ..deadlines() }),
+            deadlines: Some(Deadlines { await_continue: nanoseconds(TOTAL), ..deadlines() }),
             ..RequestOptions::default()
         };
         let content = RequestContent::Whole(b"expected".to_vec());
@@ -308,7 +320,7 @@ impl Caller<'_> {
         let conn = self.connect(options()).await?;
         let poll = self.drive(&conn).await?;
         let soon = RequestOptions {
-            deadlines: Some(Deadlines { total: Some(2 * SILENCE_NS), ..deadlines() }),
+            deadlines: Some(Deadlines { total: nanoseconds(self.silence), ..deadlines() }),
             ..RequestOptions::default()
         };
         let request = get("/upgrade").with_field("Connection", b"upgrade").with_field("Upgrade", b"echo").with_options(soon);

@@ -93,6 +93,18 @@ impl Native {
         }
     }
 
+    /// A world with a request on the wire, whose token is 1.
+    ///
+    /// # Panics
+    /// When the request is refused.
+    pub fn asking(request: Request, options: ConnOptions, inbound: Cuts) -> Native {
+        let mut world = Native::new(inbound, Cuts::Nowhere);
+        world.connect(options);
+        world.send_all(1, vec![request]).remove(0).expect("accepted");
+        world.settle();
+        world
+    }
+
     /// The connection.
     ///
     /// # Panics

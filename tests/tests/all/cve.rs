@@ -92,10 +92,7 @@ fn heads_of_every_power_of_two_end_in_their_limit_and_take_no_more_memory_than_i
     for power in 10..=26 {
         let held = memory::held();
         memory::reset_peak();
-        let mut world = Native::new(Cuts::Nowhere, Cuts::Nowhere);
-        world.connect(options());
-        world.send_all(1, vec![get("/")]).remove(0).expect("accepted");
-        world.settle();
+        let mut world = Native::asking(get("/"), options(), Cuts::Nowhere);
         world.peer_sends(b"HTTP/1.1 200 OK\r\nX: ");
         let piece = vec![b'x'; 1 << 10];
         let mut fails = false;
@@ -122,10 +119,7 @@ fn heads_of_every_power_of_two_end_in_their_limit_and_take_no_more_memory_than_i
 fn trailers_of_every_length_are_whole() {
     for length in 0..=300 {
         let (name, value) = ("n".repeat(length % 37 + 1), "v".repeat(length));
-        let mut world = Native::new(Cuts::At(length + 60), Cuts::Nowhere);
-        world.connect(options());
-        world.send_all(1, vec![get("/")]).remove(0).expect("accepted");
-        world.settle();
+        let mut world = Native::asking(get("/"), options(), Cuts::At(length + 60));
         world.peer_sends(&chunked(&["x"], &format!("{name}: {value}\r\n")));
         let answer = world.collect(1, 10).expect("a response");
         assert_eq!(answer.trailers, [(name, value.into_bytes())], "{length}");

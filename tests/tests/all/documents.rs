@@ -54,7 +54,7 @@ fn tests() -> BTreeSet<String> {
         let (mut marked, mut listed) = (false, false);
         for whole in text.lines() {
             let line = whole.trim();
-            listed = matches!(whole, "scripts! {" | "tortured! {") || (listed && whole != "}");
+            listed = matches!(line, "scripts! {" | "$each! {") || (listed && line != "}");
             if listed {
                 found.insert(line.to_owned());
             }

@@ -138,10 +138,7 @@ fn a_declared_length_takes_no_memory_before_its_octets_come() {
     ] {
         let held = memory::held();
         memory::reset_peak();
-        let mut world = Native::new(Cuts::Nowhere, Cuts::Nowhere);
-        world.connect(options());
-        world.send_all(1, vec![get("/")]).remove(0).expect("accepted");
-        world.settle();
+        let mut world = Native::asking(get("/"), options(), Cuts::Nowhere);
         world.peer_sends(head.as_bytes());
         world.settle();
         world.advance(100);
@@ -155,10 +152,7 @@ fn content_that_nobody_reads_takes_no_more_memory_than_its_octets_however_small_
     let chunks = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}", "1\r\nx\r\n".repeat(300_000));
     let lasting = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(300_000));
     for (octets, cuts) in [(chunks, Cuts::Nowhere), (lasting, Cuts::Everywhere)] {
-        let mut world = Native::new(cuts, Cuts::Nowhere);
-        world.connect(options());
-        world.send_all(1, vec![get("/")]).remove(0).expect("accepted");
-        world.settle();
+        let mut world = Native::asking(get("/"), options(), cuts);
         world.peer_sends(octets.as_bytes());
         drop(octets);
         let held = memory::held();

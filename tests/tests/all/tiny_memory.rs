@@ -12,7 +12,7 @@ const PAGE_OCTETS: usize = 64 << 10;
 const ENOUGH_OCTETS: usize = 3 << 20;
 
 fn sandbox(memory_octets_max: usize) -> Sandbox {
-    let builder = Sandbox::builder().dangerous_allow_any_address().call_time_max(Duration::from_secs(5));
+    let builder = Sandbox::builder().dangerous_allow_any_address().call_time_max(Duration::from_secs(30));
     let builder = builder.resolver(|_| async { Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]) });
     builder.memory_octets_max(memory_octets_max).build().expect("a component that compiles")
 }
@@ -38,7 +38,7 @@ async fn succeed(octets_max: usize, server: SocketAddr, expected: &[Vec<Told>]) 
                 return None;
             }
         };
-        match errand.run(&mut client, server).await {
+        match errand.run(&mut client, server, None).await {
             Ok(told) => {
                 assert_eq!(&told, expected, "{errand:?} in {octets_max} octets");
                 assert!(client.memory_octets() <= octets_max);
@@ -46,7 +46,7 @@ async fn succeed(octets_max: usize, server: SocketAddr, expected: &[Vec<Told>]) 
             }
             Err(error) => {
                 assert!(is_refused(&error, octets_max), "{errand:?} in {octets_max} octets: {error}");
-                let again = errand.run(&mut client, server).await.expect_err("it stays ended");
+                let again = errand.run(&mut client, server, None).await.expect_err("it stays ended");
                 assert_eq!(again.to_string(), error.to_string());
             }
         }
@@ -62,7 +62,7 @@ fn under_every_cap_errands_succeed_or_the_instance_says_that_it_wanted_memory() 
         let mut expected = Vec::new();
         for errand in ERRANDS {
             let mut client = enough.instantiate().await.expect("an instance");
-            expected.push(errand.run(&mut client, server.address).await.expect("an instance that lives"));
+            expected.push(errand.run(&mut client, server.address, None).await.expect("an instance that lives"));
         }
         let mut smallest = None;
         for octets_max in (PAGE_OCTETS..=ENOUGH_OCTETS).step_by(PAGE_OCTETS) {
@@ -83,6 +83,6 @@ fn under_every_cap_errands_succeed_or_the_instance_says_that_it_wanted_memory() 
         }
         // The host, and its other instances, have noticed nothing.
         let mut client = enough.instantiate().await.expect("an instance");
-        assert_eq!(ERRANDS[0].run(&mut client, server.address).await.expect("alive"), expected[0]);
+        assert_eq!(ERRANDS[0].run(&mut client, server.address, None).await.expect("alive"), expected[0]);
     });
 }

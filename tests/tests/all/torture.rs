@@ -11,14 +11,14 @@ use sandpiper_tests::server::Server;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An errand makes fewer calls of one function than this.
 const CALLS_MAX: usize = 500;
-/// How long a call may take. None needs a tenth of it.
-const CALL_TIME_MAX: Duration = Duration::from_secs(5);
-/// How long a run may take. It must be less than any deadline in it.
-const RUN_TIME_MAX: Duration = Duration::from_millis(2_500);
+/// How long a call may take: more than any deadline in an errand, which nothing should run into.
+const CALL_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a peer may be silent where it waits for octets that will not come.
+const SILENCE: Duration = Duration::from_millis(100);
 
 /// What each function answers in the place of doing its work, and the errors that a caller may be told then. No error: what is answered is no
 /// failure, and everything goes on as it would have.
@@ -112,7 +112,7 @@ impl Torture {
             .expect("a component that runs");
         let mut torture = Torture { errand, sandbox, plan, server, expected: Vec::new(), runs: 0 };
         let mut client = torture.sandbox.instantiate().await.expect("an instance");
-        torture.expected = errand.run(&mut client, torture.server.address).await.expect("an instance that lives");
+        torture.expected = errand.run(&mut client, torture.server.address, None).await.expect("an instance that lives");
         torture
     }
 
@@ -125,10 +125,9 @@ impl Torture {
         let what = format!("{:?} with {fault:?} at call {call} of {import:?}, {span:?}", self.errand);
         *self.plan() = Plan { fault: Some((import, call, span, fault)), ..Plan::default() };
         let mut client = self.sandbox.instantiate().await.expect("an instance");
-        let began = Instant::now();
-        let ran = self.errand.run(&mut client, self.server.address).await;
+        let silent = errors.iter().any(|error| error.starts_with("timed-out")).then_some(SILENCE);
+        let ran = self.errand.run(&mut client, self.server.address, silent).await;
         let told = ran.unwrap_or_else(|death| panic!("{what}: {death}"));
-        assert!(began.elapsed() < RUN_TIME_MAX, "{what} takes {:?}", began.elapsed());
         let plan = std::mem::take(&mut *self.plan());
         self.check(&what, &told, &plan, errors);
         if plan.fired {
@@ -211,34 +210,7 @@ macro_rules! tortured {
         fn $name() {
             torture(stringify!($name));
         })+
-
-        #[test]
-        fn every_errand_is_tortured() {
-            let names: Vec<&str> = ERRANDS.iter().map(|errand| errand.name).collect();
-            assert_eq!(names, [$(stringify!($name)),+]);
-        }
     };
 }
 
-tortured! {
-    get
-    pipelined_eight
-    interim_and_chunks
-    whole_upload
-    chunked_upload
-    large_upload
-    streamed_download
-    expect_continue
-    upgrade
-    cancel
-    shutdown
-    half_close
-    second_address
-    name_lookup
-    idle_reuse
-    last_response
-    wait_outside
-    own_transport
-    pool
-    pool_one_by_one
-}
+sandpiper_tests::every_errand!(tortured);
