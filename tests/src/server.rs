@@ -1,4 +1,4 @@
-//! A server that answers what it is asked, by the target, and reads as strictly as [`peer`](crate::peer) does.
+//! A server that answers what it is asked, by the target, and reads as strictly as [`crate::peer`] does.
 //!
 //! | target | answer |
 //! |---|---|
