@@ -26,6 +26,8 @@ pub(super) struct Job<L> {
     pub(super) request: Option<Request>,
     /// How often it was sent again.
     pub(super) retries: u32,
+    /// What is known of the attempts that failed before: the server may have acted on any of them.
+    pub(super) delivery: Delivery,
     /// The member that has its exchange.
     pub(super) place: (Id, ExchangeId),
     /// Where its ticket finds the exchange.
@@ -40,6 +42,17 @@ impl<L> Job<L> {
             *seat.borrow_mut() = (Rc::clone(shared), exchange);
         }
     }
+}
+
+/// What is known of a request after two attempts: the one that may have done more.
+pub(super) fn worse(one: Delivery, other: Delivery) -> Delivery {
+    let rank = |delivery| match delivery {
+        Delivery::NotSent => 0,
+        Delivery::Unprocessed => 1,
+        Delivery::Unanswered => 2,
+        Delivery::ResponseStarted => 3,
+    };
+    if rank(one) >= rank(other) { one } else { other }
 }
 
 /// An exchange, and where it is.

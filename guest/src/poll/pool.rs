@@ -18,7 +18,7 @@ use crate::types::{
     CloseReason, ConnState, Delivery, Error, Failure, Limit, Misuse, Persistence, PersistenceLearnt, Request, RequestContent,
     RequestOptions, Reuse,
 };
-use crate::wit::client::{OriginInfo, PollInfo, PoolCounts};
+use crate::wit::client::{Completion, OriginInfo, PollInfo, PoolCounts};
 use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
@@ -177,7 +177,17 @@ impl<N: Network> Poll<N> {
         let mut driver = shared.borrow_mut();
         let exchange = driver.conn.send(request, token, now)?;
         let place = (line, exchange);
-        let job = Job { token, origin: id, started: now, collected, request: kept, retries: 0, place, seat: Weak::new() };
+        let job = Job {
+            token,
+            origin: id,
+            started: now,
+            collected,
+            request: kept,
+            retries: 0,
+            delivery: Delivery::NotSent,
+            place,
+            seat: Weak::new(),
+        };
         let job = self.jobs.insert(job);
         driver.conn.assign(exchange, job);
         driver.flag();
@@ -567,6 +577,9 @@ impl<N: Network> Poll<N> {
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, conn: &ClientConn) {
         let connection = conn.id();
         let Some(job) = self.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
+        if let Err(failure) = &mut completed.outcome {
+            job.delivery = job::worse(job.delivery, failure.delivery);
+        }
         let moves = completed.request.is_some()
             && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if conn.may_move(error));
         if moves || job::may_repeat(job, &completed, self.limits.retries_max) {
@@ -580,7 +593,10 @@ impl<N: Network> Poll<N> {
                 return self.again.push((id, request));
             }
         }
-        let retries = job.retries;
+        let (retries, delivery) = (job.retries, job.delivery);
+        if let Err(failure) = &mut completed.outcome {
+            failure.delivery = delivery;
+        }
         self.jobs.remove(id);
         self.complete(job::completion(completed, connection, retries));
     }
@@ -590,10 +606,11 @@ impl<N: Network> Poll<N> {
         for (id, request) in core::mem::take(&mut self.again).into_iter().rev() {
             let Some(job) = self.jobs.get(id) else { continue };
             let (origin, token, started) = (job.origin, job.token, job.started);
-            if let Err(refusal) = self.enter_again(origin, id, request, token, started, now) {
-                let retries = self.jobs.remove(id).map_or(0, |job| job.retries);
-                let completion = job::refused(token, refusal);
-                self.complete(crate::wit::client::Completion { retries, ..completion });
+            if let Err(mut refusal) = self.enter_again(origin, id, request, token, started, now) {
+                let job = self.jobs.remove(id);
+                refusal.delivery = job.as_ref().map_or(refusal.delivery, |job| job.delivery);
+                let retries = job.map_or(0, |job| job.retries);
+                self.complete(Completion { retries, ..job::refused(token, refusal) });
             }
         }
     }
