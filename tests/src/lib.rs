@@ -19,6 +19,7 @@
 //! | `servers` | real servers, and what each can do through the component |
 //! | [`script`] | scenarios as text, in `tests/peers` |
 //! | `server`, `errands` | a server for everything, and what callers commonly do with it through the component |
+//! | [`simulation`] | runs that a seed gives, and what must be true of them |
 
 pub mod differential;
 #[cfg(feature = "sandboxed")]
@@ -38,6 +39,7 @@ pub mod script;
 pub mod server;
 #[cfg(feature = "sandboxed")]
 pub mod servers;
+pub mod simulation;
 pub mod story;
 pub mod vectors;
 pub mod world;

@@ -36,6 +36,7 @@ mod pipelining;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;
+mod simulation;
 #[cfg(feature = "sandboxed")]
 mod tiny_memory;
 #[cfg(feature = "sandboxed")]

@@ -1,0 +1,208 @@
+//! A server that does what it is told, and remembers what it really received, sent and acted upon. It knows nothing of the client but
+//! its octets.
+
+use super::requests::{Found, RequestReader};
+use super::step::{Answer, AnswerKind};
+use std::ops::Range;
+
+/// What a server should not send: a response too many, noise, empty lines, a switch that nobody asked for, the announcement of a time-out.
+const INJECTED: [&str; 5] = [
+    "HTTP/1.1 200 OK\r\nX-Token: 0\r\nContent-Length: 6\r\n\r\npoison",
+    "nonsense",
+    "\r\n\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "HTTP/1.1 408 Request Timeout\r\nX-Token: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+];
+
+/// What [`Action::Inject`](super::step::Action::Inject) sends.
+pub fn injected(what: usize) -> &'static [u8] {
+    INJECTED[what % INJECTED.len()].as_bytes()
+}
+
+/// An octet of the content of the response to a request.
+pub fn answer_octet(token: u64, position: usize) -> u8 {
+    let digit = (token.wrapping_mul(7).wrapping_add(position as u64)) % 10;
+    b'0' + u8::try_from(digit).unwrap_or(0)
+}
+
+/// A response that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Where it begins in all that the server sends.
+    pub start: u64,
+    /// Where it ends, or where its content begins to last until the close.
+    pub end: u64,
+    /// How much content.
+    pub octets: usize,
+    /// How many interim responses are before it.
+    pub interim: usize,
+    /// It has a trailer section.
+    pub trailers: bool,
+    /// Its content lasts until the close.
+    pub until_close: bool,
+    /// It is the last one of the connection.
+    pub last: bool,
+    /// It shows that the connection persists, and can be pipelined on.
+    pub persists: bool,
+}
+
+/// A server's end of a connection.
+#[derive(Debug, Default)]
+pub struct Server {
+    /// What it has received.
+    pub requests: RequestReader,
+    /// Its responses, with the numbers of their requests.
+    pub replies: Vec<(u64, Reply)>,
+    /// Where each `100 (Continue)` begins and ends, with the number of its request.
+    pub continued: Vec<(u64, Range<u64>)>,
+    /// Octets that it has sent.
+    pub sent: u64,
+    /// Where it began to send what it should not, and what.
+    pub wrong: Option<(u64, usize)>,
+    /// It answers no more.
+    pub is_done: bool,
+    /// It has ended its direction, or reset the connection.
+    pub is_ended: bool,
+    answered: usize,
+    /// It has said that it acts on no request from this one on.
+    declared: Option<usize>,
+}
+
+impl Server {
+    /// The response to a request.
+    pub fn reply(&self, token: u64) -> Option<&Reply> {
+        self.replies.iter().rev().find(|(of, _)| *of == token).map(|(_, reply)| reply)
+    }
+
+    /// How many interim responses it has sent to a request.
+    pub fn interim_of(&self, token: u64) -> usize {
+        let continued = self.continued.iter().filter(|(of, _)| *of == token).count();
+        continued + self.reply(token).map_or(0, |reply| reply.interim)
+    }
+
+    /// Whether it may have acted on a request: it has its head, and has not said that it does not.
+    pub fn may_have_acted(&self, token: u64) -> bool {
+        let place = self.requests.found.iter().position(|found| found.token == token);
+        place.is_some_and(|place| self.declared.is_none_or(|first| place < first))
+    }
+
+    /// The request that is answered next, if all of it is there.
+    pub fn next(&self) -> Option<&Found> {
+        self.requests.found.get(self.answered).filter(|found| found.whole)
+    }
+
+    /// Whether it still sends what it should.
+    pub fn may_answer(&self) -> bool {
+        !self.is_done && self.wrong.is_none() && !self.is_ended
+    }
+
+    fn count(&mut self, octets: Vec<u8>) -> Vec<u8> {
+        self.sent += octets.len() as u64;
+        octets
+    }
+
+    /// Answers the next request. Gives what it sends.
+    pub fn answer(&mut self, answer: &Answer) -> Option<Vec<u8>> {
+        let found = self.next().filter(|_| self.may_answer())?.clone();
+        let octets = self.respond(&found, answer);
+        self.answered += 1;
+        Some(self.count(octets))
+    }
+
+    /// Answers a request of which only a part is there.
+    pub fn answer_early(&mut self, answer: &Answer) -> Option<Vec<u8>> {
+        let next = self.requests.partial().filter(|_| self.may_answer() && self.next().is_none())?;
+        let found = next.clone();
+        let octets = self.respond(&found, answer);
+        self.is_done = true;
+        Some(self.count(octets))
+    }
+
+    fn respond(&mut self, found: &Found, answer: &Answer) -> Vec<u8> {
+        let (octets, reply) = compose(found, answer, self.sent);
+        self.is_done |= reply.last;
+        if answer.kind == AnswerKind::Close {
+            self.declared = Some(self.answered + 1);
+        }
+        self.replies.push((found.token, reply));
+        octets
+    }
+
+    /// Says `100 (Continue)` to the request that waits for it.
+    pub fn proceed(&mut self) -> Option<Vec<u8>> {
+        let waiting = self.requests.partial().filter(|found| found.expects && found.content_octets == 0 && self.may_answer())?;
+        let token = waiting.token;
+        if self.next().is_some() || self.continued.iter().any(|(of, _)| *of == token) {
+            return None;
+        }
+        let start = self.sent;
+        let octets = self.count(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+        self.continued.push((token, start..self.sent));
+        Some(octets)
+    }
+
+    /// Acts on a request that it never answers.
+    pub fn swallow(&mut self) {
+        self.is_done |= self.next().is_some();
+    }
+
+    /// Sends what it should not.
+    pub fn inject(&mut self, what: usize) -> Option<Vec<u8>> {
+        if self.wrong.is_some() || self.is_ended {
+            return None;
+        }
+        self.wrong = Some((self.sent, what % INJECTED.len()));
+        let octets = injected(what).to_vec();
+        if octets.windows(5).any(|window| window == b"close") {
+            self.declared = Some(self.answered);
+        }
+        Some(self.count(octets))
+    }
+}
+
+/// A response in octets, and what is to be known of it; `start`: where it begins.
+fn compose(found: &Found, answer: &Answer, start: u64) -> (Vec<u8>, Reply) {
+    let mark = format!("X-Token: {}\r\n", found.token);
+    let interim = format!("HTTP/1.1 103 Early Hints\r\n{mark}\r\n").repeat(answer.interim);
+    let has_content = !found.is_head && !matches!(answer.kind, AnswerKind::NoContent | AnswerKind::NotModified);
+    let until_close = answer.kind == AnswerKind::UntilClose && has_content;
+    let length = format!("{mark}Content-Length: {}\r\n", answer.octets);
+    let head = match answer.kind {
+        AnswerKind::UntilClose if has_content => format!("HTTP/1.1 200 OK\r\n{mark}\r\n"),
+        AnswerKind::Length | AnswerKind::UntilClose => format!("HTTP/1.1 200 OK\r\n{length}\r\n"),
+        AnswerKind::Chunked(_) => format!("HTTP/1.1 200 OK\r\n{mark}Transfer-Encoding: chunked\r\n\r\n"),
+        AnswerKind::Close => format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{length}\r\n"),
+        AnswerKind::Http10 => format!("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n{length}\r\n"),
+        AnswerKind::NoContent => format!("HTTP/1.1 204 No Content\r\n{mark}\r\n"),
+        AnswerKind::NotModified => format!("HTTP/1.1 304 Not Modified\r\n{mark}Content-Length: 7\r\n\r\n"),
+        AnswerKind::KeepAlive(max) => format!("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3, max={max}\r\n{length}\r\n"),
+    };
+    let content: Vec<u8> = (0..answer.octets).map(|position| answer_octet(found.token, position)).collect();
+    let mut octets = format!("{interim}{head}").into_bytes();
+    let trailers = matches!(answer.kind, AnswerKind::Chunked(_)) && has_content;
+    match answer.kind {
+        _ if !has_content => {}
+        AnswerKind::Chunked(chunks) => append_chunks(&mut octets, &content, chunks, &mark),
+        _ => octets.extend_from_slice(&content),
+    }
+    let reply = Reply {
+        start,
+        end: start + octets.len() as u64,
+        octets: if has_content { content.len() } else { 0 },
+        interim: answer.interim,
+        trailers,
+        until_close,
+        last: until_close || answer.kind == AnswerKind::Close || found.closes,
+        persists: !until_close && !matches!(answer.kind, AnswerKind::Close | AnswerKind::Http10),
+    };
+    (octets, reply)
+}
+
+fn append_chunks(octets: &mut Vec<u8>, content: &[u8], chunks: usize, mark: &str) {
+    for chunk in content.chunks(content.len().div_ceil(chunks.max(1)).max(1)) {
+        octets.extend_from_slice(format!("{:x};n=v\r\n", chunk.len()).as_bytes());
+        octets.extend_from_slice(chunk);
+        octets.extend_from_slice(b"\r\n");
+    }
+    octets.extend_from_slice(format!("0\r\n{mark}\r\n").as_bytes());
+}

@@ -1,0 +1,69 @@
+//! Runs that seeds give, and runs that once failed. `./dev simulate` plays more of them.
+
+use sandpiper_tests::memory;
+use sandpiper_tests::simulation::choices::Choices;
+use sandpiper_tests::simulation::setup::Setup;
+use sandpiper_tests::simulation::shrink::{Failing, shrink_by};
+use sandpiper_tests::simulation::step::{Action, Ask, AskContent, Step};
+use sandpiper_tests::simulation::Violation;
+
+#[test]
+fn memory_is_counted_where_the_simulation_looks_at_it() {
+    let before = memory::held();
+    let octets = vec![0_u8; 10_000];
+    assert_eq!(memory::held() - before, 10_000);
+    drop(octets);
+    assert_eq!(memory::held(), before);
+}
+
+#[test]
+fn choices_of_octets_end_and_those_of_a_seed_do_not() {
+    let mut given = Choices::given(&[3, 200, 1, 4]);
+    assert_eq!((given.below(5), given.below(100), given.below(1_000)), (3, 0, 260));
+    assert!(given.is_spent());
+    assert_eq!(given.below(7), 0);
+    assert!(!Choices::seeded(1).is_spent());
+}
+
+/// The first connection.
+fn first(actions: impl IntoIterator<Item = Action>) -> Vec<Step> {
+    actions.into_iter().map(|action| Step { connection: 0, action }).collect()
+}
+
+fn ask(token: u64) -> Ask {
+    Ask {
+        token,
+        method: "GET",
+        content: AskContent::None,
+        expects: false,
+        gathered: false,
+        idempotent: None,
+        content_octets_max: None,
+        total_ms: None,
+    }
+}
+
+fn send(token: u64) -> Action {
+    Action::Send(ask(token))
+}
+
+const TRANSMIT: Action = Action::Transmit { octets: usize::MAX };
+const RECEIVE: Action = Action::Receive { octets: usize::MAX };
+
+#[test]
+fn a_run_is_shrunk_to_what_makes_it_fail() {
+    let noise = || (2..60).flat_map(|token| [send(token), TRANSMIT, RECEIVE]);
+    let big = Ask { gathered: true, total_ms: Some(2_000), ..ask(1) };
+    let steps = first(noise().chain([Action::Send(big)]).chain(noise()).chain([Action::Cancel { token: 1 }]).chain(noise()));
+    let fails = |_: &Setup, steps: &[Step]| {
+        let sent = steps.iter().position(|step| matches!(&step.action, Action::Send(ask) if ask.token == 1))?;
+        let cancelled = steps.iter().position(|step| step.action == Action::Cancel { token: 1 })?;
+        (sent < cancelled).then(|| Violation { message: String::new(), place: "here".to_owned() })
+    };
+    let setup = Setup { connections: 2, half_close: true, ..Setup::default() };
+    let violation = fails(&setup, &steps).expect("it fails");
+    let small = shrink_by(Failing { setup, steps, violation }, fails);
+    assert_eq!(small.steps, first([send(1), Action::Cancel { token: 1 }]));
+    assert_eq!(small.setup, Setup::default());
+}
+
