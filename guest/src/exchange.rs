@@ -181,6 +181,8 @@ pub struct Exchange {
     pub wire_head_end: u64,
     /// Where it ends.
     pub wire_end: Option<u64>,
+    /// How many octets the connection had received when its first octet left: none of them can be of its response.
+    pub received_before: u64,
 
     /// The response half.
     pub receiving: ResponseHalf,

@@ -118,6 +118,7 @@ impl ClientConn {
             wire_start: None,
             wire_head_end: 0,
             wire_end: None,
+            received_before: 0,
             receiving: ResponseHalf::Head,
             head_octets: 0,
             interim_count: 0,

@@ -144,8 +144,9 @@ impl ClientConn {
         if self.inbox.is_empty() {
             return Ok(false);
         }
-        if exchange.wire_start.is_none_or(|start| start >= self.outbox.taken()) {
-            // Nobody can answer a request of which no octet has left.
+        let position = self.octets_received.saturating_sub(self.inbox.len() as u64);
+        if exchange.wire_start.is_none_or(|start| start >= self.outbox.taken()) || position < exchange.received_before {
+            // Nobody can answer a request of which no octet has left, or had left when the answer came.
             return Err(Fault { error: Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), at: 1 });
         }
         if exchange.timing.response_started.is_none() {

@@ -223,6 +223,7 @@ impl ClientConn {
             let begun = exchange.wire_start.is_some_and(|start| start < taken);
             if begun && exchange.timing.request_started.is_none() {
                 exchange.timing.request_started = Some(now.since(exchange.started));
+                exchange.received_before = self.octets_received;
             }
             if exchange.wire_end.is_none_or(|end| end > taken) {
                 break;

@@ -1,11 +1,12 @@
 //! Runs that seeds give, and runs that once failed. `./dev simulate` plays more of them.
 
+use sandpiper_guest::types::Persistence;
 use sandpiper_tests::memory;
 use sandpiper_tests::simulation::choices::Choices;
 use sandpiper_tests::simulation::setup::Setup;
 use sandpiper_tests::simulation::shrink::{Failing, shrink_by};
-use sandpiper_tests::simulation::step::{Action, Ask, AskContent, Step};
-use sandpiper_tests::simulation::Violation;
+use sandpiper_tests::simulation::step::{Action, Answer, AnswerKind, Ask, AskContent, Step};
+use sandpiper_tests::simulation::{Violation, replay};
 
 #[test]
 fn memory_is_counted_where_the_simulation_looks_at_it() {
@@ -47,6 +48,14 @@ fn send(token: u64) -> Action {
     Action::Send(ask(token))
 }
 
+fn answer(octets: usize) -> Action {
+    Action::Answer(Answer { kind: AnswerKind::Length, octets, interim: 0 })
+}
+
+fn pipelining() -> Setup {
+    Setup { persistence: Persistence::Assume, ..Setup::default() }
+}
+
 const TRANSMIT: Action = Action::Transmit { octets: usize::MAX };
 const RECEIVE: Action = Action::Receive { octets: usize::MAX };
 
@@ -65,5 +74,13 @@ fn a_run_is_shrunk_to_what_makes_it_fail() {
     let small = shrink_by(Failing { setup, steps, violation }, fails);
     assert_eq!(small.steps, first([send(1), Action::Cancel { token: 1 }]));
     assert_eq!(small.setup, Setup::default());
+}
+
+#[test]
+fn what_came_before_a_request_left_is_not_its_response_however_late_it_is_read() {
+    let setup = Setup { receive_octets_max: 1_024, orderly: true, ..pipelining() };
+    let steps = [Action::Establish, send(1), RECEIVE, TRANSMIT, answer(3_000), Action::Inject { what: 0 }];
+    let behind = [RECEIVE, send(2), TRANSMIT, Action::Read { token: 1, octets_max: u64::MAX }];
+    assert_eq!(replay(&setup, &first(steps.into_iter().chain(behind))), None);
 }
 
