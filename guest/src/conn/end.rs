@@ -316,7 +316,8 @@ impl ClientConn {
         }
         self.outstanding.retain(|listed| *listed != id);
         if self.outstanding.is_empty() {
-            // Nothing has left since the look, so that it still holds.
+            // It may have been written behind others, without a look.
+            self.looked = false;
             self.read_input(ReadInput::Last);
             self.idle_since = now;
         }

@@ -84,3 +84,10 @@ fn what_came_before_a_request_left_is_not_its_response_however_late_it_is_read()
     assert_eq!(replay(&setup, &first(steps.into_iter().chain(behind))), None);
 }
 
+#[test]
+fn a_look_before_an_earlier_request_is_none_for_a_later_one() {
+    let upload = Ask { method: "PUT", content: AskContent::Length(3_000), ..ask(2) };
+    let steps = [Action::Establish, send(1), RECEIVE, Action::Send(upload), Action::PassToDeadline, TRANSMIT];
+    assert_eq!(replay(&Setup::default(), &first(steps)), None);
+}
+
