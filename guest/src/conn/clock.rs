@@ -44,7 +44,8 @@ impl ClientConn {
             self.end(Error::TimedOut(Timer::Connect), now);
             return ended;
         }
-        if let Some((at, timer)) = self.front_deadline()
+        // One that is given up before any of it has left makes room for the next, which has waited as long.
+        while let Some((at, timer)) = self.front_deadline()
             && at <= now
         {
             match (timer, self.outstanding.front().copied()) {

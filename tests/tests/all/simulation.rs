@@ -85,6 +85,12 @@ fn what_came_before_a_request_left_is_not_its_response_however_late_it_is_read()
 }
 
 #[test]
+fn all_that_are_too_late_at_one_moment_are_given_up_at_it() {
+    let steps = [send(1), send(2), Action::Establish, RECEIVE, Action::PassToDeadline];
+    assert_eq!(replay(&pipelining(), &first(steps)), None);
+}
+
+#[test]
 fn a_look_before_an_earlier_request_is_none_for_a_later_one() {
     let upload = Ask { method: "PUT", content: AskContent::Length(3_000), ..ask(2) };
     let steps = [Action::Establish, send(1), RECEIVE, Action::Send(upload), Action::PassToDeadline, TRANSMIT];
