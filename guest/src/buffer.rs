@@ -49,9 +49,12 @@ impl ReceiveBuffer {
         self.len() == 0
     }
 
-    /// Takes `octets` octets and forgets them.
+    /// Takes `octets` octets and forgets them. What is empty holds no memory: an idle connection may stay for long.
     pub fn consume(&mut self, octets: usize) {
-        self.start = self.start.saturating_add(octets).min(self.block.len());
+        self.start = self.start.saturating_add(octets);
+        if self.start >= self.block.len() {
+            *self = ReceiveBuffer::default();
+        }
     }
 
     /// Takes the octets of `range` of [`octets`](Self::octets), and forgets those before it.

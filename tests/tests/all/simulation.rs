@@ -97,3 +97,8 @@ fn a_look_before_an_earlier_request_is_none_for_a_later_one() {
     assert_eq!(replay(&Setup::default(), &first(steps)), None);
 }
 
+#[test]
+fn a_connection_that_is_closed_holds_no_block_of_octets() {
+    let steps = [send(1), Action::Establish, RECEIVE, TRANSMIT, answer(100_000), RECEIVE];
+    assert_eq!(replay(&Setup::default(), &first(steps)), None);
+}
