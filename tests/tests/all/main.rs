@@ -28,7 +28,6 @@ mod lookups;
 mod many;
 #[cfg(feature = "sandboxed")]
 mod misuse;
-mod model;
 #[cfg(feature = "sandboxed")]
 mod nginx;
 mod peers;

@@ -3,10 +3,45 @@
 use sandpiper_guest::types::Persistence;
 use sandpiper_tests::memory;
 use sandpiper_tests::simulation::choices::Choices;
+use sandpiper_tests::simulation::counts::Counts;
 use sandpiper_tests::simulation::setup::Setup;
-use sandpiper_tests::simulation::shrink::{Failing, shrink_by};
+use sandpiper_tests::simulation::shrink::{Failing, shrink, shrink_by};
 use sandpiper_tests::simulation::step::{Action, Answer, AnswerKind, Ask, AskContent, Step};
-use sandpiper_tests::simulation::{Violation, replay};
+use sandpiper_tests::simulation::{Violation, play, replay};
+
+const STEPS: usize = 300_000;
+
+#[test]
+fn whatever_happens_every_request_has_one_true_outcome() {
+    let mut counts = Counts::default();
+    for seed in 0.. {
+        if let Err(failing) = play(seed, &mut counts) {
+            let small = shrink(failing);
+            let steps: Vec<String> = small.steps.iter().map(ToString::to_string).collect();
+            let Violation { message, place } = small.violation;
+            panic!("./dev simulate 1 {seed}\n{:?}\n{}\n{message}\n{place}", small.setup, steps.join("\n"));
+        }
+        if counts.steps >= STEPS {
+            break;
+        }
+    }
+    assert!(counts.answered > 1_000 && counts.deepest > 8, "{counts}");
+    assert_eq!(counts.deliveries.len(), 4, "every delivery occurs:\n{counts}");
+    assert!(counts.errors.len() > 15, "many errors occur:\n{counts}");
+}
+
+#[test]
+fn a_seed_gives_the_same_run_every_time() {
+    let numbers = |seed| {
+        let mut counts = Counts::default();
+        assert!(play(seed, &mut counts).is_ok(), "seed {seed}");
+        counts.to_string()
+    };
+    for seed in 0..50 {
+        assert_eq!(numbers(seed), numbers(seed), "seed {seed}");
+    }
+    assert_ne!(numbers(0), numbers(1));
+}
 
 #[test]
 fn memory_is_counted_where_the_simulation_looks_at_it() {
