@@ -315,12 +315,11 @@ impl ClientConn {
         exchange.reader = Reader::Collect(octets_max);
         exchange.content.push(gathered);
         self.unread = self.unread.saturating_sub(counted);
-        if octets as u64 > octets_max {
-            return self.refuse_collect(id, now);
-        }
+        let begun = if octets as u64 > octets_max { self.refuse_collect(id, now) } else { Ok(()) };
+        // What its content had held back.
         self.progress = now;
         self.process(now);
-        Ok(())
+        begun
     }
 
     /// More has come than `collect` may take.

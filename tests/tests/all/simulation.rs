@@ -137,3 +137,12 @@ fn a_connection_that_is_closed_holds_no_block_of_octets() {
     let steps = [send(1), Action::Establish, RECEIVE, TRANSMIT, answer(100_000), RECEIVE];
     assert_eq!(replay(&Setup::default(), &first(steps)), None);
 }
+
+#[test]
+fn content_that_a_refused_collect_held_back_is_not_lost() {
+    let setup = Setup { receive_octets_max: 4_096, ..pipelining() };
+    let last = Action::Answer(Answer { kind: AnswerKind::UntilClose, octets: 3_000, interim: 0 });
+    let answered = [send(1), send(2), Action::Establish, RECEIVE, TRANSMIT, answer(3_000), last, RECEIVE];
+    let ended = [Action::Collect { token: 1 }, Action::End, RECEIVE];
+    assert_eq!(replay(&setup, &first(answered.into_iter().chain(ended))), None);
+}
