@@ -17,6 +17,8 @@ wasm_path := env("SANDPIPER_WASM", "")
 guest_flags := "--package sandpiper-guest --target wasm32-unknown-unknown --target-dir target/guest --profile component"
 # What contains wasmtime: always built together, or the features that each asks for would give two builds of it.
 native := "--package sandpiper-host --package sandpiper-tests"
+# The core alone, checked as in `dev`, but fast: hundreds of thousands of steps a second.
+simulated := "--config profile.dev.package.sandpiper-guest.opt-level=2 --config profile.dev.package.sandpiper-tests.opt-level=2"
 
 # Lists the recipes.
 [private]
@@ -132,6 +134,42 @@ vectors *ARGS: component
     @cd "{{ justfile_directory() }}" && cargo build --release {{ native }} --quiet
     @"{{ justfile_directory() }}/target/release/vectors" "$@"
 
+# Plays runs that seeds give until STEPS steps have been taken; a run that fails is made small and shown (docs/simulation.md)
+[group('check')]
+simulate STEPS="1000000" SEED="0":
+    @cargo run --quiet {{ simulated }} --package sandpiper-tests --no-default-features --bin simulate -- "{{ STEPS }}" "{{ SEED }}"
+
+# Looks for octets that break a law of tests/src/oracles, for SECONDS in all; of one TARGET; or gives it this FILE again
+[group('check')]
+fuzz SECONDS="60" TARGET="" FILE="": (_tool "cargo-fuzz" "cargo-fuzz" "0.13.2" "")
+    @fuzz/run "{{ SECONDS }}" "{{ TARGET }}" "{{ FILE }}"
+
+# The core's own tests under Miri; under valgrind where no toolchain has Miri
+[group('check')]
+miri *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if (cd / && RUSTUP_AUTO_INSTALL=0 cargo +nightly miri --version) >/dev/null 2>&1; then
+        export MIRIFLAGS="${MIRIFLAGS:-}"
+        exec cargo +nightly miri test --package sandpiper-guest --target-dir target/miri "$@"
+    fi
+    echo "miri: SKIPPED: no toolchain here has it (rustup toolchain install nightly --component miri,rust-src)" >&2
+    command -v valgrind >/dev/null || { echo "miri: valgrind in its place SKIPPED: it is not installed" >&2; exit 0; }
+    echo "miri: valgrind in its place" >&2
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" cargo test --package sandpiper-guest --lib "$@"
+
+# Licences, sources and doubles of the packages that we build on, and what is known against them
+[group('check')]
+deny: (_tool "cargo-deny" "cargo-deny" "0.20.2" "")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo deny --all-features check --hide-inclusion-graph bans licenses sources
+    if ! cargo deny --all-features fetch db >/dev/null 2>&1; then
+        echo "deny: known vulnerabilities SKIPPED: the list of them cannot be had from here" >&2
+        exit
+    fi
+    cargo deny --all-features check --hide-inclusion-graph advisories
+
 # Formats everything
 [group('check')]
 fmt:
@@ -172,7 +210,7 @@ _wit-docs: (_tool "wit-bindgen" "wit-bindgen-cli" "0.63.0" "markdown")
 
 # A tool that cargo installs, unoptimised: the compile time is what one waits for.
 _tool program crate version features:
-    @[[ "$({{ program }} --version 2>/dev/null)" == *" {{ version }}" ]] || { echo "compiling {{ crate }} {{ version }} (once, about a minute)" >&2; cargo install {{ crate }} --version {{ version }} --locked --quiet --force --profile dev --no-default-features --features {{ features }} --root "{{ tools }}" --target-dir target/tools; }
+    @[[ "$({{ program }} --version 2>/dev/null)" == *" {{ version }}" ]] || { echo "compiling {{ crate }} {{ version }} (once, about a minute)" >&2; cargo install {{ crate }} --version {{ version }} --locked --quiet --force --profile dev --no-default-features --features "{{ features }}" --root "{{ tools }}" --target-dir target/tools; }
 
 # Everything that must hold before a commit lands
 [group('check')]

@@ -20,6 +20,7 @@
 //! | [`script`] | scenarios as text, in `tests/peers` |
 //! | `server`, `errands` | a server for everything, and what callers commonly do with it through the component |
 //! | [`simulation`] | runs that a seed gives, and what must be true of them |
+//! | [`oracles`] | what must hold for any octets at all |
 
 pub mod differential;
 #[cfg(feature = "sandboxed")]
@@ -27,6 +28,7 @@ pub mod errands;
 pub mod memory;
 pub mod message;
 pub mod native;
+pub mod oracles;
 pub mod peer;
 pub mod program;
 pub mod random;

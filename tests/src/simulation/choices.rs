@@ -40,6 +40,13 @@ impl Choices {
         }
     }
 
+    /// Leaves octets out.
+    pub fn skip(&mut self, count: usize) {
+        if let Choices::Octets { at, .. } = self {
+            *at = at.saturating_add(count);
+        }
+    }
+
     /// A number below `bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         match self {

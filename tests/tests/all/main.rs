@@ -30,6 +30,7 @@ mod many;
 mod misuse;
 #[cfg(feature = "sandboxed")]
 mod nginx;
+mod oracles;
 mod peers;
 mod pipelining;
 mod rows;
