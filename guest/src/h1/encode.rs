@@ -91,7 +91,7 @@ pub fn plan(request: &Request, default_authority: &str, head_octets_max: usize) 
     }
     adds.host = given.host.is_none();
     adds.expect = expects && !given.expects;
-    adds.upgrade_option = given.upgrade && !given.upgrade_option;
+    adds.upgrade_option = given.upgrade_line && !given.upgrade_option;
     adds.te_option = given.te && !given.te_option;
     let plan = Plan {
         asked: Asked { head: method == "HEAD", connect: method == "CONNECT", upgrade: given.upgrade },

@@ -103,7 +103,10 @@ pub(super) struct Given<'a> {
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
     pub(super) expects: bool,
+    /// `Upgrade` offers a protocol.
     pub(super) upgrade: bool,
+    /// There is an `Upgrade` line, perhaps with nothing in it.
+    pub(super) upgrade_line: bool,
     pub(super) te: bool,
     /// Of `Connection`.
     pub(super) close_option: bool,
@@ -145,6 +148,7 @@ impl<'a> Given<'a> {
             self.connection(value)?;
         } else if is("upgrade") {
             self.upgrade |= field::members(value).next().is_some();
+            self.upgrade_line = true;
         } else if is("te") {
             // It is always accepted, and naming it is forbidden (RFC 9112 §7.4).
             if field::members(value).any(|member| names_coding(member, b"chunked")) {
