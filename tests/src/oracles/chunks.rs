@@ -172,9 +172,9 @@ impl Grammar<'_> {
                 self.extension_octet()?;
                 self.spaces()?;
                 if self.peek()? == b'"' {
-                    self.quoted()?
+                    self.quoted()?;
                 } else {
-                    self.token()?
+                    self.token()?;
                 }
                 spaces = self.spaces()?;
             }

@@ -62,14 +62,14 @@ fn draw_request(choices: &mut Choices) -> Request {
 /// What comes of it, in words: of every exchange, and of the connection.
 fn story(plan: &Plan, cuts: Cuts) -> String {
     let mut world = Native::new(cuts, Cuts::Nowhere);
-    world.connect(plan.options.clone());
+    world.connect(plan.options);
     let accepted = world.send_all(1, plan.requests.clone()).iter().filter(|sent| sent.is_ok()).count() as u64;
     world.settle();
     world.peer_sends(&plan.octets);
     if plan.resets {
-        world.peer_resets()
+        world.peer_resets();
     } else {
-        world.peer_ends()
+        world.peer_ends();
     }
     world.settle();
     let mut told = String::new();

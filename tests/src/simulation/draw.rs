@@ -17,7 +17,7 @@ fn draw_action(run: &Run, connection: usize, last_token: &mut u64, choices: &mut
     let any = |choices: &mut Choices, fits: fn(&Asked) -> bool| {
         let asked = line.client.asked.values();
         let tokens: Vec<u64> = asked.filter(|asked| !asked.dropped && fits(asked)).map(|asked| asked.ask.token).collect();
-        (!tokens.is_empty()).then(|| *choices.pick(&tokens)).unwrap_or_default()
+        if tokens.is_empty() { 0 } else { *choices.pick(&tokens) }
     };
     if !line.client.conn.is_established() && choices.chance(1, 4) {
         return Action::Establish;

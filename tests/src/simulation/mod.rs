@@ -89,8 +89,7 @@ fn caught(act: impl FnOnce()) -> Option<Violation> {
 /// How it failed.
 pub fn explore(choices: &mut Choices, steps_max: usize, counts: &mut Counts) -> Result<(), Failing> {
     let setup = Setup::draw(choices);
-    let mut steps: Vec<Step> = Vec::new();
-    steps.reserve(steps_max.min(4_096));
+    let mut steps: Vec<Step> = Vec::with_capacity(steps_max.min(4_096));
     let held = memory::held();
     let violation = caught(|| {
         let mut run = Run::new(&setup);
