@@ -214,7 +214,9 @@ impl Client {
             Timer::FirstOctet => (asked.left_whole.expect("a deadline of what was not sent"), silence),
             Timer::BetweenOctets => (self.moved, silence),
             Timer::Connect => (self.began, CONNECT_NS),
-            Timer::AwaitContinue | Timer::Idle | Timer::Drain => panic!("no request fails by the deadline {timer:?}"),
+            Timer::AwaitContinue | Timer::Idle | Timer::Drain | Timer::Lifetime => {
+                panic!("no request fails by the deadline {timer:?}")
+            }
         };
         assert!(now.since(since) >= span, "{} is too late by {timer:?} after {} ns of {span}", asked.ask.token, now.since(since));
     }
