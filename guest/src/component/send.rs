@@ -92,7 +92,8 @@ impl client::GuestSend for Handle {
             driver.advance(now);
             return driver.conn.read(id, octets_max, now);
         }
-        driver.flag();
+        // What was read may have been the last that the connection had to do.
+        driver.heed_wish();
         read
     }
 
