@@ -26,8 +26,8 @@ pub(super) struct Job<L> {
     pub(super) request: Option<Request>,
     /// How often it was sent again.
     pub(super) retries: u32,
-    /// What is known of the attempts that failed before: the server may have acted on any of them.
-    pub(super) delivery: Delivery,
+    /// How the attempt failed that got furthest, when it was sent again.
+    pub(super) furthest: Option<Failure>,
     /// The member that has its exchange.
     pub(super) place: (Id, ExchangeId),
     /// Where its ticket finds the exchange.
@@ -35,6 +35,22 @@ pub(super) struct Job<L> {
 }
 
 impl<L> Job<L> {
+    /// It is sent again after this.
+    pub(super) fn retry(&mut self, failed: Failure) {
+        self.retries += 1;
+        self.furthest = Some(self.of_all_attempts(failed));
+    }
+
+    /// The failure of the last attempt, with the delivery of the one that got furthest: no server may have acted on what is "not sent".
+    pub(super) fn of_all_attempts(&self, last: Failure) -> Failure {
+        match self.furthest {
+            Some(before) if before.delivery > last.delivery => {
+                Failure { error: last.error, phase: last.phase, side: last.side, ..before }
+            }
+            _ => last,
+        }
+    }
+
     /// Its exchange is now on this member.
     pub(super) fn move_to(&mut self, member: Id, shared: &Shared<L>, exchange: ExchangeId) {
         self.place = (member, exchange);

@@ -200,6 +200,9 @@ impl<N: Network> Poll<N> {
                 self.heed(id, now);
             }
             self.send_again(now);
+            if self.marked.is_empty() {
+                self.share_room();
+            }
             let Some(origin) = self.marked.pop_front() else { break };
             self.dispatch(origin, now);
         }
@@ -221,7 +224,7 @@ impl<N: Network> Poll<N> {
             }
             Due::Origin(id) => {
                 if let Some(known) = self.origins.get_mut(id) {
-                    known.armed = None;
+                    known.armed.take_if(|armed| *armed == at);
                 }
                 self.mark(id);
             }
@@ -345,9 +348,11 @@ impl<N: Network> Poll<N> {
                     _ => false,
                 },
                 Due::Origin(id) => self.origins.get_mut(id).is_some_and(|known| {
-                    let real = known.armed == Some(at) && known.queued > 0;
-                    known.armed = known.armed.filter(|armed| real || *armed != at);
-                    real
+                    if known.queued == 0 {
+                        // It is armed again when a request has to wait.
+                        known.armed.take_if(|armed| *armed == at);
+                    }
+                    known.armed == Some(at)
                 }),
             };
             if real {

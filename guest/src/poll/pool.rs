@@ -65,17 +65,21 @@ impl<N: Network> Poll<N> {
     /// `poll.submit-all`.
     pub fn submit_all(&mut self, origin: &Rc<Origin>, requests: Vec<Request>, first_token: u64, now: Instant) {
         let id = self.known(origin, now);
+        let mut entered = 0;
         for (mut request, index) in requests.into_iter().zip(0..) {
             let options = request.options.get_or_insert_with(RequestOptions::default);
             options.collect_octets_max.get_or_insert(COLLECT_OCTETS_DEFAULT);
             let token = first_token.wrapping_add(index);
-            if let Err(refusal) = self.enter(id, request, token, now) {
-                self.complete(job::refused(token, refusal));
+            match self.enter(id, request, token, now) {
+                Ok(_) => entered += 1,
+                Err(refusal) => self.complete(job::refused(token, refusal)),
             }
         }
         self.dispatch(id, now);
         let mut refused = Vec::new();
-        while let Some(job) = self.surplus(id) {
+        // Those that waited before stay, also when they are more than may wait by now.
+        for _ in 0..entered {
+            let Some(job) = self.surplus(id) else { break };
             refused.extend(self.jobs.remove(job).map(|job| job.token));
         }
         for token in refused.into_iter().rev() {
@@ -184,7 +188,7 @@ impl<N: Network> Poll<N> {
             collected,
             request: kept,
             retries: 0,
-            delivery: Delivery::NotSent,
+            furthest: None,
             place,
             seat: Weak::new(),
         };
@@ -265,22 +269,24 @@ impl<N: Network> Poll<N> {
         let fresh = asks(wanted.reuse, Reuse::FRESH);
         let idle = if fresh { self.idle_fresh(id) } else { self.take_idle(id) };
         let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
-        let backs_off = wanted.again && known.retry_at.is_some_and(|at| at > now);
-        if backs_off {
-            self.timers.arm(Due::Origin(id), &mut known.armed, known.retry_at);
-        }
+        let retry_at = known.retry_at.filter(|at| wanted.again && *at > now);
+        self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
         let Some(known) = self.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
         let comes = known.connecting >= known.queued || undecided;
         let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
-        match choose(idle, pipelines, Room { may_open: of_origin && !backs_off, comes }) {
-            Choice::Open(or) if !self.make_room(id, now) => {
+        let wants = Room { may_open: of_origin && retry_at.is_none(), comes };
+
+        let choice = choose(idle, pipelines, wants);
+        if choice == Choice::Open && !self.make_room(id, now) {
+            if !self.is_full(id) {
                 self.starve(id);
-                or.map_or(Choice::Wait, Choice::Use)
             }
-            choice => choice,
+            let pipelines = self.origins.get(id).into_iter().flat_map(|known| &known.members);
+            let pipelines = pipelines.filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
+            return choose(None, pipelines, Room { may_open: false, comes });
         }
     }
 
@@ -325,8 +331,7 @@ impl<N: Network> Poll<N> {
 
     /// Whether another connection may be opened, after the one that has been idle for longest has been closed where that is what it takes.
     fn make_room(&mut self, id: Id, now: Instant) -> bool {
-        let full = self.origins.get(id).is_some_and(|known| known.open >= self.limits.connections_per_origin_max);
-        if full {
+        if self.is_full(id) {
             let known = self.origins.get(id);
             let idle =
                 known.and_then(|known| known.members.iter().find(|conn| self.status(**conn) == Some(Status::Idle)).copied());
@@ -335,11 +340,33 @@ impl<N: Network> Poll<N> {
         if self.open < self.limits.connections_max {
             return true;
         }
-        self.longest_idle().is_some_and(|conn| self.close_idle(conn, now))
+        self.idle_to_close().is_some_and(|conn| self.close_idle(conn, now))
+    }
+
+    /// Whether the origin has as many connections as it may.
+    fn is_full(&self, id: Id) -> bool {
+        self.origins.get(id).is_some_and(|known| known.open >= self.limits.connections_per_origin_max)
     }
 
     fn status(&self, conn: Id) -> Option<Status> {
         self.members.get(conn).map(|member| member.status)
+    }
+
+    /// The one that has been idle for longest, but none that is about to carry the first of the requests that it was opened for: two origins
+    /// would take each other's place for ever.
+    fn idle_to_close(&mut self) -> Option<Id> {
+        self.longest_idle()?;
+        let mut idle = self.idle.around(0).filter(|(id, stamp)| self.is_idle(*id, *stamp));
+        idle.find(|(id, _)| !self.is_awaited(*id)).map(|(id, _)| id)
+    }
+
+    fn is_awaited(&self, conn: Id) -> bool {
+        self.members.get(conn).is_some_and(|member| {
+            let Role::Pooled(origin) = member.role else { return false };
+            let conn = &member.shared.borrow().conn;
+            let waited_for = self.origins.get(origin).is_some_and(|known| known.queued > 0);
+            waited_for && conn.requests() == 0 && conn.is_ready()
+        })
     }
 
     fn longest_idle(&mut self) -> Option<Id> {
@@ -376,11 +403,19 @@ impl<N: Network> Poll<N> {
     }
 
     fn feed_starved(&mut self) {
-        if let Some(id) = self.starved.pop_front() {
-            if let Some(known) = self.origins.get_mut(id) {
-                known.starved = false;
+        while let Some(id) = self.starved.pop_front() {
+            let Some(known) = self.origins.get_mut(id) else { continue };
+            known.starved = false;
+            if known.queued > 0 {
+                return self.mark(id);
             }
-            self.mark(id);
+        }
+    }
+
+    /// Gives what room there still is to another origin that waits for it: the one that had its turn may not have needed it.
+    pub(super) fn share_room(&mut self) {
+        if self.open < self.limits.connections_max || self.idle_to_close().is_some() {
+            self.feed_starved();
         }
     }
 
@@ -583,7 +618,9 @@ impl<N: Network> Poll<N> {
         let moves = completed.request.is_some()
             && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if conn.may_move(error));
         if moves || job::may_repeat(job, &completed, self.limits.retries_max) {
-            job.retries += u32::from(!moves);
+            if let (false, Err(failed)) = (moves, &completed.outcome) {
+                job.retry(*failed);
+            }
             let origin = job.origin;
             if let Some(request) = completed.request.take().or_else(|| job.request.clone()) {
                 if let (false, Some(known)) = (moves, self.origins.get_mut(origin)) {
@@ -593,10 +630,8 @@ impl<N: Network> Poll<N> {
                 return self.again.push((id, request));
             }
         }
-        let (retries, delivery) = (job.retries, job.delivery);
-        if let Err(failure) = &mut completed.outcome {
-            failure.delivery = delivery;
-        }
+        let retries = job.retries;
+        completed.outcome = completed.outcome.map_err(|last| job.of_all_attempts(last));
         self.jobs.remove(id);
         self.complete(job::completion(completed, connection, retries));
     }
@@ -606,11 +641,11 @@ impl<N: Network> Poll<N> {
         for (id, request) in core::mem::take(&mut self.again).into_iter().rev() {
             let Some(job) = self.jobs.get(id) else { continue };
             let (origin, token, started) = (job.origin, job.token, job.started);
-            if let Err(mut refusal) = self.enter_again(origin, id, request, token, started, now) {
+            if let Err(refusal) = self.enter_again(origin, id, request, token, started, now) {
                 let job = self.jobs.remove(id);
-                refusal.delivery = job.as_ref().map_or(refusal.delivery, |job| job.delivery);
-                let retries = job.map_or(0, |job| job.retries);
-                self.complete(Completion { retries, ..job::refused(token, refusal) });
+                let retries = job.as_ref().map_or(0, |job| job.retries);
+                let completion = job::refused(token, job.map_or(refusal, |job| job.of_all_attempts(refusal)));
+                self.complete(crate::wit::client::Completion { retries, ..completion });
             }
         }
     }
