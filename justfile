@@ -109,7 +109,12 @@ test-languages *ARGS: component
 test-core *ARGS:
     cargo test --package sandpiper-guest "$@"
 
-# Real servers and Python packages for the tests; nothing is installed into the system and nothing is left running
+# The model of the pool, for this many steps, from a seed on
+[group('check')]
+model-pool STEPS SEED="0":
+    SANDPIPER_POOL_STEPS={{ STEPS }} SANDPIPER_POOL_SEED={{ SEED }} CARGO_TARGET_DIR=target/core cargo test --release --package sandpiper-tests --no-default-features --test all whatever_happens_in_a_pool -- --nocapture
+
+# Real servers for the tests, from Debian's packages; nothing is installed into the system and nothing is left running
 [group('check')]
 test-servers:
     @SANDPIPER_TOOLS="{{ tools }}" tests/servers/install

@@ -9,6 +9,8 @@
 //! | [`native`] | the core, virtual time, a network that cuts octets anywhere |
 //! | `sandboxed` | the component in wasmtime, on loopback sockets |
 //! | [`peer`] | what a strict server reads, independent of the client |
+//! | [`pool`] | the pool on the core, in a network of memory, with a model of what must be true |
+//! | [`answer`] | what a peer answers when a seed decides |
 //! | [`message`] | requests, options and responses in one expression |
 //! | [`story`] | results in words |
 //! | [`vectors`] | responses as files, of this project and of others, and what becomes of them |
@@ -22,15 +24,13 @@
 //! | [`simulation`] | runs that a seed gives, and what must be true of them |
 //! | [`oracles`] | what must hold for any octets at all |
 
-pub mod differential;
-#[cfg(feature = "sandboxed")]
-pub mod errands;
+pub mod answer;
 pub mod memory;
 pub mod message;
 pub mod native;
 pub mod oracles;
 pub mod peer;
-pub mod program;
+pub mod pool;
 pub mod random;
 #[cfg(feature = "sandboxed")]
 pub mod sandboxed;

@@ -33,6 +33,7 @@ mod nginx;
 mod oracles;
 mod peers;
 mod pipelining;
+mod pool_model;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;

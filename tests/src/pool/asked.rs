@@ -1,0 +1,148 @@
+//! A request as the model knows it, and what its end must agree with.
+
+use super::network::{Net, World};
+use sandpiper_guest::conn::ExchangeId;
+use sandpiper_guest::driver::Shared;
+use sandpiper_guest::poll::Ticket;
+use sandpiper_guest::timer::Instant;
+use sandpiper_guest::types::{CloseReason, Delivery, Error, Failure, ResponseHead};
+
+/// Where the caller holds a request.
+#[derive(Debug)]
+pub enum Hold {
+    /// It is collected, and nobody holds it.
+    Nobody,
+    /// A ticket of the pool.
+    Ticket(Ticket<Net>),
+    /// An exchange on a connection of the caller's own.
+    Own(Shared<super::network::Wire>, ExchangeId),
+}
+
+/// How a request ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With its own response.
+    Answered,
+    /// With this.
+    Failed(Failure),
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Asked {
+    /// The port of its origin.
+    pub port: u16,
+    /// It is one of the pool's.
+    pub pooled: bool,
+    /// What was asked.
+    pub idempotent: bool,
+    /// The same.
+    pub collected: bool,
+    /// The caller streams its content: this much is left.
+    pub to_write: Option<usize>,
+    /// The caller has ended its content.
+    pub finished: bool,
+    /// The caller's hold.
+    pub hold: Hold,
+    /// What was read of the response.
+    pub read: Vec<u8>,
+    /// When it must have ended, and when it must have had its turn.
+    pub total: Option<Instant>,
+    /// The same.
+    pub queue: Option<Instant>,
+    /// The caller has given it up, and must not hear of it.
+    pub forgotten: bool,
+    /// The caller has asked for its end.
+    pub cancelled: bool,
+    /// A call has returned its failure.
+    pub told: bool,
+    /// The connections on which it was heard.
+    pub attempts: Vec<usize>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+}
+
+impl Asked {
+    /// Where its exchange is.
+    pub fn seat(&self) -> Option<(Shared<super::network::Wire>, ExchangeId)> {
+        match &self.hold {
+            Hold::Nobody => None,
+            Hold::Ticket(ticket) => Some(ticket.seat()),
+            Hold::Own(shared, id) => Some((std::rc::Rc::clone(shared), *id)),
+        }
+    }
+
+    /// It is streamed, and the caller still wants it.
+    pub fn is_read(&self) -> bool {
+        !self.collected && !self.forgotten
+    }
+
+    /// Ends it, once.
+    ///
+    /// # Panics
+    /// When it has ended in another way.
+    pub fn end(&mut self, token: u64, outcome: Outcome) {
+        match &self.outcome {
+            None => self.outcome = Some(outcome),
+            Some(first) => assert_eq!(*first, outcome, "{token} ends twice"),
+        }
+    }
+}
+
+/// The peer of that connection.
+fn side(world: &World, connection: u64) -> Option<&super::network::Side> {
+    world.sides.get(usize::try_from(connection).ok()?.checked_sub(1)?)
+}
+
+/// A response is the request's own, whole, and from the connection that is named; `None`: the caller is not told.
+///
+/// # Panics
+/// When it is not.
+pub fn check_answer(world: &World, token: u64, connection: Option<u64>, head: &ResponseHead, content: &[u8]) {
+    let own = head.fields.iter().find(|(name, _)| name == "X-Token").map(|(_, value)| value.as_slice()).unwrap_or_default();
+    let sides = || world.sides.iter().filter(|side| side.has_heard(token));
+    if own == b"0" {
+        assert!(sides().any(|side| side.wrong), "{token} is answered with what nobody has said");
+        return;
+    }
+    assert_eq!(own, token.to_string().as_bytes(), "the response of another request");
+    let named = connection.map(|number| side(world, number).unwrap_or_else(|| panic!("{token}: no connection {number}")));
+    let answered = sides().filter(|side| named.is_none_or(|named| std::ptr::eq(named, *side))).any(|side| {
+        side.answer_of(token).is_some_and(|(_, end, planned, closes)| {
+            let injected = side.wrong && *closes && content.starts_with(planned);
+            // Content that lasts until the close is what came before the close.
+            let shortened = side.cut && *closes && planned.starts_with(content);
+            ((injected || planned == content) && *end <= side.delivered) || shortened
+        })
+    });
+    assert!(answered, "{token} on {connection:?} got: {}", content.escape_ascii());
+}
+
+/// What a failure says is what the peers have seen.
+///
+/// # Panics
+/// When it is not.
+pub fn check_failure(world: &World, token: u64, asked: &Asked, failure: &Failure, reads: impl Fn(u64) -> bool) {
+    assert_ne!(failure.error, Error::Internal, "{token}");
+    let sides = || world.sides.iter().filter(|side| side.has_heard(token));
+    if failure.delivery == Delivery::NotSent {
+        assert_eq!((failure.octets_sent, sides().count()), (0, 0), "{token} was sent: {failure:?} {asked:?}");
+        return;
+    }
+    assert!(failure.octets_sent > 0, "{token}: {failure:?}");
+    let Some(side) = side(world, failure.connection) else { panic!("{token}: on no connection: {failure:?}") };
+    assert!(side.has_heard(token) || failure.octets_sent < 30, "{token} was not heard: {failure:?}");
+    let begun = side.answer_of(token).is_some_and(|(start, ..)| failure.octets_received > *start as u64) || side.wrong;
+    // What an earlier response holds back has come, and has not been looked at.
+    let held_back = side.heard.iter().any(|heard| heard.token != token && reads(heard.token));
+    match failure.delivery {
+        Delivery::NotSent => {}
+        Delivery::Unprocessed => assert!(side.has_declared_end() || side.wrong, "{token}: nothing declared it: {failure:?}"),
+        Delivery::Unanswered => {
+            let outside = matches!(failure.error, Error::Incomplete(_) | Error::TimedOut(_))
+                || failure.error == Error::Closed(CloseReason::Cancelled);
+            assert!(!begun || side.wrong || held_back || !outside, "{token}: a part of its response came: {failure:?}");
+        }
+        Delivery::ResponseStarted => assert!(begun, "{token}: nothing of its response came: {failure:?}"),
+    }
+}

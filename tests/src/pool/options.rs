@@ -1,0 +1,144 @@
+//! What a seed chooses for a poll, its origins and its requests.
+
+use crate::message::{Build, Tune, ms, options, request};
+use crate::random::Random;
+use sandpiper_guest::PollOptions;
+use sandpiper_guest::poll::Origin;
+use sandpiper_guest::types::{Endpoint, Persistence, Request, Reuse};
+use std::rc::Rc;
+
+/// The limits of an episode.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// As in `poll-options`.
+    pub connections_max: u32,
+    /// The same.
+    pub per_origin_max: u32,
+    /// The same.
+    pub queue_max: u32,
+    /// The same.
+    pub idle_max: u32,
+    /// The same.
+    pub retries_max: u32,
+    /// The same.
+    pub completion_octets_max: u64,
+    /// Requests on one connection at once.
+    pub depth_max: u32,
+    /// No peer ends, refuses or errs.
+    pub calm: bool,
+    /// No request asks for a connection of a certain kind, none is sent again, and nothing is held back: what can leave must leave.
+    pub plain: bool,
+}
+
+impl Bounds {
+    /// The limits that a seed chooses.
+    pub fn new(random: &mut Random) -> Bounds {
+        let plain = random.chance(1, 4);
+        Bounds {
+            connections_max: *random.pick(&[1, 2, 3, 6, 20]),
+            per_origin_max: *random.pick(&[1, 1, 2, 4]),
+            queue_max: *random.pick(&[0, 1, 5, 1_000]),
+            idle_max: *random.pick(&[0, 1, 64]),
+            retries_max: if plain { 0 } else { *random.pick(&[0, 0, 1, 3]) },
+            completion_octets_max: if plain { 1 << 30 } else { *random.pick(&[0, 100, 5_000, 1 << 26]) },
+            depth_max: *random.pick(&[1, 2, 5, 64]),
+            calm: random.chance(1, 4),
+            plain,
+        }
+    }
+
+    /// The same as options.
+    pub fn options(&self) -> PollOptions {
+        PollOptions {
+            connections_max: Some(self.connections_max),
+            connections_per_origin_max: Some(self.per_origin_max),
+            queue_length_max: Some(self.queue_max),
+            idle_connections_max: Some(self.idle_max),
+            retries_max: Some(self.retries_max),
+            completion_octets_max: Some(self.completion_octets_max),
+            names_kept: None,
+        }
+    }
+}
+
+/// An endpoint in the network of memory.
+pub fn endpoint(port: u16) -> Endpoint {
+    Endpoint { host: "a.test".to_owned(), port, addresses: Vec::new(), tls: None }
+}
+
+/// An origin at this port.
+pub fn origin(random: &mut Random, bounds: &Bounds, port: u16) -> Rc<Origin> {
+    let persistence = *random.pick(&[Persistence::Learn, Persistence::Learn, Persistence::Assume, Persistence::Close]);
+    let persistence = if bounds.calm && persistence == Persistence::Close { Persistence::Learn } else { persistence };
+    let lifetime = if bounds.calm { None } else { *random.pick(&[None, None, ms(4_000)]) };
+    let idle = ms(if bounds.calm { 3_600_000 } else { *random.pick(&[5_000, 60_000]) });
+    let requests_max = if bounds.calm { None } else { *random.pick(&[None, None, Some(3)]) };
+    let buffer = *random.pick(&[1_024, 262_144]);
+    let given = options().persistence(persistence).depth(bounds.depth_max).timed(|deadlines| {
+        deadlines.lifetime = lifetime;
+        deadlines.idle = idle;
+        deadlines.connect = ms(10_000);
+    });
+    let given = given.limits(|limits| {
+        limits.receive_buffer_octets_max = Some(buffer);
+        limits.drain_octets_max = Some(2_000);
+        limits.requests_max = requests_max;
+    });
+    Rc::new(Origin::new(endpoint(port), Some(given)).expect("valid options"))
+}
+
+/// A request, as the caller knows it.
+#[derive(Debug)]
+pub struct Given {
+    /// The request.
+    pub request: Request,
+    /// May it be repeated although the server may have acted on it?
+    pub idempotent: bool,
+    /// Content that the caller is to write.
+    pub to_write: Option<usize>,
+    /// It ends in a completion.
+    pub collected: bool,
+    /// Nanoseconds until it must have ended, and until it must have its turn.
+    pub total: Option<u64>,
+    /// The same.
+    pub queue: Option<u64>,
+}
+
+/// A request that names its token.
+pub fn given(random: &mut Random, bounds: &Bounds, token: u64, must_collect: bool) -> Given {
+    let target = format!("/{token}");
+    let (method, mut made, to_write) = match random.below(12) {
+        0 => ("HEAD", request("HEAD", &target), None),
+        1 | 2 => ("POST", request("POST", &target).content("content"), None),
+        3 => ("PUT", request("PUT", &target).content(vec![b'x'; 5_000]), None),
+        4 if !must_collect => ("PUT", request("PUT", &target).length(3_000), Some(3_000)),
+        5 if !must_collect => ("POST", request("POST", &target).streamed(), Some(2_000)),
+        _ => ("GET", request("GET", &target), None),
+    };
+    let mut idempotent = method != "POST";
+    if random.chance(1, 10) {
+        idempotent = random.chance(1, 2);
+        made = made.idempotent(idempotent);
+    }
+    let collected = must_collect || random.chance(1, 2);
+    let most = if random.chance(1, 20) { 50 } else { 4_000 };
+    let (total, queue) = match random.below(10) {
+        0 => (ms(*random.pick(&[0, 500, 5_000])), None),
+        1 => (None, ms(*random.pick(&[0, 500, 5_000]))),
+        _ => (None, None),
+    };
+    let reuse = match random.below(12) {
+        0 if !bounds.plain => Some(Reuse::FRESH),
+        1 if !bounds.plain && !bounds.calm => Some(Reuse::FORBID),
+        2 if !bounds.plain => Some(Reuse::AWAIT_VERDICT),
+        _ => None,
+    };
+    let hold = random.chance(1, 12);
+    made = made.options(|options| {
+        options.collect_octets_max = collected.then_some(most);
+        options.reuse = reuse;
+        options.hold_pipeline = Some(hold);
+    });
+    made = made.deadlines(|deadlines| (deadlines.total, deadlines.queue) = (total, queue));
+    Given { request: made, idempotent, to_write, collected, total, queue }
+}
