@@ -203,10 +203,12 @@ impl<N: Network> Poll<N> {
             if self.marked.is_empty() {
                 self.share_room();
             }
-            let Some(origin) = self.marked.pop_front() else { break };
-            self.dispatch(origin, now);
+            match self.marked.pop_front() {
+                Some(origin) => self.dispatch(origin, now),
+                None if self.close_surplus(now) => {}
+                None => break,
+            }
         }
-        self.close_surplus(now);
     }
 
     fn come_due(&mut self, at: Instant, due: Due, now: Instant) {

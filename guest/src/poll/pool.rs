@@ -385,12 +385,14 @@ impl<N: Network> Poll<N> {
         true
     }
 
-    /// Closes those idle for longest above the limit.
-    pub(super) fn close_surplus(&mut self, now: Instant) {
+    /// Closes those idle for longest above the limit. Returns whether there were any: what waits for room has its turn then.
+    pub(super) fn close_surplus(&mut self, now: Instant) -> bool {
+        let mut closed = false;
         while self.idle.count() > self.limits.idle_connections_max {
             let Some(conn) = self.longest_idle() else { break };
-            self.close_idle(conn, now);
+            closed |= self.close_idle(conn, now);
         }
+        closed
     }
 
     /// Requests of this origin wait for room that only another origin's connection can make.
@@ -438,6 +440,11 @@ impl<N: Network> Poll<N> {
             }
             let origin = job.origin;
             self.recount(origin, &from.conn);
+        }
+        drop(from);
+        if self.status(conn) == Some(Status::Idle) {
+            // It is not idle any more: the next request must not close it to make room.
+            self.heed(conn, now);
         }
     }
 
