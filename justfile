@@ -114,6 +114,16 @@ test-core *ARGS:
 model-pool STEPS SEED="0":
     SANDPIPER_POOL_STEPS={{ STEPS }} SANDPIPER_POOL_SEED={{ SEED }} CARGO_TARGET_DIR=target/core cargo test --release --package sandpiper-tests --no-default-features --test all whatever_happens_in_a_pool -- --nocapture
 
+# Measures so many connections in one instance, and prints the table of docs/connections.md
+[group('check')]
+connections COUNT: component
+    SANDPIPER_CONNECTIONS={{ COUNT }} cargo test --release {{ native }} thousands_of_connections -- --nocapture
+
+# The pool against a real nginx that is reloaded again and again, for so long
+[group('check')]
+soak SECONDS: component test-servers
+    SANDPIPER_SOAK_SECONDS={{ SECONDS }} cargo test --release {{ native }} while_a_real_server_is_reloaded -- --nocapture
+
 # Real servers for the tests, from Debian's packages; nothing is installed into the system and nothing is left running
 [group('check')]
 test-servers:

@@ -8,6 +8,7 @@
 //! | [`world`] | what they act on |
 //! | [`native`] | the core, virtual time, a network that cuts octets anywhere |
 //! | `sandboxed` | the component in wasmtime, on loopback sockets |
+//! | `loopback` | servers in threads that do what a test tells them |
 //! | [`peer`] | what a strict server reads, independent of the client |
 //! | [`pool`] | the pool on the core, in a network of memory, with a model of what must be true |
 //! | [`answer`] | what a peer answers when a seed decides |
@@ -25,6 +26,8 @@
 //! | [`oracles`] | what must hold for any octets at all |
 
 pub mod answer;
+#[cfg(feature = "sandboxed")]
+pub mod loopback;
 pub mod memory;
 pub mod message;
 pub mod native;

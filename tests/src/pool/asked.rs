@@ -124,6 +124,10 @@ pub fn check_answer(world: &World, token: u64, connection: Option<u64>, head: &R
 /// When it is not.
 pub fn check_failure(world: &World, token: u64, asked: &Asked, failure: &Failure, reads: impl Fn(u64) -> bool) {
     assert_ne!(failure.error, Error::Internal, "{token}");
+    assert!(
+        !asked.pooled || failure.error != Error::Closed(CloseReason::Idle),
+        "{token} was on a connection that was closed as idle"
+    );
     let sides = || world.sides.iter().filter(|side| side.has_heard(token));
     if failure.delivery == Delivery::NotSent {
         assert_eq!((failure.octets_sent, sides().count()), (0, 0), "{token} was sent: {failure:?} {asked:?}");

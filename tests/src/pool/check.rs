@@ -208,7 +208,7 @@ impl Episode {
             if asked.collected && !ended && self.is_under_way(*token) {
                 assert!(!passed(asked.total), "{token} goes on behind its deadline");
                 // What the network does not take has had its turn.
-                let stands = self.world.borrow().sides.iter().any(|side| side.port == asked.port && side.full);
+                let stands = self.world.borrow().sides.iter().any(|side| side.port == asked.port && side.is_half_way());
                 let had_its_turn = !asked.attempts.is_empty() || stands;
                 assert!(!passed(asked.queue) || had_its_turn, "{token} waits behind its deadline");
             }

@@ -70,8 +70,7 @@ pub struct Side {
     parsed: usize,
     /// What the network still takes from the client.
     pub room: usize,
-    /// The network takes nothing more of what the client has written.
-    pub full: bool,
+    full: bool,
     /// What the peer had said did not all leave.
     pub cut: bool,
     /// What the peer has heard whole.
@@ -129,6 +128,11 @@ impl Side {
     /// Whether any octet of this request that tells which one it is has come.
     pub fn has_heard(&self, token: u64) -> bool {
         self.hears == Some(token) || self.heard.iter().any(|heard| heard.token == token)
+    }
+
+    /// Whether the network or the peer has the beginning of a request, and not all of it.
+    pub fn is_half_way(&self) -> bool {
+        self.full || self.parsed < self.got.len()
     }
 
     /// Whether an octet of the answer to this request has arrived.

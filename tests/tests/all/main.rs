@@ -12,6 +12,8 @@ mod cancel;
 mod closing;
 #[cfg(feature = "sandboxed")]
 mod connecting;
+#[cfg(feature = "sandboxed")]
+mod connections;
 mod content;
 mod cve;
 mod deadlines;
@@ -33,15 +35,14 @@ mod nginx;
 mod oracles;
 mod peers;
 mod pipelining;
+#[cfg(feature = "sandboxed")]
+mod pool;
 mod pool_model;
+#[cfg(feature = "sandboxed")]
+mod pool_names;
 mod rows;
 #[cfg(feature = "sandboxed")]
-mod servers;
-mod simulation;
-#[cfg(feature = "sandboxed")]
-mod tiny_memory;
-#[cfg(feature = "sandboxed")]
-mod torture;
+mod soak;
 mod tunnel;
 mod unsolicited;
 mod upload;

@@ -201,45 +201,12 @@ mod component {
         CloseReason, ConnEvent, ConnOptions, ConnState, Delivery, Error, Event, Persistence, PollOptions,
     };
     use sandpiper_host::{CallError, Client, ClientConn, Endpoint, Poll, Request};
+    use sandpiper_tests::loopback::{answer, endpoint, serve, target};
     use sandpiper_tests::sandboxed::{runtime, sandbox};
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::io::Write;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, mpsc};
     use std::time::Duration;
-
-    /// A server that does as it is told with each connection; they count from 1. Gives its port and how many it has accepted.
-    fn serve(act: impl Fn(usize, TcpStream) + Send + 'static) -> (u16, Arc<AtomicUsize>) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback network");
-        let port = listener.local_addr().expect("an address").port();
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&accepted);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                act(counter.fetch_add(1, Ordering::SeqCst) + 1, stream);
-            }
-        });
-        (port, accepted)
-    }
-
-    /// The target of the next request, which has no content; `None` at the end.
-    fn target(stream: &mut TcpStream) -> Option<String> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut octet = [0];
-            stream.read_exact(&mut octet).ok()?;
-            head.push(octet[0]);
-        }
-        String::from_utf8_lossy(&head).split(' ').nth(1).map(str::to_owned)
-    }
-
-    fn answer(stream: &mut TcpStream, content: &str) {
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len()).expect("written");
-    }
-
-    fn endpoint(port: u16) -> Endpoint {
-        Endpoint { host: "example.test".to_owned(), port, addresses: vec!["127.0.0.1".to_owned()], tls: None }
-    }
 
     async fn connect(client: &mut Client, port: u16) -> ClientConn {
         let options = ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() };
