@@ -131,9 +131,13 @@ impl client::GuestSend for Handle {
     }
 
     fn cancel(&self) {
+        let now = clock::now();
+        if let Place::Pool(ticket) = &self.place {
+            // What has failed, and is about to be sent again, is given up too.
+            ticket.settle(now);
+        }
         let (shared, id) = self.place();
         let mut driver = shared.borrow_mut();
-        let now = clock::now();
         driver.conn.cancel(id, now);
         driver.advance(now);
     }

@@ -94,6 +94,13 @@ impl<N: Network> Ticket<N> {
         self.poll.upgrade()
     }
 
+    /// Brings the poll up to date: afterwards the request is where it is sent again, if it is.
+    pub fn settle(&self, now: Instant) {
+        if let Some(poll) = self.poll() {
+            poll.borrow_mut().settle(now);
+        }
+    }
+
     /// Gives the request up, as `send` is dropped.
     pub fn forget(&self, now: Instant) {
         let (shared, id) = self.seat();

@@ -90,6 +90,8 @@ impl<N: Network> Poll<N> {
 
     /// `poll.cancel`.
     pub fn cancel(&mut self, token: u64, now: Instant) -> Result<(), Error> {
+        // What has failed, and is about to be sent again, is given up too.
+        self.settle(now);
         let found = self.jobs.iter().find(|(_, job)| job.token == token && job.collected).map(|(_, job)| job.place);
         let member = found.and_then(|(member, exchange)| Some((self.members.get(member)?, exchange)));
         let Some((member, exchange)) = member else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
