@@ -121,7 +121,7 @@ impl Episode {
     }
 
     /// A request is heard again only when it may be.
-    fn note_attempts(&mut self) {
+    pub(super) fn note_attempts(&mut self) {
         let world = self.world.borrow();
         for (place, side) in world.sides.iter().enumerate() {
             let heard = side.heard.iter().map(|heard| heard.token).chain(side.hears);

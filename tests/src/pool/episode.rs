@@ -177,6 +177,9 @@ impl Episode {
     fn cancel_ticket(&mut self) {
         let Some(token) = self.any(|asked| asked.seat().is_some() && !asked.forgotten) else { return };
         let Some(asked) = self.asked.get_mut(&token) else { return };
+        if let Hold::Ticket(ticket) = &asked.hold {
+            ticket.settle(self.now);
+        }
         let Some((shared, id)) = asked.seat() else { return };
         asked.cancelled = true;
         let mut driver = shared.borrow_mut();
@@ -298,6 +301,7 @@ impl Episode {
     }
 
     pub(super) fn complete(&mut self, completion: Completion) {
+        self.note_attempts();
         let Completion { token, outcome, connection, retries, .. } = completion;
         let asked = &self.asked[&token];
         assert!(asked.collected && asked.outcome.is_none(), "{token} ends twice, or is not collected");
@@ -319,6 +323,8 @@ impl Episode {
         for token in poll.timed_out(u32::MAX) {
             assert!(self.timed_out.insert(token), "{token} is too late twice");
         }
+        drop(poll);
+        self.note_attempts();
     }
 
     /// `poll.wait` with a timeout of 0.

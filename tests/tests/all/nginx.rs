@@ -40,7 +40,12 @@ pub(crate) fn content(number: usize) -> Vec<u8> {
 
 impl Nginx {
     /// Starts one; `None`, and a line that says so, where there is none.
-    pub(crate) fn start() -> Option<Nginx> {
+    fn start() -> Option<Nginx> {
+        Nginx::start_with("master_process off;")
+    }
+
+    /// The same, with these directives for its processes.
+    pub(crate) fn start_with(processes: &str) -> Option<Nginx> {
         let Some(program) = program() else {
             sandpiper_tests::skipped("no nginx; `just test-servers` provides one");
             return None;
@@ -50,8 +55,24 @@ impl Nginx {
         for part in ["files", "limited", "included", "temporary"] {
             fs::create_dir(root.join(part)).expect("a directory");
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "{} lines of {lines}", read.len());
-        std::thread::sleep(Duration::from_millis(5));
+        for number in 0..100 {
+            fs::write(root.join(format!("files/{number}")), content(number)).expect("a file");
+        }
+        fs::write(root.join("limited/small"), "small").expect("a file");
+        fs::write(root.join("included/page"), "before <!--#include virtual=\"/files/3\" --> behind").expect("a file");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a loopback network").local_addr().expect("an address").port();
+        fs::write(root.join("nginx.conf"), configuration(root, port, processes)).expect("a file");
+        let process = Command::new(program)
+            .arg("-p")
+            .arg(root)
+            .args(["-c", "nginx.conf", "-e", "error.log"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx starts");
+        let nginx = Nginx { process, port, directory };
+        nginx.await_start();
+        Some(nginx)
     }
 
     fn await_start(&self) {
@@ -65,8 +86,12 @@ impl Nginx {
 
     /// Has it read its configuration again: connections without requests are closed.
     pub(crate) fn reload(&self) {
-        let sent = Command::new("kill").args(["-HUP", &self.process.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "nginx is told");
+        assert!(self.signal("-HUP"), "nginx is told");
+    }
+
+    fn signal(&self, signal: &str) -> bool {
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
+        sent.is_ok_and(|status| status.success())
     }
 
     async fn connect(&self, client: &mut Client) -> ClientConn {
@@ -92,15 +117,18 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // It ends its own processes.
+        if !self.signal("-TERM") {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 }
 
-fn configuration(root: &Path, port: u16) -> String {
+fn configuration(root: &Path, port: u16, processes: &str) -> String {
     let root = root.display();
     format!(
-        "daemon off; master_process off; pid {root}/nginx.pid;
+        "daemon off; {processes} pid {root}/nginx.pid;
         events {{ worker_connections 64; }}
         http {{
             log_format steps '$connection $connection_requests $request_method $request_uri $status';

@@ -47,7 +47,8 @@ fn end(under_way: &mut BTreeMap<u64, (usize, bool)>, completion: Completion, cou
 
 #[test]
 fn while_a_real_server_is_reloaded_every_request_ends_once_and_truthfully() {
-    let Some(nginx) = Nginx::start() else { return };
+    // Its workers must be able to read what this user has written.
+    let Some(nginx) = Nginx::start_with("master_process on; worker_processes 1; user root;") else { return };
     let seconds = std::env::var("SANDPIPER_SOAK_SECONDS").map_or(SECONDS, |text| text.parse().expect("a number of seconds"));
     let (mut count, mut reloads) = (Count::default(), 0);
     runtime().block_on(async {
