@@ -167,6 +167,7 @@ impl Episode {
     fn cancel_by_token(&mut self) {
         let Some(token) = self.any(|asked| asked.pooled) else { return };
         let cancelled = self.poll.borrow_mut().cancel(token, self.now);
+        self.note_attempts();
         let Some(asked) = self.asked.get_mut(&token) else { return };
         // Of those that are not collected, none is found.
         assert!(asked.collected || cancelled.is_err());
@@ -176,10 +177,11 @@ impl Episode {
 
     fn cancel_ticket(&mut self) {
         let Some(token) = self.any(|asked| asked.seat().is_some() && !asked.forgotten) else { return };
-        let Some(asked) = self.asked.get_mut(&token) else { return };
-        if let Hold::Ticket(ticket) = &asked.hold {
+        if let Hold::Ticket(ticket) = &self.asked[&token].hold {
             ticket.settle(self.now);
+            self.note_attempts();
         }
+        let Some(asked) = self.asked.get_mut(&token) else { return };
         let Some((shared, id)) = asked.seat() else { return };
         asked.cancelled = true;
         let mut driver = shared.borrow_mut();
