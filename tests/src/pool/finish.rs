@@ -107,7 +107,8 @@ impl Episode {
         let unended: Vec<_> = self.unended().into_iter().map(|token| (token, &self.asked[&token])).collect();
         let infos: Vec<_> = self.origins.iter().map(|origin| poll.origin_info(origin, self.now)).collect();
         let connections: Vec<_> = poll.connections().iter().map(|shared| shared.borrow().conn.info()).collect();
-        panic!("never ends: {unended:#?}\n{infos:#?}\n{connections:#?}\n{:?}", self.bounds);
+        let tokens: Vec<u64> = unended.iter().map(|(token, _)| *token).collect();
+        panic!("never end: {tokens:?}\n{infos:#?}\n{connections:#?}\n{:?}", self.bounds);
     }
 
     /// Something by which to see that nothing moves.
@@ -154,7 +155,12 @@ impl Episode {
         let tokens: Vec<u64> = self.asked.keys().copied().collect();
         for token in tokens {
             let asked = &self.asked[&token];
-            if asked.outcome.is_some() || asked.seat().is_none() {
+            if asked.outcome.is_some() {
+                // What is left of its content would hold up those behind it.
+                self.forget(token);
+                continue;
+            }
+            if asked.seat().is_none() {
                 continue;
             }
             if asked.to_write.is_some() && !asked.finished {
