@@ -78,11 +78,12 @@ impl Episode {
         assert!(ended > before.1 || waiting <= most, "{waiting} wait, {before:?} waited before");
     }
 
-    /// Requests that wait, connections that have ended, and that were dialled.
+    /// Requests that wait, connections that have ended or take no more, and that were dialled.
     pub(super) fn standing(&self) -> (u32, usize, u32) {
         let world = self.world.borrow();
         let closed = world.sides.iter().filter(|side| side.closed.is_some()).count();
-        (self.waiting_in_lines(), closed, u32::try_from(world.sides.len()).expect("a count"))
+        let closing = self.poll.borrow().connections().iter().filter(|shared| shared.borrow().conn.is_closed()).count();
+        (self.waiting_in_lines(), closed + closing, u32::try_from(world.sides.len()).expect("a count"))
     }
 
     /// Requests that no connection has.
