@@ -60,17 +60,6 @@ impl<L> Job<L> {
     }
 }
 
-/// What is known of a request after two attempts: the one that may have done more.
-pub(super) fn worse(one: Delivery, other: Delivery) -> Delivery {
-    let rank = |delivery| match delivery {
-        Delivery::NotSent => 0,
-        Delivery::Unprocessed => 1,
-        Delivery::Unanswered => 2,
-        Delivery::ResponseStarted => 3,
-    };
-    if rank(one) >= rank(other) { one } else { other }
-}
-
 /// An exchange, and where it is.
 pub type Seat<L> = (Shared<L>, ExchangeId);
 

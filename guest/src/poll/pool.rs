@@ -271,7 +271,9 @@ impl<N: Network> Poll<N> {
         let fresh = asks(wanted.reuse, Reuse::FRESH);
         let idle = if fresh { self.idle_fresh(id) } else { self.take_idle(id) };
         let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
-        let retry_at = known.retry_at.filter(|at| wanted.again && *at > now);
+        // While another connection works, one that could not be established is not tried again at once.
+        let backs_off = wanted.again || known.open > known.connecting;
+        let retry_at = known.retry_at.filter(|at| backs_off && *at > now);
         self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
         let Some(known) = self.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
@@ -279,16 +281,14 @@ impl<N: Network> Poll<N> {
         let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
-        let wants = Room { may_open: of_origin && retry_at.is_none(), comes };
-
-        let choice = choose(idle, pipelines, wants);
-        if choice == Choice::Open && !self.make_room(id, now) {
-            if !self.is_full(id) {
-                self.starve(id);
+        match choose(idle, pipelines, Room { may_open: of_origin && retry_at.is_none(), comes }) {
+            Choice::Open(or) if !self.make_room(id, now) => {
+                if !self.is_full(id) {
+                    self.starve(id);
+                }
+                or.map_or(Choice::Wait, Choice::Use)
             }
-            let pipelines = self.origins.get(id).into_iter().flat_map(|known| &known.members);
-            let pipelines = pipelines.filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
-            return choose(None, pipelines, Room { may_open: false, comes });
+            choice => choice,
         }
     }
 
@@ -621,9 +621,6 @@ impl<N: Network> Poll<N> {
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, conn: &ClientConn) {
         let connection = conn.id();
         let Some(job) = self.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
-        if let Err(failure) = &mut completed.outcome {
-            job.delivery = job::worse(job.delivery, failure.delivery);
-        }
         let moves = completed.request.is_some()
             && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if conn.may_move(error));
         if moves || job::may_repeat(job, &completed, self.limits.retries_max) {
@@ -654,7 +651,7 @@ impl<N: Network> Poll<N> {
                 let job = self.jobs.remove(id);
                 let retries = job.as_ref().map_or(0, |job| job.retries);
                 let completion = job::refused(token, job.map_or(refusal, |job| job.of_all_attempts(refusal)));
-                self.complete(crate::wit::client::Completion { retries, ..completion });
+                self.complete(Completion { retries, ..completion });
             }
         }
     }
