@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -169,7 +170,11 @@ fn close_streams_behind_the_component(linker: &mut Linker<State>) -> wasmtime::R
     linker.allow_shadowing(true);
     let close = |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
         let mut stream = store.data_mut().table.delete(Resource::<DynOutputStream>::new_own(handle))?;
-        tokio::spawn(async move { tokio::time::timeout(LINGER, stream.cancel()).await });
+        let mut closed = Box::pin(async move { tokio::time::timeout(LINGER, stream.cancel()).await });
+        // When all has left, its socket is closed before the component goes on, and another may be opened in its place.
+        if closed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(closed);
+        }
         Ok(())
     };
     linker.instance("wasi:io/streams@0.2.12")?.resource("output-stream", ResourceType::host::<DynOutputStream>(), close)?;
