@@ -9,67 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandpiper_host::Rule;
 use sandpiper_host::types::Endpoint;
 
+use super::help::{EXIT_STATUS, FETCH_AFTER, JSON_HELP};
+use super::resolve::Resolve;
 use super::target::parse_host_port;
-
-const EXIT_STATUS: &str = "\
-Exit status:
-  0    every exchange completed
-  1    an exchange failed; with --fail also: a status was 400 or more
-  2    wrong arguments; nothing was sent
-  130  interrupted (Ctrl-C); 143: terminated
-  141  standard output was closed by its reader, as `head` does";
-
-const FETCH_AFTER: &str = "\
-Examples:
-  sandpiper fetch http://localhost:8000/
-  sandpiper fetch -i http://localhost:8000/a http://localhost:8000/b
-  sandpiper fetch -o 'page-{}.html' $(cat urls)
-  sandpiper fetch --json $(cat urls) | jq -r 'select(.ok) | .status'
-  sandpiper fetch -d '{\"a\": 1}' -H 'Content-Type: application/json' http://h/
-  tar c . | sandpiper fetch -T - http://localhost:8000/backup.tar
-
-Connections:
-  URLs of one origin (host and port) share one connection, and several origins
-  run at once. Requests go one at a time until a first whole HTTP/1.1 response
-  has shown that the server keeps the connection; then up to --depth are on the
-  wire together. Only idempotent requests are pipelined. When a server ends a
-  connection, requests that had not left move to a new one. Redirects are not
-  followed, and contents are written as they came: nothing is decompressed.
-
-Delivery: every failure says whether the server can have acted on the request.
-  not-sent          no octet of it left                     safe to repeat
-  unprocessed       the server declared that it did not     safe to repeat
-  unanswered        it left, nothing of a response came     if idempotent
-  response-started  part of a response came: it acted       not repeated
-
-Output:
-  Without -o contents go to standard output in the order of the URLs. A response
-  whose turn has not come is not read, so that memory stays small. -o writes to
-  a temporary file beside FILE and renames it when the response is whole: when a
-  request fails, a FILE that was there before stays as it was. On a terminal, a
-  long download shows a progress bar.
-
-Sandbox:
-  HTTP runs inside a WebAssembly component that can reach nothing but the
-  network, and there only the hosts and ports of the URLs (see --allow). See
-  also: sandpiper inspect, sandpiper demo.";
-
-const JSON_HELP: &str = "\
-Writes one JSON object per line and exchange, in the order of completion, instead of contents
-
-A completed exchange:
-  {\"index\":0,\"url\":…,\"ok\":true,\"status\":200,\"reason\":\"OK\",
-   \"version\":\"HTTP/1.1\",\"fields\":[[\"Server\",\"nginx\"],…],
-   \"content_base64\":\"…\",\"trailers\":[…],
-   \"interim\":[{\"status\":103,\"reason\":…,\"fields\":[…]}],
-   \"connection\":1,\"timing_ns\":{…}}
-A failed one:
-  {\"index\":0,\"url\":…,\"ok\":false,\"error\":\"peer-misbehaved\",
-   \"detail\":\"not-http\",\"delivery\":\"unanswered\",\"connection\":1}
-
-`index` counts the URLs from 0. Octets outside ASCII in `reason` and `fields` stand as Latin-1. `connection` is 0 when there was \
-none. `timing_ns` counts from the moment the request was queued: request_started, request_sent, response_started, response_head, \
-response_ended. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.";
 
 /// HTTP client connections as a WebAssembly component, from the shell.
 #[derive(Parser, Debug)]
@@ -81,7 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Requests URLs: one connection per origin, pipelined where allowed.
+    /// Requests URLs: one connection per origin, pipelined where allowed, or several with --max-host-conns or -Z.
     #[command(after_help = EXIT_STATUS, after_long_help = format!("{FETCH_AFTER}\n\n{EXIT_STATUS}"))]
     Fetch(Box<Fetch>),
     /// Shows on one screen what pipelining and the sandbox do, with a server of its own on this machine.
@@ -97,8 +39,17 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Fetch {
     /// What to request, such as `http://localhost:8000/path`
-    #[arg(required = true, value_name = "URL")]
+    #[arg(required_unless_present = "config", value_name = "URL")]
     pub(crate) urls: Vec<String>,
+
+    /// Reads URLs from FILE, or with `-` from standard input, one per line; they follow those of the command line.
+    ///
+    /// Blank lines and lines that begin with `#` are left out. Of curl's configuration files two lines are understood:
+    /// `url = URL` and `output = FILE`; the first `output` of FILE is for its first URL, and so on. All lines are checked
+    /// before anything is sent: a wrong one ends the program with its number. At most 1000000 URLs. May be given several
+    /// times.
+    #[arg(short = 'K', long = "config", value_name = "FILE", help_heading = REQUEST)]
+    pub(crate) config: Vec<PathBuf>,
 
     /// Request method [default: GET; HEAD with -I, POST with -d, PUT with -T]
     #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method, help_heading = REQUEST)]
@@ -187,11 +138,19 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub(crate) replay: Option<PathBuf>,
 
+    /// Says at the end, on standard error, what came of each origin; with --json as a last object on standard output.
+    ///
+    /// requests: URLs. ok: whole responses. repeated: requests that --retry sent again. opened: connections. reused: requests
+    /// that a connection carried after another one. octets: of content that was received. time: from the first request to
+    /// the end of the last. failed: how many of each class of error, `status` with --fail.
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) summary: bool,
+
     /// Counts a status of 400 or more as a failure, and does not write its content
     #[arg(short = 'f', long, help_heading = OUTPUT)]
     pub(crate) fail: bool,
 
-    /// No progress bar
+    /// No progress bar, and no live counts of several exchanges
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) no_progress: bool,
 
@@ -206,9 +165,32 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTION)]
     pub(crate) connect_timeout: Option<Duration>,
 
-    /// The most requests on one connection without a response, 1 to 1024; 1 turns pipelining off
-    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = CONNECTION)]
-    pub(crate) depth: u32,
+    /// The most requests on one connection without a response, 1 to 1024; 1 turns pipelining off [default: 64; 1 with -Z]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = CONNECTION)]
+    pub(crate) depth: Option<u32>,
+
+    /// The most connections at once, 1 to 1000 [default: 64; with -Z --parallel-max].
+    ///
+    /// One that has nothing to do is closed for one to another origin. While the addresses of a name are being tried, up to 4
+    /// of them at once, they count as one connection.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CONNECTIONS_MAX), help_heading = CONNECTION)]
+    pub(crate) max_conns: Option<u32>,
+
+    /// The most connections to one origin, 1 to 1000 [default: 1; with -Z --parallel-max]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CONNECTIONS_MAX), help_heading = CONNECTION)]
+    pub(crate) max_host_conns: Option<u32>,
+
+    /// Has each request on the wire alone on a connection, with many connections at once, as curl has it.
+    ///
+    /// The same as --depth 1 --max-conns M --max-host-conns M, where M is that of --parallel-max; each of them may be given
+    /// besides. Connections are used again. Other than with curl, contents on standard output stay whole and in the order of
+    /// the URLs.
+    #[arg(short = 'Z', long, help_heading = CONNECTION)]
+    pub(crate) parallel: bool,
+
+    /// With -Z, the most requests at once, 1 to 1000
+    #[arg(long, value_name = "M", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=CONNECTIONS_MAX), requires = "parallel", help_heading = CONNECTION)]
+    pub(crate) parallel_max: u32,
 
     /// How many requests a connection carries
     #[arg(long, value_name = "HOW", value_enum, default_value = "learn", help_heading = CONNECTION)]
@@ -227,6 +209,14 @@ pub(crate) struct Fetch {
     /// Connects to HOST:PORT instead of the host and port of the URLs; the requests stay the same
     #[arg(long, value_name = "HOST:PORT", value_parser = parse_host_port, help_heading = CONNECTION)]
     pub(crate) connect_to: Option<Endpoint>,
+
+    /// Connects to ADDR instead of looking HOST up, for URLs of this HOST and PORT, as curl does; HOST `*` is any host.
+    ///
+    /// ADDR is an IPv4 or IPv6 address. Of several the first is tried first, and the next ones join while it does not answer.
+    /// The requests stay the same. With --connect-to, HOST:PORT is what that names. With --allow, the addresses must be
+    /// allowed too. May be given several times; of two for the same HOST:PORT the last one counts.
+    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]...", help_heading = CONNECTION)]
+    pub(crate) resolve: Vec<Resolve>,
 
     /// Allows the component to reach RULE, and what else is allowed this way, but nothing else.
     ///
@@ -270,6 +260,9 @@ pub(crate) struct Component {
     #[arg(long = "component", value_name = "FILE", help_heading = SANDBOX)]
     pub(crate) file: Option<PathBuf>,
 }
+
+/// `--max-conns`, `--max-host-conns`, `--parallel-max`.
+const CONNECTIONS_MAX: i64 = 1000;
 
 const REQUEST: &str = "Request";
 const OUTPUT: &str = "Output";
@@ -407,7 +400,7 @@ mod tests {
     fn options_repeat_and_exclude_each_other() {
         let both = fetch(&["-H", "A: 1", "-H", "B: 2", "-o", "x", "-o", "-", "http://h/1", "http://h/2"]).unwrap();
         assert_eq!((both.fields.len(), both.outputs.len(), both.urls.len()), (2, 2, 2));
-        assert_eq!((both.depth, both.persistence, both.retry), (64, Persistence::Learn, 0));
+        assert_eq!((both.depth, both.persistence, both.retry), (None, Persistence::Learn, 0));
         for wrong in [
             &["http://h/", "--json", "-o", "x"][..],
             &["http://h/", "--json", "-i"],
@@ -418,6 +411,11 @@ mod tests {
             &["http://h/", "--trailer", "A: b"],
             &["http://h/", "-X", "two words"],
             &["http://h/", "--max-content", "1M"],
+            &["http://h/", "--max-conns", "0"],
+            &["http://h/", "--max-host-conns", "1001"],
+            &["http://h/", "--parallel-max", "5"],
+            &["http://h/", "-Z", "--parallel-max", "0"],
+            &["http://h/", "--resolve", "h:80"],
             &[],
         ] {
             assert!(fetch(wrong).is_err(), "{wrong:?}");

@@ -1,9 +1,10 @@
 //! Drives all exchanges of a fetch: requests onto connections, responses to where they go, failures to what follows from them.
 //!
-//! One loop: fill the connections, wait on one poll, act on its events. Requests of one origin go onto its connection in the order
+//! One loop: fill the connections, wait on one poll, act on its events. Requests of one origin go onto its connections in the order
 //! of the URLs. A response for standard output is read when all before it have ended; until then its connection is
 //! taken out of the poll, which would report it again and again, and the component stops reading it.
 
+mod choice;
 mod ending;
 mod supply;
 
@@ -14,12 +15,15 @@ use std::time::{Duration, Instant};
 use sandpiper_host::types::{ConnState, Error, Event, Readiness};
 use sandpiper_host::{CallError, Client, Exchange, HostError, Poll};
 
+use super::bounds::Bounds;
 use super::incoming::{self, Form, Incoming, Received};
 use super::link::{Link, LinkOptions};
 use super::outgoing::{self, Outgoing, Sent};
 use super::output::{Destination, Sink};
 use super::plan::Plan;
+use super::progress::{COUNT_INTERVAL, Counts};
 use super::report::Report;
+use super::summary::Tally;
 use super::wire_log::WireLog;
 
 /// Events of one wait.
@@ -67,8 +71,10 @@ impl From<CallError<Error>> for Stop {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) links: LinkOptions,
+    pub(crate) bounds: Bounds,
     pub(crate) form: Form,
     pub(crate) repeats_max: u32,
+    pub(crate) summary: bool,
 }
 
 /// One URL on its way.
@@ -94,8 +100,25 @@ struct Active {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: BTreeSet<usize>,
-    connections: u32,
+    /// Its connections.
+    links: usize,
+    /// A connection to it has ended.
+    again: bool,
+    /// Connections that ended without a response.
+    failures: u32,
     not_before: Option<Instant>,
+}
+
+/// Which of the origins that wait for a connection is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// It has one already.
+    served: bool,
+    /// Those whose server answers come first.
+    failures: u32,
+    /// Its first request.
+    job: usize,
+    origin: usize,
 }
 
 pub(crate) struct Engine<'a> {
@@ -109,9 +132,16 @@ pub(crate) struct Engine<'a> {
     unended: usize,
     active: HashMap<usize, Active>,
     origins: Vec<Waiting>,
+    tallies: Vec<Tally>,
     links: BTreeMap<u64, Link>,
     /// Origins that may have something for a connection.
     hungry: BTreeSet<usize>,
+    /// Origins that wait until a moment.
+    delayed: BTreeSet<(Instant, usize)>,
+    /// Origins that wait for other origins' connections.
+    blocked: BTreeSet<Rank>,
+    /// Requests for standard output that are on no connection.
+    ordered: BTreeSet<usize>,
     /// The exchange that each token was given to.
     tokens: Vec<usize>,
     /// The exchange that standard output waits for.
@@ -129,9 +159,11 @@ impl<'a> Engine<'a> {
         log: WireLog,
     ) -> Result<Self, HostError> {
         let poll = client.poll(None).await?;
-        let mut origins: Vec<Waiting> = plan.endpoints.iter().map(|_| Waiting::default()).collect();
+        let mut origins: Vec<Waiting> = plan.origins.iter().map(|_| Waiting::default()).collect();
+        let mut tallies = vec![Tally::default(); origins.len()];
         for (index, job) in plan.jobs.iter().enumerate() {
             origins[job.origin].jobs.insert(index);
+            tallies[job.origin].requests += 1;
         }
         let mut engine = Self {
             settings,
@@ -143,13 +175,18 @@ impl<'a> Engine<'a> {
             unended: plan.jobs.len(),
             active: HashMap::new(),
             hungry: (0..origins.len()).collect(),
+            delayed: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            ordered: BTreeSet::new(),
             origins,
+            tallies,
             links: BTreeMap::new(),
             tokens: Vec::new(),
             turn: 0,
             starving: None,
             plan,
         };
+        engine.ordered = (0..plan.jobs.len()).filter(|&job| engine.is_ordered(job)).collect();
         engine.advance_turn();
         Ok(engine)
     }
@@ -158,12 +195,11 @@ impl<'a> Engine<'a> {
     pub(crate) async fn run(&mut self) -> Result<(), Stop> {
         let mut empty_waits = 0;
         while self.unended > 0 {
-            for origin in self.hungry.clone() {
-                self.fill(origin).await?;
-            }
+            self.supply().await?;
             if self.unended == 0 {
                 break;
             }
+            self.show_counts();
             let began = Instant::now();
             let events = self.wait().await?;
             let idle = events.is_empty() && self.starving.is_none() && began.elapsed() < Duration::from_millis(1);
@@ -181,14 +217,13 @@ impl<'a> Engine<'a> {
     }
 
     async fn wait(&mut self) -> Result<Vec<Event>, Stop> {
-        let now = Instant::now();
-        let origins = self.hungry.iter().map(|&origin| &self.origins[origin]);
-        let next = origins.filter_map(|origin| origin.not_before).filter(|&time| time > now).min();
-        let timeout = match (self.starving, next.map(|time| time - now)) {
-            (Some(_), _) => Some(Duration::ZERO),
-            (None, next) if self.log.is_on() => Some(next.unwrap_or(LOG_INTERVAL).min(LOG_INTERVAL)),
-            (None, next) => next,
-        };
+        let next = self.delayed.first().map(|(time, _)| time.saturating_duration_since(Instant::now()));
+        let look = [
+            self.starving.map(|_| Duration::ZERO),
+            self.log.is_on().then_some(LOG_INTERVAL),
+            self.report.progress.counts().then_some(COUNT_INTERVAL),
+        ];
+        let timeout = look.into_iter().flatten().chain(next).min();
         let driven = self.links.values().any(|link| !link.held && !link.active.is_empty());
         match timeout {
             _ if driven => Ok(self.poll.wait(&mut self.client, timeout, EVENTS_MAX).await?),
@@ -241,9 +276,14 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// May its response be read only when all before it have ended?
+    fn is_ordered(&self, job: usize) -> bool {
+        !self.settings.form.json && self.plan.jobs[job].destination == Destination::Stdout
+    }
+
     /// May its response be read now?
     fn is_turn(&self, job: usize) -> bool {
-        self.settings.form.json || job == self.turn || self.plan.jobs[job].destination != Destination::Stdout
+        job == self.turn || !self.is_ordered(job)
     }
 
     async fn receive(&mut self, job: usize, ready: Readiness) -> Result<(), Stop> {
@@ -251,8 +291,11 @@ impl<'a> Engine<'a> {
             return Ok(());
         };
         let (had_head, had_sink) = (active.incoming.head().is_some(), active.incoming.sink().is_some());
-        let progress = &self.report.progress;
-        let count = |octets| progress.advance(octets);
+        let (progress, tally) = (&self.report.progress, &mut self.tallies[self.plan.jobs[job].origin]);
+        let count = |octets| {
+            progress.advance(octets);
+            tally.octets += octets;
+        };
         let received = active.incoming.advance(&mut self.client, &active.exchange, ready, count).await;
         if !had_sink {
             self.report.unfinished.keep_in_mind(job, active.incoming.sink().and_then(Sink::temporary));
@@ -374,6 +417,32 @@ impl<'a> Engine<'a> {
             self.log.take(&mut self.client, link, &self.tokens, &self.report).await?;
         }
         Ok(())
+    }
+
+    fn show_counts(&mut self) {
+        let (links, tallies, active, jobs) = (&self.links, &self.tallies, self.active.len(), self.plan.jobs.len());
+        self.report.progress.count(|| {
+            let total = Tally::total(tallies);
+            Counts {
+                done: total.done(),
+                active,
+                queued: jobs - total.done() - active,
+                connections: links.len(),
+                idle: links.values().filter(|link| link.is_idle()).count(),
+                reused: total.reused,
+                repeated: total.repeated,
+            }
+        });
+    }
+
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn sum_up(&self) -> io::Result<()> {
+        if !self.settings.summary {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.plan.origins.iter().map(|origin| origin.name.as_str()).collect();
+        self.report.sum_up(&names, &self.tallies)
     }
 
     /// All exchanges have ended: the connections may go, and say so in the log.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use sandpiper_host::Sandbox;
 
 use super::args::{Component, Fetch};
+use super::bounds::Bounds;
 use super::engine::{Engine, Settings, Stop};
 use super::incoming::{Form, Tunnel};
 use super::interrupt::end_on_signal;
 use super::link::LinkOptions;
+use super::listing::list;
 use super::output::Destination;
 use super::plan::Plan;
 use super::progress::Progress;
@@ -41,9 +43,10 @@ struct Parts {
 
 /// All that can be wrong before anything is sent.
 async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
-    let plan = Plan::new(fetch)?;
+    let listed = list(fetch)?;
+    let plan = Plan::new(fetch, &listed)?;
     let log = WireLog::new(fetch.verbose, fetch.log.as_deref()).map_err(|error| format!("--log: {error}"))?;
-    let urls: Arc<[String]> = fetch.urls.iter().cloned().collect();
+    let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
     let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);
     let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress);
     let report = Report::new(urls, fetch.json, progress.clone());
@@ -51,7 +54,14 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let tape = Tape::new(fetch)?;
     let sandbox = sandbox(&fetch.component, &plan, &tape)?;
     let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
-    let settings = Settings { links: LinkOptions::new(fetch), form: form(fetch, &plan), repeats_max: fetch.retry };
+    let bounds = Bounds::new(fetch);
+    let settings = Settings {
+        links: LinkOptions::new(fetch, bounds),
+        bounds,
+        form: form(fetch, &plan),
+        repeats_max: fetch.retry,
+        summary: fetch.summary,
+    };
     Ok((plan, Parts { settings, client, report, log }, tape))
 }
 
@@ -80,9 +90,16 @@ async fn drive(plan: &Plan, Parts { settings, client, report, log }: Parts) -> u
     };
     let outcome = engine.run().await;
     progress.clear();
-    match outcome {
+    let status = match outcome {
         Ok(()) => engine.report.exit_status(),
         Err(stop) => stopped(&mut engine, stop),
+    };
+    if status == READER_GONE {
+        return status;
+    }
+    match engine.sum_up() {
+        Ok(()) => status,
+        Err(error) => stopped(&mut engine, error.into()),
     }
 }
 

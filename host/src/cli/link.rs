@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sandpiper_host::types::Delivery;
-use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Persistence, Phase, Side};
+use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase, Side};
 use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
 
 use super::args::{self, Fetch};
+use super::bounds::Bounds;
 use super::wire_log::LOG_ENTRIES_MAX;
 
-/// `limits.queue-length-max`, which is left at its default.
-const QUEUE_LENGTH_MAX: usize = 1024;
+/// Octets that all connections together hold in one direction, and the most that one of them does: the component's memory is bounded.
+const BUFFERS_OCTETS_MAX: usize = 16 << 20;
+const BUFFER_OCTETS_MAX: usize = 1 << 18;
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -22,6 +24,12 @@ pub(crate) struct Link {
     /// The exchanges on it that have not ended, by index.
     pub(crate) active: BTreeSet<usize>,
     pub(crate) accepting: bool,
+    /// Exchanges that it carried and that have ended.
+    pub(crate) carried: u64,
+    /// A response came on it.
+    pub(crate) answered: bool,
+    /// It could not be established, and what waited for it has been told.
+    pub(crate) failed: bool,
     /// Not in the poll, since the response that comes next on it is not yet to be read.
     pub(crate) held: bool,
 }
@@ -30,24 +38,15 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct LinkOptions {
     persistence: args::Persistence,
-    depth: u32,
+    bounds: Bounds,
     connect: Option<Duration>,
     log: bool,
 }
 
 impl LinkOptions {
-    pub(crate) fn new(fetch: &Fetch) -> Self {
-        let Fetch { persistence, depth, connect_timeout, .. } = *fetch;
-        Self { persistence, depth, connect: connect_timeout, log: fetch.verbose || fetch.log.is_some() }
-    }
-
-    /// Requests handed to one connection and not ended. Enough that the next ones are there before a pipeline runs dry, and
-    /// no more than the connection queues.
-    pub(crate) fn window(&self) -> usize {
-        match self.persistence {
-            args::Persistence::Close => 1,
-            _ => (2 * self.depth as usize).min(QUEUE_LENGTH_MAX),
-        }
+    pub(crate) fn new(fetch: &Fetch, bounds: Bounds) -> Self {
+        let Fetch { persistence, connect_timeout, .. } = *fetch;
+        Self { persistence, bounds, connect: connect_timeout, log: fetch.verbose || fetch.log.is_some() }
     }
 
     /// Does a connection end with its first request?
@@ -55,8 +54,7 @@ impl LinkOptions {
         self.persistence == args::Persistence::Close
     }
 
-    /// `again`: it is not the first to its origin. Then nothing is assumed: the one before may have died of being pipelined
-    /// (RFC 9112 §9.3.2).
+    /// `again`: one to its origin has ended. Then nothing is assumed: it may have died of being pipelined (RFC 9112 §9.3.2).
     fn conn_options(&self, again: bool) -> ConnOptions {
         let persistence = match self.persistence {
             args::Persistence::Close => Persistence::Close,
@@ -64,9 +62,12 @@ impl LinkOptions {
             args::Persistence::Assume | args::Persistence::Learn => Persistence::Learn,
         };
         let connect = self.connect.map(nanoseconds);
+        let octets = (BUFFERS_OCTETS_MAX / self.bounds.connections).min(BUFFER_OCTETS_MAX);
+        let buffer = u32::try_from(octets).ok();
         ConnOptions {
             persistence: Some(persistence),
-            pipeline_depth_max: Some(self.depth),
+            pipeline_depth_max: Some(self.bounds.depth),
+            limits: Some(Limits { receive_buffer_octets_max: buffer, send_buffer_octets_max: buffer, ..Limits::default() }),
             deadlines: connect.map(|connect| Deadlines { connect: Some(connect), ..Deadlines::default() }),
             log_entries_max: self.log.then_some(LOG_ENTRIES_MAX),
             ..ConnOptions::default()
@@ -90,7 +91,21 @@ impl Link {
         let conn = client.connect(endpoint, options.conn_options(again)).await?;
         let id = conn.info(client).await?.id;
         poll.insert(client, &conn, id).await?;
-        Ok(Self { conn, id, origin, active: BTreeSet::new(), accepting: true, held: false })
+        Ok(Self {
+            conn,
+            id,
+            origin,
+            active: BTreeSet::new(),
+            accepting: true,
+            carried: 0,
+            answered: false,
+            failed: false,
+            held: false,
+        })
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.active.is_empty()
     }
 
     pub(crate) async fn hold(&mut self, client: &mut Client, poll: &Poll) -> Result<(), HostError> {
@@ -135,7 +150,8 @@ mod tests {
     #[test]
     fn only_the_first_connection_assumes() {
         let of = |persistence, again| {
-            let options = LinkOptions { persistence, depth: 8, connect: None, log: false };
+            let bounds = Bounds { connections: 4, per_origin: 1, depth: 8, window: 16 };
+            let options = LinkOptions { persistence, bounds, connect: None, log: false };
             options.conn_options(again).persistence
         };
         assert_eq!(of(args::Persistence::Assume, false), Some(Persistence::Assume));

@@ -1,27 +1,33 @@
 //! The command line.
 //!
-//! `fetch` reads its arguments (`args`), checks them as a whole (`plan`, `target`, `template`, `output`), and drives everything in one loop
-//! (`engine`), which keeps connections (`link`), what goes out (`outgoing`) and what comes in (`incoming`), decides about failures
-//! (`retry`), records or replays it all (`tape`), and tells how it came out (`report`, `complaint`, `json`, `progress`, `wire_log`, `interrupt`).
+//! `fetch` reads its arguments (`args`, `help`) and lists of URLs (`listing`), checks them as a whole (`plan`, `target`, `resolve`,
+//! `template`, `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
+//! goes out (`outgoing`) and what comes in (`incoming`), decides about failures (`retry`), records or replays it all (`tape`), and tells how
+//! it came out (`report`, `complaint`, `json`, `progress`, `summary`, `wire_log`, `interrupt`).
 
 mod args;
+mod bounds;
 mod complaint;
 mod component;
 mod demo;
 mod demo_server;
 mod engine;
 mod fetch;
+mod help;
 mod incoming;
 mod inspect;
 mod interrupt;
 mod json;
 mod link;
+mod listing;
 mod outgoing;
 mod output;
 mod plan;
 mod progress;
 mod report;
+mod resolve;
 mod retry;
+mod summary;
 mod tape;
 mod target;
 mod template;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::INDEX_PLACEHOLDER;
+use super::listing::Listed;
 
 /// Where the content of one exchange is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,13 +15,14 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// One destination per URL, from the `-o` options.
+    /// One destination per URL, from the `-o` options or, without them, from the files of `-K`.
     ///
     /// # Errors
     /// A sentence: the options do not fit the URLs, or a file cannot be written there.
-    pub(crate) fn assign(outputs: &[String], urls: usize) -> Result<Vec<Self>, String> {
+    pub(crate) fn assign(outputs: &[String], list: &[Listed]) -> Result<Vec<Self>, String> {
+        let urls = list.len();
         let destinations = match outputs {
-            [] => vec![Self::Stdout; urls],
+            [] => list.iter().enumerate().map(|(index, listed)| Self::listed(listed, index)).collect(),
             [template] if template.contains(INDEX_PLACEHOLDER) => (0..urls).map(|index| Self::named(template, index)).collect(),
             [null] if null == "/dev/null" => vec![Self::File(null.into()); urls],
             _ if outputs.len() != urls => {
@@ -33,6 +35,10 @@ impl Destination {
         };
         check(&destinations)?;
         Ok(destinations)
+    }
+
+    fn listed(listed: &Listed, index: usize) -> Self {
+        listed.output.as_ref().map_or(Self::Stdout, |output| Self::named(output, index))
     }
 
     fn named(output: &str, index: usize) -> Self {
@@ -185,6 +191,7 @@ const TEMPORARY_NAMES_MAX: u32 = 100;
 
 #[cfg(test)]
 mod tests {
+    use super::super::target::Target;
     use super::*;
 
     fn strings(list: &[&str]) -> Vec<String> {
@@ -196,7 +203,24 @@ mod tests {
             Destination::Stdout => "-".to_owned(),
             Destination::File(path) => path.display().to_string(),
         };
-        Destination::assign(&strings(outputs), urls).map(|all| all.into_iter().map(show).collect())
+        Destination::assign(&strings(outputs), &list(&vec![None; urls])).map(|all| all.into_iter().map(show).collect())
+    }
+
+    fn list(outputs: &[Option<&str>]) -> Vec<Listed> {
+        let listed = |output: &Option<&str>| Listed {
+            url: "http://h/".to_owned(),
+            target: Target::parse("http://h/").unwrap(),
+            output: output.map(str::to_owned),
+        };
+        outputs.iter().map(listed).collect()
+    }
+
+    #[test]
+    fn outputs_of_a_list_need_not_be_all() {
+        let destinations = Destination::assign(&[], &list(&[Some("a"), None, Some("page-{}"), Some("-")])).unwrap();
+        let file = |name: &str| Destination::File(name.into());
+        assert_eq!(destinations, [file("a"), Destination::Stdout, file("page-2"), Destination::Stdout]);
+        assert!(Destination::assign(&[], &list(&[Some("a"), Some("a")])).unwrap_err().contains("two URLs"));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use sandpiper_host::types::Endpoint;
 use sandpiper_host::{Policy, Rule};
 
 use super::args::Fetch;
+use super::listing::Listed;
 use super::output::Destination;
+use super::resolve::resolved;
 use super::target::Target;
 use super::template::Template;
 
@@ -16,15 +18,24 @@ pub(crate) struct Job {
     /// `Host`.
     pub(crate) authority: String,
     pub(crate) request_target: String,
-    /// Its place in `Plan::endpoints`. URLs with the same one share a connection.
+    /// Its place in `Plan::origins`. URLs with the same one share connections.
     pub(crate) origin: usize,
     pub(crate) destination: Destination,
+}
+
+/// A scheme, host and port (RFC 9110 §4.3.1).
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// As the URLs name it: `http://h:80`.
+    pub(crate) name: String,
+    /// Where to connect.
+    pub(crate) endpoint: Endpoint,
 }
 
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) jobs: Vec<Job>,
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) origins: Vec<Origin>,
     /// All that the component may reach.
     pub(crate) policy: Policy,
     pub(crate) template: Template,
@@ -33,23 +44,25 @@ pub(crate) struct Plan {
 impl Plan {
     /// # Errors
     /// A sentence: the arguments are wrong, each by itself or together.
-    pub(crate) fn new(fetch: &Fetch) -> Result<Self, String> {
-        let targets: Vec<Target> = fetch.urls.iter().map(|url| Target::parse(url)).collect::<Result<_, _>>()?;
-        let destinations = Destination::assign(&fetch.outputs, targets.len())?;
-        let template = Template::new(fetch)?;
+    pub(crate) fn new(fetch: &Fetch, list: &[Listed]) -> Result<Self, String> {
+        let destinations = Destination::assign(&fetch.outputs, list)?;
+        let template = Template::new(fetch, list.len())?;
         let mut places = HashMap::new();
-        let mut endpoints = Vec::new();
-        let mut jobs = Vec::with_capacity(targets.len());
-        for (Target { endpoint, authority, request_target }, destination) in targets.into_iter().zip(destinations) {
-            // The scheme tells an origin apart too (RFC 9110 §4.3.1).
-            let origin = *places.entry((endpoint.authority(), endpoint.tls.is_some())).or_insert_with(|| {
-                endpoints.push(dialled(endpoint, fetch.connect_to.as_ref()));
-                endpoints.len() - 1
+        let mut origins = Vec::new();
+        let mut jobs = Vec::with_capacity(list.len());
+        for (listed, destination) in list.iter().zip(destinations) {
+            let Target { endpoint, authority, request_target } = listed.target.clone();
+            let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
+            let name = format!("{scheme}://{}", endpoint.authority());
+            let origin = *places.entry(name).or_insert_with_key(|name| {
+                let endpoint = resolved(dialled(endpoint, fetch.connect_to.as_ref()), &fetch.resolve);
+                origins.push(Origin { name: name.clone(), endpoint });
+                origins.len() - 1
             });
             jobs.push(Job { authority, request_target, origin, destination });
         }
-        let policy = policy(&fetch.allow, &endpoints)?;
-        Ok(Self { jobs, endpoints, policy, template })
+        let policy = policy(&fetch.allow, &origins)?;
+        Ok(Self { jobs, origins, policy, template })
     }
 }
 
@@ -62,17 +75,25 @@ fn dialled(endpoint: Endpoint, connect_to: Option<&Endpoint>) -> Endpoint {
 }
 
 /// `--allow`, else what is connected to.
-fn policy(allow: &[Rule], endpoints: &[Endpoint]) -> Result<Policy, String> {
+fn policy(allow: &[Rule], origins: &[Origin]) -> Result<Policy, String> {
     let mut policy = Policy::new();
     for rule in allow {
         policy.allow(rule.clone());
     }
     if allow.is_empty() {
-        for endpoint in endpoints {
-            policy.allow(endpoint.authority().parse().map_err(|error: sandpiper_host::HostError| error.to_string())?);
+        for place in origins.iter().flat_map(|origin| places(&origin.endpoint)) {
+            policy.allow(place.authority().parse().map_err(|error: sandpiper_host::HostError| error.to_string())?);
         }
     }
     Ok(policy)
+}
+
+/// What an endpoint leads to: its name, or the addresses that are used instead.
+fn places(endpoint: &Endpoint) -> Vec<Endpoint> {
+    match endpoint.addresses.as_slice() {
+        [] => vec![endpoint.clone()],
+        addresses => addresses.iter().map(|address| Endpoint::plain(address, endpoint.port)).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -80,12 +101,13 @@ mod tests {
     use clap::Parser;
 
     use super::super::args::{Arguments, Command};
+    use super::super::listing::list;
     use super::*;
 
     fn plan(arguments: &[&str]) -> Result<Plan, String> {
         let all = ["sandpiper", "fetch"].iter().chain(arguments);
         match Arguments::try_parse_from(all).unwrap().command {
-            Command::Fetch(fetch) => Plan::new(&fetch),
+            Command::Fetch(fetch) => Plan::new(&fetch, &list(&fetch)?),
             other => panic!("not fetch: {other:?}"),
         }
     }
@@ -95,8 +117,8 @@ mod tests {
         let plan = plan(&["http://a/1", "http://b/", "http://A:80/2", "http://a:81/"]).unwrap();
         let origins: Vec<usize> = plan.jobs.iter().map(|job| job.origin).collect();
         assert_eq!(origins, [0, 1, 0, 2]);
-        let endpoints: Vec<String> = plan.endpoints.iter().map(Endpoint::authority).collect();
-        assert_eq!(endpoints, ["a:80", "b:80", "a:81"]);
+        let names: Vec<&str> = plan.origins.iter().map(|origin| origin.name.as_str()).collect();
+        assert_eq!(names, ["http://a:80", "http://b:80", "http://a:81"]);
         assert!(plan.policy.allows_name("a") && plan.policy.allows_name("b") && !plan.policy.allows_name("c"));
     }
 
@@ -104,9 +126,13 @@ mod tests {
     fn only_what_is_named_may_be_reached() {
         let elsewhere = plan(&["http://a/", "http://b/", "--connect-to", "localhost:1"]).unwrap();
         assert!(elsewhere.policy.allows_name("localhost") && !elsewhere.policy.allows_name("a"));
-        assert_eq!((elsewhere.endpoints.len(), elsewhere.jobs[1].authority.as_str()), (2, "b"));
+        assert_eq!((elsewhere.origins.len(), elsewhere.jobs[1].authority.as_str()), (2, "b"));
         let listed = plan(&["http://a/", "--allow", "b:80"]).unwrap();
         assert!(listed.policy.allows_name("b") && !listed.policy.allows_name("a"));
+        let resolved = plan(&["http://a/", "http://b/", "--resolve", "a:80:10.0.0.1,::1"]).unwrap();
+        let reaches = |address: &str| resolved.policy.allows_address(address.parse().unwrap());
+        assert!(!resolved.policy.allows_name("a") && resolved.policy.allows_name("b"));
+        assert_eq!([reaches("10.0.0.1:80"), reaches("[::1]:80"), reaches("10.0.0.1:81")], [true, true, false]);
         let address = plan(&["http://127.0.0.1:81/"]).unwrap();
         assert!(address.policy.allows_address("127.0.0.1:81".parse().unwrap()));
         assert!(!address.policy.allows_address("127.0.0.1:80".parse().unwrap()));
@@ -124,6 +150,12 @@ mod tests {
             (&["http://h/", "-d", "@/no/such/file"], "@/no/such/file"),
             (&["http://h/", "-X", "CONNECT"], "--request-target"),
             (&["http://h/", "h:1"], "write http://h:1"),
+            (&["-"], "-K - reads URLs"),
+            (&["-K", "/no/such/file"], "-K /no/such/file: No such file"),
+            (&["-K", "/"], "-K /: Is a directory"),
+            (&["-K", "/dev/null"], "-K /dev/null: it holds no URL"),
+            (&["-K", "-", "-T", "-"], "-K - and -T - would both read standard input"),
+            (&["-K", "-", "-K", "-"], "would both read standard input"),
         ] {
             let message = plan(arguments).unwrap_err();
             assert!(message.contains(why), "{arguments:?}: {message}");

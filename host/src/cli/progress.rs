@@ -1,29 +1,52 @@
-//! The progress bar of long downloads, on a terminal.
+//! What a terminal shows while a fetch runs: the bar of one long download, or the counts of several exchanges.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Shorter fetches show none.
+/// Shorter fetches show nothing.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 const FRAMES_PER_SECOND: u8 = 10;
+/// How often counts are looked at anew.
+pub(crate) const COUNT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A bar on standard error, or nothing.
+/// A line on standard error, or nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
     wanted: bool,
     exchanges: usize,
-    ended: usize,
+    counted: Option<Instant>,
+}
+
+/// What there is at a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) done: usize,
+    pub(crate) active: usize,
+    pub(crate) queued: usize,
+    pub(crate) connections: usize,
+    pub(crate) idle: usize,
+    pub(crate) reused: usize,
+    pub(crate) repeated: usize,
+}
+
+impl Counts {
+    fn text(&self) -> String {
+        let Self { done, active, queued, connections, idle, reused, repeated } = self;
+        format!(
+            "{done} done {active} active {queued} queued, {connections} open {idle} idle {reused} reused, {repeated} repeated"
+        )
+    }
 }
 
 impl Progress {
-    /// `to_stdout`: contents go to standard output, which then must not be the terminal that the bar is on.
+    /// `to_stdout`: contents go to standard output, which then must not be the terminal that the line is on.
     pub(crate) fn new(exchanges: usize, to_stdout: bool, wanted: bool) -> Self {
         let visible = std::io::stderr().is_terminal() && !(to_stdout && std::io::stdout().is_terminal());
-        Self { bar: ProgressBar::hidden(), started: Instant::now(), wanted: wanted && visible, exchanges, ended: 0 }
+        Self { bar: ProgressBar::hidden(), started: Instant::now(), wanted: wanted && visible, exchanges, counted: None }
     }
 
     /// The octets that a response is going to have.
@@ -38,23 +61,35 @@ impl Progress {
             return;
         }
         self.bar.inc(octets);
-        if self.bar.is_hidden() && self.started.elapsed() >= SHOWN_AFTER {
+        if self.exchanges == 1 {
             self.show();
         }
     }
 
-    pub(crate) fn end_exchange(&mut self) {
-        self.ended += 1;
-        if self.exchanges > 1 {
-            self.bar.set_message(format!("{} of {} exchanges", self.ended, self.exchanges));
+    /// Are counts shown?
+    pub(crate) fn counts(&self) -> bool {
+        self.wanted && self.exchanges > 1
+    }
+
+    /// Shows the counts, unless it did so just now.
+    pub(crate) fn count(&mut self, counts: impl FnOnce() -> Counts) {
+        let now = Instant::now();
+        if !self.counts() || self.counted.is_some_and(|last| now - last < COUNT_INTERVAL) {
+            return;
         }
+        self.counted = Some(now);
+        self.bar.set_message(counts().text());
+        self.show();
     }
 
     fn show(&self) {
-        let template = if self.bar.length().is_some_and(|length| length > 0) {
-            "{bar:30} {bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left"
-        } else {
-            "{bytes}  {binary_bytes_per_sec}  {elapsed}  {msg}"
+        if !self.bar.is_hidden() || self.started.elapsed() < SHOWN_AFTER {
+            return;
+        }
+        let template = match self.bar.length() {
+            _ if self.exchanges > 1 => "{bytes}  {wide_msg}",
+            Some(length) if length > 0 => "{bar:30} {bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left",
+            _ => "{bytes}  {binary_bytes_per_sec}  {elapsed}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
@@ -62,7 +97,7 @@ impl Progress {
         self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND));
     }
 
-    /// Takes the bar off the screen for as long as something else is written there.
+    /// Takes the line off the screen for as long as something else is written there.
     pub(crate) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
         self.bar.suspend(write)
     }

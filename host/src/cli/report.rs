@@ -10,6 +10,7 @@ use super::incoming::Incoming;
 use super::interrupt::Unfinished;
 use super::json;
 use super::progress::Progress;
+use super::summary::{self, Tally};
 use super::{escape, tell};
 
 #[derive(Debug)]
@@ -105,7 +106,18 @@ impl Report {
 
     fn end(&mut self, index: usize) {
         self.unfinished.end(index);
-        self.progress.end_exchange();
+    }
+
+    /// What came of each origin (`--summary`).
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn sum_up(&self, origins: &[&str], tallies: &[Tally]) -> io::Result<()> {
+        if !self.json {
+            self.progress.suspend(|| tell(&summary::table(origins, tallies)));
+            return Ok(());
+        }
+        summary::json(origins, tallies).map_or(Ok(()), |line| self.print(&line))
     }
 
     fn print(&self, line: &str) -> io::Result<()> {

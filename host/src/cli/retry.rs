@@ -60,8 +60,8 @@ fn is_final(error: &Error) -> bool {
 }
 
 /// Did the connection fail before it was one?
-fn is_establishing(error: &Error) -> bool {
-    matches!(error, Error::Dns(_) | Error::Connect(_) | Error::TimedOut(Timer::Connect))
+pub(crate) fn is_establishing(error: &Error) -> bool {
+    matches!(error, Error::Dns(_) | Error::Connect(_) | Error::TimedOut(Timer::Connect) | Error::Denied(_))
 }
 
 #[cfg(test)]

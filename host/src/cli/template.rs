@@ -40,8 +40,8 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 }
 
 impl Template {
-    pub(crate) fn new(fetch: &Fetch) -> Result<Self, String> {
-        let content = content(fetch)?;
+    pub(crate) fn new(fetch: &Fetch, urls: usize) -> Result<Self, String> {
+        let content = content(fetch, urls)?;
         let method = fetch.method.clone().unwrap_or_else(|| default_method(fetch).to_owned());
         if fetch.expect_continue && content == Content::None {
             return Err("--expect-continue needs content: -d or -T (RFC 9110 §10.1.1)".to_owned());
@@ -57,7 +57,7 @@ impl Template {
             let name = &trailer.name;
             return Err(format!("--trailer {name}: this field may not be a trailer (RFC 9110 §6.5.1); send it with -H"));
         }
-        if fetch.urls.len() > 1 && (method == "CONNECT" || fetch.upgrade.is_some()) {
+        if urls > 1 && (method == "CONNECT" || fetch.upgrade.is_some()) {
             return Err("a tunnel (--upgrade, -X CONNECT) takes one URL: there is one standard input".to_owned());
         }
         Ok(Self {
@@ -165,9 +165,9 @@ fn fields(fetch: &Fetch) -> Vec<(String, Vec<u8>)> {
     defaults.chain(own).collect()
 }
 
-fn content(fetch: &Fetch) -> Result<Content, String> {
+fn content(fetch: &Fetch, urls: usize) -> Result<Content, String> {
     if let Some(path) = &fetch.upload {
-        return upload(path, fetch);
+        return upload(path, urls);
     }
     if fetch.data.is_empty() {
         return Ok(Content::None);
@@ -189,7 +189,7 @@ fn data_octets(data: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn upload(path: &Path, fetch: &Fetch) -> Result<Content, String> {
+fn upload(path: &Path, urls: usize) -> Result<Content, String> {
     let unreadable = |error| format!("-T {}: {error}", path.display());
     let metadata = if is_stdin(path) { None } else { Some(std::fs::metadata(path).map_err(unreadable)?) };
     match metadata {
@@ -198,9 +198,7 @@ fn upload(path: &Path, fetch: &Fetch) -> Result<Content, String> {
             File::open(path).map_err(unreadable)?;
             Ok(Content::File { path: path.to_owned(), octets: metadata.len() })
         }
-        _ if fetch.urls.len() > 1 => {
-            Err(format!("-T {}: it can be read only once, and there are {} URLs", path.display(), fetch.urls.len()))
-        }
+        _ if urls > 1 => Err(format!("-T {}: it can be read only once, and there are {urls} URLs", path.display())),
         _ => Ok(Content::Stream(path.to_owned())),
     }
 }
@@ -215,7 +213,7 @@ mod tests {
     fn template(arguments: &[&str]) -> Template {
         let all = ["sandpiper", "fetch"].iter().chain(arguments);
         match Arguments::try_parse_from(all).unwrap().command {
-            Command::Fetch(fetch) => Template::new(&fetch).unwrap(),
+            Command::Fetch(fetch) => Template::new(&fetch, 1).unwrap(),
             other => panic!("not fetch: {other:?}"),
         }
     }

@@ -3,6 +3,8 @@
 mod contents;
 mod delivery;
 mod failures;
+mod lists;
+mod many;
 mod other_commands;
 mod program;
 mod record;

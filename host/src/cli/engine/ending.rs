@@ -9,7 +9,8 @@ use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
 use super::super::complaint::Complaint;
 use super::super::outgoing::Outgoing;
 use super::super::output::Destination;
-use super::super::retry::{Attempt, Verdict, decide};
+use super::super::retry::{Attempt, Verdict, decide, is_establishing};
+use super::super::summary::Tally;
 use super::{Active, Engine, Stop};
 
 /// The first wait before a connection that could not be made is tried again; it doubles each time.
@@ -23,9 +24,30 @@ impl Engine<'_> {
             return self.cannot_write(job, error).await;
         }
         let timing = if self.settings.form.json { Some(active.exchange.timing(&mut self.client).await?) } else { None };
+        self.count_carried(active.link, job);
+        if let Some(link) = self.links.get_mut(&active.link) {
+            link.answered = true;
+        }
+        match active.incoming.is_refused() {
+            true => self.tally(job).fail("status"),
+            false => self.tally(job).complete(),
+        }
         self.report.complete(job, &active.incoming, trailers, active.link, timing.as_ref())?;
         self.leave(job, active.link).await?;
         self.end(job).await
+    }
+
+    pub(super) fn tally(&mut self, job: usize) -> &mut Tally {
+        &mut self.tallies[self.plan.jobs[job].origin]
+    }
+
+    /// Its request was on this connection's wire.
+    fn count_carried(&mut self, id: u64, job: usize) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.carried += 1;
+            let again = link.carried > 1;
+            self.tally(job).reused += usize::from(again);
+        }
     }
 
     /// The exchange is over as far as its connection is concerned.
@@ -68,6 +90,13 @@ impl Engine<'_> {
         active: Option<Active>,
         failure: Failure,
     ) -> Result<(), Stop> {
+        if let Some(id) = link {
+            match failure.delivery {
+                Delivery::NotSent if is_establishing(&failure.error) => self.fail_waiting(id, &failure).await?,
+                Delivery::NotSent => {}
+                Delivery::Unprocessed | Delivery::Unanswered | Delivery::ResponseStarted => self.count_carried(id, job),
+            }
+        }
         let attempt = self.attempt(job, link, active.as_ref(), &failure).await?;
         let verdict = decide(&failure, attempt);
         if verdict == Verdict::GiveUp {
@@ -79,6 +108,32 @@ impl Engine<'_> {
             Some(id) => self.leave(job, id).await,
             None => Ok(()),
         }
+    }
+
+    /// A connection could not be established: what waits for one to its origin fails likewise, unless there is another that works.
+    async fn fail_waiting(&mut self, id: u64, failure: &Failure) -> Result<(), Stop> {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
+        let (origin, told) = (link.origin, std::mem::replace(&mut link.failed, true));
+        link.accepting = false;
+        let works = self.links.values().any(|link| link.origin == origin && link.carried > 0);
+        let waiting = &mut self.origins[origin];
+        // It is tried again later already: another connection of this try failed before.
+        if told || works || waiting.not_before.is_some_and(|time| time > Instant::now()) {
+            return Ok(());
+        }
+        for job in std::mem::take(&mut waiting.jobs) {
+            let attempt = self.attempt(job, None, None, failure).await?;
+            match decide(failure, attempt) {
+                Verdict::GiveUp => {
+                    self.ordered.remove(&job);
+                    self.give_up(job, None, failure).await?;
+                }
+                verdict => self.queue_again(job, None, verdict),
+            }
+        }
+        Ok(())
     }
 
     async fn attempt(
@@ -112,12 +167,16 @@ impl Engine<'_> {
         }
         self.report.unfinished.forget(job);
         let origin = self.plan.jobs[job].origin;
+        if self.is_ordered(job) {
+            self.ordered.insert(job);
+        }
         let waiting = &mut self.origins[origin];
         waiting.jobs.insert(job);
         self.hungry.insert(origin);
         if let Verdict::Repeat { later } = verdict {
             let repeats = self.states[job].repeats;
             self.states[job].repeats += 1;
+            self.tallies[origin].repeated += 1;
             waiting.not_before =
                 later.then(|| Instant::now() + REPEAT_DELAY * 2_u32.pow(repeats.min(REPEAT_DELAY_DOUBLINGS_MAX)));
         }
@@ -130,7 +189,7 @@ impl Engine<'_> {
         let complaint = Complaint {
             index: job,
             url: &urls[job],
-            endpoint: &self.plan.endpoints[self.plan.jobs[job].origin],
+            endpoint: &self.plan.origins[self.plan.jobs[job].origin].endpoint,
             failure,
             repeats: self.states[job].repeats,
             idempotent: self.plan.template.is_idempotent(),
@@ -138,6 +197,7 @@ impl Engine<'_> {
             denied: &denied,
         };
         self.report.fail(&complaint)?;
+        self.tally(job).fail(failure.error.name());
         self.end(job).await
     }
 
@@ -170,6 +230,10 @@ impl Engine<'_> {
             },
         };
         let output = active.incoming.abandon().map_or(String::new(), |output| format!("; {output}"));
+        if failure.delivery != Delivery::NotSent {
+            self.count_carried(active.link, job);
+        }
+        self.tally(job).fail("local");
         self.report.abandon(job, &format!("{why}{output}"), &failure)?;
         self.leave(job, active.link).await?;
         self.end(job).await
@@ -181,7 +245,17 @@ impl Engine<'_> {
         if !done {
             return Ok(());
         }
+        self.let_go(id).await
+    }
+
+    /// Closes a connection.
+    pub(super) async fn let_go(&mut self, id: u64) -> Result<(), Stop> {
         if let Some(link) = self.links.remove(&id) {
+            let waiting = &mut self.origins[link.origin];
+            waiting.again = true;
+            waiting.links -= 1;
+            waiting.failures += u32::from(!link.answered);
+            self.hungry.insert(link.origin);
             self.log.take(&mut self.client, &link, &self.tokens, &self.report).await?;
             link.conn.release(&mut self.client).await?;
         }
@@ -212,10 +286,11 @@ impl Engine<'_> {
                 connection,
             };
             let output = active.and_then(|mut active| active.incoming.abandon());
+            self.tally(index).fail(failure.error.name());
             self.report.fail(&Complaint {
                 index,
                 url,
-                endpoint: &self.plan.endpoints[self.plan.jobs[index].origin],
+                endpoint: &self.plan.origins[self.plan.jobs[index].origin].endpoint,
                 failure: &failure,
                 repeats: self.states[index].repeats,
                 idempotent: self.plan.template.is_idempotent(),

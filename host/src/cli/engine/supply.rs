@@ -9,10 +9,8 @@ use super::super::incoming::Incoming;
 use super::super::link::{Link, unconnected};
 use super::super::outgoing::Outgoing;
 use super::super::plan::Job;
-use super::{Active, Engine, Stop};
-
-/// Connections at once, as long as the exchange whose turn it is has one.
-const LINKS_MAX: usize = 64;
+use super::choice::Place;
+use super::{Active, Engine, Rank, Stop, Waiting};
 
 /// Octets of content that one call hands over: they are in the component's memory twice for a moment.
 const BATCH_OCTETS_MAX: usize = 4 << 20;
@@ -28,50 +26,86 @@ enum Refusal {
 }
 
 impl Engine<'_> {
-    /// Puts waiting requests of an origin onto its connection, a batch at a time.
-    pub(super) async fn fill(&mut self, origin: usize) -> Result<(), Stop> {
-        let Some(&next) = self.origins[origin].jobs.first() else {
-            self.hungry.remove(&origin);
-            return Ok(());
-        };
-        if self.origins[origin].not_before.is_some_and(|time| time > Instant::now()) {
-            return Ok(());
+    /// Puts waiting requests onto connections, as far as there may be some.
+    pub(super) async fn supply(&mut self) -> Result<(), Stop> {
+        while let Some(&(time, origin)) = self.delayed.first() {
+            if time > Instant::now() {
+                break;
+            }
+            self.delayed.pop_first();
+            self.hungry.insert(origin);
         }
-        // Behind what waits for it, it would wait for ever.
-        let blocked = |link: &Link| link.held && link.active.first().is_some_and(|&first| first > next);
-        let mut links = self.links.values().filter(|link| link.origin == origin && link.accepting);
-        let accepting = links.find(|link| !blocked(link)).map(|link| link.id);
-        let id = match accepting {
-            Some(id) => id,
-            None if !self.may_open(origin, next) => return Ok(()),
-            None => match self.open(origin).await? {
-                Some(id) => id,
-                None => return Ok(()),
-            },
-        };
-        let window = self.settings.links.window();
-        let free = window.saturating_sub(self.links[&id].active.len());
-        if 2 * free < window {
-            self.hungry.remove(&origin);
-            return Ok(());
+        loop {
+            while let Some(origin) = self.hungry.pop_first() {
+                let waiting = &self.origins[origin];
+                match waiting.jobs.first() {
+                    Some(&next) if waiting.links == 0 && !self.blocked.is_empty() => self.block(origin, next),
+                    _ => _ = self.fill(origin).await?,
+                }
+            }
+            // While the first of them cannot go, the others need not be asked.
+            let Some(Rank { origin, .. }) = self.blocked.pop_first() else {
+                return Ok(());
+            };
+            if self.fill(origin).await? && self.hungry.is_empty() {
+                return Ok(());
+            }
         }
-        self.send(origin, id, free).await
     }
 
-    /// One connection per origin at a time; a second one while the first is held up by what this request comes before.
-    fn may_open(&self, origin: usize, next: usize) -> bool {
-        let mut others = self.links.values().filter(|link| link.origin == origin);
-        let alone = others.all(|link| link.active.first().is_none_or(|&first| first > next));
-        alone && (self.links.len() < LINKS_MAX || next == self.turn)
+    /// Has the origin wait for a connection to be free. What standard output lacks comes in its order.
+    fn block(&mut self, origin: usize, job: usize) {
+        let Waiting { links, failures, .. } = self.origins[origin];
+        let rank = match self.is_ordered(job) {
+            true => Rank { served: false, failures: 0, job, origin },
+            false => Rank { served: links > 0, failures, job, origin },
+        };
+        self.blocked.insert(rank);
+    }
+
+    /// Puts waiting requests of an origin onto its connections. True if it waits for those of others.
+    async fn fill(&mut self, origin: usize) -> Result<bool, Stop> {
+        while let Some(&next) = self.origins[origin].jobs.first() {
+            if let Some(time) = self.origins[origin].not_before.filter(|&time| time > Instant::now()) {
+                self.delayed.insert((time, origin));
+                return Ok(false);
+            }
+            let (id, count) = match self.place(origin, next) {
+                Place::Link(id, count) => (id, count),
+                Place::New(count) => match self.open(origin).await? {
+                    Some(id) => (id, count),
+                    None => return Ok(false),
+                },
+                Place::Later => return Ok(false),
+                Place::Blocked => {
+                    self.block(origin, next);
+                    return Ok(true);
+                }
+            };
+            if !self.send(origin, id, count).await? {
+                return Ok(false);
+            }
+        }
+        Ok(false)
     }
 
     async fn open(&mut self, origin: usize) -> Result<Option<u64>, Stop> {
-        let endpoint = &self.plan.endpoints[origin];
-        let again = self.origins[origin].connections > 0;
+        if self.links.len() >= self.settings.bounds.connections {
+            let idle = self.links.values().filter(|link| link.is_idle());
+            // The one that is wanted again last, if ever.
+            let wanted = |link: &&Link| self.origins[link.origin].jobs.first().copied().unwrap_or(usize::MAX);
+            if let Some(id) = idle.max_by_key(wanted).map(|link| link.id) {
+                self.let_go(id).await?;
+            }
+        }
+        let endpoint = &self.plan.origins[origin].endpoint;
+        let again = self.origins[origin].again;
+        self.tallies[origin].begin();
         match Link::open(&mut self.client, &self.poll, endpoint, origin, &self.settings.links, again).await {
             Ok(link) => {
                 let id = link.id;
-                self.origins[origin].connections += 1;
+                self.tallies[origin].opened += 1;
+                self.origins[origin].links += 1;
                 self.links.insert(id, link);
                 Ok(Some(id))
             }
@@ -79,6 +113,7 @@ impl Engine<'_> {
             Err(CallError::Http(error)) => {
                 let jobs = std::mem::take(&mut self.origins[origin].jobs);
                 for job in jobs {
+                    self.ordered.remove(&job);
                     self.give_up(job, None, &unconnected(error)).await?;
                 }
                 Ok(None)
@@ -86,16 +121,17 @@ impl Engine<'_> {
         }
     }
 
-    /// Hands over at most `count` requests in one call.
-    async fn send(&mut self, origin: usize, id: u64, count: usize) -> Result<(), Stop> {
+    /// Hands over at most `count` requests in one call. False if the connection has to do some of what it has first.
+    async fn send(&mut self, origin: usize, id: u64, count: usize) -> Result<bool, Stop> {
         let content = self.plan.template.whole_octets().max(1);
         let count = count.min(BATCH_OCTETS_MAX / content).max(1);
         let jobs: Vec<usize> = self.origins[origin].jobs.iter().copied().take(count).collect();
         let requests: Vec<Request> = jobs.iter().map(|&job| self.request(job)).collect();
         let first_token = self.tokens.len() as u64;
         let Some(link) = self.links.get_mut(&id) else {
-            return Ok(());
+            return Ok(false);
         };
+        let mut goes_on = true;
         let answers = link.conn.send_all(&mut self.client, &requests, first_token).await?;
         link.accepting &= !self.settings.links.is_single();
         self.tokens.extend_from_slice(&jobs);
@@ -106,18 +142,20 @@ impl Engine<'_> {
                 }
                 Err(failure) => match self.refusal(id, &failure).await? {
                     Refusal::Full => {
-                        self.hungry.remove(&origin);
+                        goes_on = false;
                         break;
                     }
                     Refusal::Ended => break,
                     Refusal::Failed => {
                         self.origins[origin].jobs.remove(&job);
+                        self.ordered.remove(&job);
                         self.fail(job, None, None, failure).await?;
                     }
                 },
             }
         }
-        self.retire(id).await
+        self.retire(id).await?;
+        Ok(goes_on)
     }
 
     fn request(&self, job: usize) -> Request {
@@ -144,6 +182,7 @@ impl Engine<'_> {
     async fn begin(&mut self, job: usize, link: u64, token: u64, exchange: Exchange) -> Result<(), Stop> {
         let Job { origin, destination, .. } = &self.plan.jobs[job];
         self.origins[*origin].jobs.remove(&job);
+        self.ordered.remove(&job);
         if let Some(link) = self.links.get_mut(&link) {
             link.active.insert(job);
         }

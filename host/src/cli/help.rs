@@ -1,0 +1,61 @@
+//! The longer texts of `--help`.
+
+pub(crate) const EXIT_STATUS: &str = "\
+Exit status:
+  0    every exchange completed
+  1    an exchange failed; with --fail also: a status was 400 or more
+  2    wrong arguments; nothing was sent
+  130  interrupted (Ctrl-C); 143: terminated
+  141  standard output was closed by its reader, as `head` does";
+
+pub(crate) const FETCH_AFTER: &str = "\
+Examples:
+  sandpiper fetch http://localhost:8000/
+  sandpiper fetch -i http://localhost:8000/a http://localhost:8000/b
+  sandpiper fetch -o 'page-{}.html' $(cat urls)
+  sandpiper fetch --json $(cat urls) | jq -r 'select(.ok) | .status'
+  sandpiper fetch -d '{\"a\": 1}' -H 'Content-Type: application/json' http://h/
+  tar c . | sandpiper fetch -T - http://localhost:8000/backup.tar
+
+Connections:
+  URLs of one origin (host and port) share one connection, and several origins
+  run at once. Requests go one at a time until a first whole HTTP/1.1 response
+  has shown that the server keeps the connection; then up to --depth are on the
+  wire together. Only idempotent requests are pipelined. When a server ends a
+  connection, requests that had not left move to a new one. Redirects are not
+  followed, and contents are written as they came: nothing is decompressed.
+
+Delivery: every failure says whether the server can have acted on the request.
+  not-sent          no octet of it left                     safe to repeat
+  unprocessed       the server declared that it did not     safe to repeat
+  unanswered        it left, nothing of a response came     if idempotent
+  response-started  part of a response came: it acted       not repeated
+
+Output:
+  Without -o contents go to standard output in the order of the URLs. A response
+  whose turn has not come is not read, so that memory stays small. -o writes to
+  a temporary file beside FILE and renames it when the response is whole: when a
+  request fails, a FILE that was there before stays as it was. On a terminal, a
+  long download shows a progress bar.
+
+Sandbox:
+  HTTP runs inside a WebAssembly component that can reach nothing but the
+  network, and there only the hosts and ports of the URLs (see --allow). See
+  also: sandpiper inspect, sandpiper demo.";
+
+pub(crate) const JSON_HELP: &str = "\
+Writes one JSON object per line and exchange, in the order of completion, instead of contents
+
+A completed exchange:
+  {\"index\":0,\"url\":…,\"ok\":true,\"status\":200,\"reason\":\"OK\",
+   \"version\":\"HTTP/1.1\",\"fields\":[[\"Server\",\"nginx\"],…],
+   \"content_base64\":\"…\",\"trailers\":[…],
+   \"interim\":[{\"status\":103,\"reason\":…,\"fields\":[…]}],
+   \"connection\":1,\"timing_ns\":{…}}
+A failed one:
+  {\"index\":0,\"url\":…,\"ok\":false,\"error\":\"peer-misbehaved\",
+   \"detail\":\"not-http\",\"delivery\":\"unanswered\",\"connection\":1}
+
+`index` counts the URLs from 0. Octets outside ASCII in `reason` and `fields` stand as Latin-1. `connection` is 0 when there was \
+none. `timing_ns` counts from the moment the request was queued: request_started, request_sent, response_started, response_head, \
+response_ended. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.";
