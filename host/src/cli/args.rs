@@ -142,7 +142,8 @@ pub(crate) struct Fetch {
     ///
     /// requests: URLs. ok: whole responses. repeated: requests that --retry sent again. opened: connections. reused: requests
     /// that a connection carried after another one. octets: of content that was received. time: from the first request to
-    /// the end of the last. failed: how many of each class of error, `status` with --fail.
+    /// the end of the last. failed: how many of each class of error; `status` counts those of --fail, `local` files of this
+    /// machine.
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) summary: bool,
 
@@ -198,6 +199,7 @@ pub(crate) struct Fetch {
 
     /// Repeats a failed request up to N times (0 to 1000), as far as its delivery allows.
     ///
+    /// A connection that could not be made is tried again after 0.25 seconds, then after twice as long, up to 8 seconds.
     /// not-sent and unprocessed: any method. unanswered: idempotent methods. response-started, and standard
     /// input of which a connection has taken something: never. A deadline of --max-time is not repeated.
     ///

@@ -19,7 +19,7 @@ use super::bounds::Bounds;
 use super::incoming::{self, Form, Incoming, Received};
 use super::link::{Link, LinkOptions};
 use super::outgoing::{self, Outgoing, Sent};
-use super::output::{Destination, Sink};
+use super::output::Destination;
 use super::plan::Plan;
 use super::progress::{COUNT_INTERVAL, Counts};
 use super::report::Report;
@@ -104,6 +104,8 @@ struct Waiting {
     links: usize,
     /// A connection to it has ended.
     again: bool,
+    /// It took no further connection while it had one.
+    is_full: bool,
     /// Connections that ended without a response.
     failures: u32,
     not_before: Option<Instant>,
@@ -290,16 +292,13 @@ impl<'a> Engine<'a> {
         let Some(mut active) = self.active.remove(&job) else {
             return Ok(());
         };
-        let (had_head, had_sink) = (active.incoming.head().is_some(), active.incoming.sink().is_some());
+        let had_head = active.incoming.head().is_some();
         let (progress, tally) = (&self.report.progress, &mut self.tallies[self.plan.jobs[job].origin]);
         let count = |octets| {
             progress.advance(octets);
             tally.octets += octets;
         };
         let received = active.incoming.advance(&mut self.client, &active.exchange, ready, count).await;
-        if !had_sink {
-            self.report.unfinished.keep_in_mind(job, active.incoming.sink().and_then(Sink::temporary));
-        }
         match received {
             Ok(Received::Pending) => {
                 if !had_head {

@@ -12,14 +12,17 @@ pub(crate) const FETCH_AFTER: &str = "\
 Examples:
   sandpiper fetch http://localhost:8000/
   sandpiper fetch -i http://localhost:8000/a http://localhost:8000/b
-  sandpiper fetch -o 'page-{}.html' $(cat urls)
-  sandpiper fetch --json $(cat urls) | jq -r 'select(.ok) | .status'
+  sandpiper fetch -o 'page-{}.html' -K urls
+  sandpiper fetch --json -K urls | jq -r 'select(.ok) | .status'
+  find-urls | sandpiper fetch -K - -Z --parallel-max 20 --retry 2 --summary -o '{}'
   sandpiper fetch -d '{\"a\": 1}' -H 'Content-Type: application/json' http://h/
   tar c . | sandpiper fetch -T - http://localhost:8000/backup.tar
 
 Connections:
-  URLs of one origin (host and port) share one connection, and several origins
-  run at once. Requests go one at a time until a first whole HTTP/1.1 response
+  URLs of one origin (host and port) share one connection, or up to
+  --max-host-conns; up to --max-conns origins run at once. A connection that has
+  nothing to do makes room for another origin. When none to an origin can be
+  made, all requests that wait for it fail with it. Requests go one at a time until a first whole HTTP/1.1 response
   has shown that the server keeps the connection; then up to --depth are on the
   wire together. Only idempotent requests are pipelined. When a server ends a
   connection, requests that had not left move to a new one. Redirects are not
@@ -36,7 +39,11 @@ Output:
   whose turn has not come is not read, so that memory stays small. -o writes to
   a temporary file beside FILE and renames it when the response is whole: when a
   request fails, a FILE that was there before stays as it was. On a terminal, a
-  long download shows a progress bar.
+  long download shows a progress bar, and several exchanges their counts: done,
+  active and queued requests, open and idle connections, requests on a
+  connection that had carried one before, and repeated ones.
+  Every URL ends in one result: its content, its FILE, its JSON object, or a
+  message on standard error.
 
 Sandbox:
   HTTP runs inside a WebAssembly component that can reach nothing but the
@@ -58,4 +65,9 @@ A failed one:
 
 `index` counts the URLs from 0. Octets outside ASCII in `reason` and `fields` stand as Latin-1. `connection` is 0 when there was \
 none. `timing_ns` counts from the moment the request was queued: request_started, request_sent, response_started, response_head, \
-response_ended. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.";
+response_ended. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.
+
+With --summary a last object follows:
+  {\"summary\":{\"total\":{\"requests\":3,\"ok\":2,\"repeated\":0,\"opened\":1,
+   \"reused\":2,\"octets\":12,\"seconds\":0.02,\"failed\":{\"timed-out\":1}},
+   \"origins\":[{\"origin\":\"http://h:80\",…}]}}";

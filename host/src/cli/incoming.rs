@@ -5,6 +5,7 @@ use std::io;
 use sandpiper_host::types::{Chunk, Failure, FieldLine, Readiness, ResponseHead};
 use sandpiper_host::{CallError, Client, Exchange, HostError};
 
+use super::interrupt::Unfinished;
 use super::json::Collected;
 use super::output::{Destination, Sink};
 
@@ -39,6 +40,8 @@ pub(crate) enum Tunnel {
 pub(crate) struct Incoming {
     form: Form,
     to: To,
+    index: usize,
+    unfinished: Unfinished,
     /// The final head; with `--json` the rest too.
     pub(crate) collected: Collected,
 }
@@ -92,20 +95,13 @@ macro_rules! unless_failed {
 }
 
 impl Incoming {
-    pub(crate) fn new(form: Form, destination: Destination) -> Self {
-        Self { form, to: To::Unopened(destination), collected: Collected::default() }
+    pub(crate) fn new(form: Form, destination: Destination, index: usize, unfinished: Unfinished) -> Self {
+        Self { form, to: To::Unopened(destination), index, unfinished, collected: Collected::default() }
     }
 
     /// The final head, once it is there.
     pub(crate) fn head(&self) -> Option<&ResponseHead> {
         self.collected.head.as_ref()
-    }
-
-    pub(crate) fn sink(&self) -> Option<&Sink> {
-        match &self.to {
-            To::Open(sink) => Some(sink),
-            _ => None,
-        }
     }
 
     pub(crate) fn is_tunnel(&self) -> bool {
@@ -192,7 +188,9 @@ impl Incoming {
 
     fn open(&mut self) -> io::Result<Option<&mut Sink>> {
         if let To::Unopened(destination) = &self.to {
-            self.to = To::Open(Sink::open(destination)?);
+            let sink = Sink::open(destination)?;
+            self.unfinished.keep_in_mind(self.index, sink.temporary());
+            self.to = To::Open(sink);
         }
         Ok(match &mut self.to {
             To::Open(sink) => Some(sink),
@@ -255,7 +253,7 @@ mod tests {
     }
 
     fn incoming(form: Form, file: &std::path::Path) -> Incoming {
-        Incoming::new(form, Destination::File(file.to_owned()))
+        Incoming::new(form, Destination::File(file.to_owned()), 0, Unfinished::new(std::sync::Arc::from([])))
     }
 
     const PLAIN: Form = Form { json: false, heads: false, fail: false, tunnel: Tunnel::Never };

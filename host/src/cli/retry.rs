@@ -8,6 +8,8 @@ pub(crate) struct Attempt {
     pub(crate) idempotent: bool,
     /// Its content can be sent again from the start.
     pub(crate) replayable: bool,
+    /// Its origin has another connection, which works.
+    pub(crate) elsewhere: bool,
     /// The connection had put a request on the wire: another one will not fail in the same place for ever.
     pub(crate) progress: bool,
     /// Repeats so far.
@@ -34,7 +36,7 @@ pub(crate) fn decide(failure: &Failure, attempt: Attempt) -> Verdict {
     }
     let establishing = is_establishing(&failure.error);
     let (moves, may_repeat) = match failure.delivery {
-        Delivery::NotSent => (attempt.progress && !establishing, true),
+        Delivery::NotSent => (if establishing { attempt.elsewhere } else { attempt.progress }, true),
         Delivery::Unprocessed => (false, true),
         Delivery::Unanswered => (false, attempt.idempotent),
         Delivery::ResponseStarted => (false, false),
@@ -75,7 +77,7 @@ mod tests {
     const ONCE: Verdict = Verdict::Repeat { later: false };
 
     fn attempt() -> Attempt {
-        Attempt { idempotent: true, replayable: true, progress: true, repeats: 0, repeats_max: 1 }
+        Attempt { idempotent: true, replayable: true, elsewhere: false, progress: true, repeats: 0, repeats_max: 1 }
     }
 
     fn verdict(error: Error, delivery: Delivery, attempt: Attempt) -> Verdict {
@@ -135,6 +137,7 @@ mod tests {
         let refused = Error::Connect(ConnectProblem::Refused);
         assert_eq!(verdict(refused, Delivery::NotSent, attempt()), Verdict::Repeat { later: true });
         let never = Attempt { repeats_max: 0, ..attempt() };
-        assert_eq!(verdict(Error::Connect(ConnectProblem::Refused), Delivery::NotSent, never), Verdict::GiveUp);
+        assert_eq!(verdict(refused, Delivery::NotSent, never), Verdict::GiveUp);
+        assert_eq!(verdict(refused, Delivery::NotSent, Attempt { elsewhere: true, ..never }), Verdict::Move);
     }
 }

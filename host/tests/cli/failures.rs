@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use super::program::{Run, drain, names_in, run, scratch, start, wait};
-use super::server::{Server, dead_port};
+use super::server::{Server, dead_port, never_accepts};
 
 #[track_caller]
 fn fails(arguments: &[&str], words: &[&str]) -> Run {
@@ -159,16 +159,9 @@ fn a_server_that_never_answers() {
 
 #[test]
 fn a_server_that_never_accepts() {
-    // Nobody accepts, and the queue of one is full: further connections stay half-open.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut waiting = Vec::new();
-    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
-        waiting.push(stream);
-        if waiting.len() > 5000 {
-            return;
-        }
-    }
+    let Some((address, ..)) = &never_accepts() else {
+        return;
+    };
     let url = format!("http://{address}/");
     fails(&["--connect-timeout", "0.3", &url], &["timed-out(connect)", "not-sent"]);
 }

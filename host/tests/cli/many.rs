@@ -1,6 +1,7 @@
 //! Many requests on few connections: the limits, what is shared, and what must not hold up the rest.
 
 use std::collections::BTreeMap;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::program::{Run, names_in, run, run_with_input, scratch};
-use super::server::{Server, dead_port};
+use super::server::{Connection, Server, dead_port, never_accepts};
 
 /// Connections at once: how many of one server and of all there may be, and how many there were at most.
 #[derive(Default)]
@@ -155,6 +156,54 @@ fn a_dead_host_fails_at_once_and_holds_up_nobody() {
     let summary = &run.json().pop().unwrap()["summary"];
     // One connection tells it for all that wait.
     assert_eq!((&summary["origins"][0]["opened"], &summary["origins"][0]["failed"]["connect"]), (&1.into(), &300.into()));
+}
+
+#[test]
+fn a_host_that_never_accepts_costs_one_timeout() {
+    let Some((address, ..)) = &never_accepts() else {
+        eprintln!("SKIPPED: this machine's queues of connections are never full");
+        return;
+    };
+    let live = Server::echo();
+    let urls: String =
+        (0..600).map(|number| if number % 2 == 0 { format!("http://{address}/\n") } else { live.url("/\n") }).collect();
+    let arguments = ["fetch", "-K", "-", "--json", "--connect-timeout", "0.5"];
+    let started = Instant::now();
+    let run = run_with_input(&arguments, urls.as_bytes()).ended_with(1);
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(by_index(&run, 600).iter().all(|line| (line["ok"] == true) == (line["index"].as_u64().unwrap() % 2 == 1)));
+    assert!(run.json()[..300].iter().all(|line| line["ok"] == true));
+}
+
+#[test]
+fn a_server_that_takes_no_further_connection_is_asked_on_the_one_that_it_has() {
+    // Of three connections two end with their first response, and then nobody listens any more.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let connections: Vec<TcpStream> = (0..3).map(|_| listener.accept().unwrap().0).collect();
+        drop(listener);
+        for (number, stream) in connections.into_iter().enumerate() {
+            std::thread::spawn(move || {
+                let mut connection = Connection::on(stream);
+                while connection.request().is_some() {
+                    if number > 0 {
+                        std::thread::sleep(Duration::from_millis(200));
+                        return connection.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nyes ");
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                    connection.answer(b"yes ");
+                }
+            });
+        }
+    });
+    let urls = vec![url.as_str(); 40];
+    let arguments = [&["fetch", "--summary", "--max-host-conns", "3", "--depth", "1"], &urls[..]].concat();
+    let run = run(&arguments).ended_with(0);
+    assert_eq!(run.text(), "yes ".repeat(40));
+    // It was tried once more, or twice at the same time.
+    let opened = run.stderr.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().to_owned();
+    assert!(opened == "4" || opened == "5", "{}", run.stderr);
 }
 
 #[test]

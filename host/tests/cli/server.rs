@@ -33,7 +33,7 @@ impl Server {
             for stream in listener.incoming() {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
                 let serve = Arc::clone(&serve);
-                let connection = Connection { reader: BufReader::new(stream.unwrap()) };
+                let connection = Connection::on(stream.unwrap());
                 std::thread::spawn(move || serve(number, connection));
             }
         });
@@ -83,6 +83,10 @@ impl Request {
 }
 
 impl Connection {
+    pub(crate) fn on(stream: TcpStream) -> Self {
+        Self { reader: BufReader::new(stream) }
+    }
+
     pub(crate) fn request(&mut self) -> Option<Request> {
         let head = self.head()?;
         let mut request = Request { head, content: Vec::new() };
@@ -153,6 +157,21 @@ impl Connection {
     pub(crate) fn linger(&mut self) {
         _ = std::io::copy(&mut self.reader, &mut std::io::sink());
     }
+}
+
+/// An address that never accepts: further connections stay half-open while what is given lives. `None`: this machine has no such thing.
+pub(crate) fn never_accepts() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>)> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    // Nobody accepts, and at last the queue is full.
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        waiting.push(stream);
+        if waiting.len() > 5000 {
+            return None;
+        }
+    }
+    Some((address, listener, waiting))
 }
 
 /// A port that nothing listens on.

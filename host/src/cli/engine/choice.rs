@@ -34,7 +34,7 @@ impl Engine<'_> {
 
         let further = count(window, busy + 1);
         let yields = own_busy > 0 && !self.is_ordered(next) && self.has_unserved(connections.saturating_sub(busy));
-        let more = own().count() < per_origin;
+        let more = own().count() < if self.origins[origin].is_full { 1 } else { per_origin };
         match usable().find(|link| link.is_idle()) {
             Some(_) if further == 0 || yields => return Place::Blocked,
             Some(idle) => return Place::Link(idle.id, further),

@@ -1,5 +1,6 @@
 //! How exchanges end: completed, failed, repeated, given up.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -90,19 +91,17 @@ impl Engine<'_> {
         active: Option<Active>,
         failure: Failure,
     ) -> Result<(), Stop> {
+        let mut others = BTreeSet::new();
         if let Some(id) = link {
             match failure.delivery {
-                Delivery::NotSent if is_establishing(&failure.error) => self.fail_waiting(id, &failure).await?,
+                Delivery::NotSent if is_establishing(&failure.error) => others = self.unestablished(id),
                 Delivery::NotSent => {}
                 Delivery::Unprocessed | Delivery::Unanswered | Delivery::ResponseStarted => self.count_carried(id, job),
             }
         }
-        let attempt = self.attempt(job, link, active.as_ref(), &failure).await?;
-        let verdict = decide(&failure, attempt);
-        if verdict == Verdict::GiveUp {
-            self.give_up(job, active, &failure).await?;
-        } else {
-            self.queue_again(job, active, verdict);
+        self.settle(job, link, active, &failure).await?;
+        for other in others {
+            self.settle(other, None, None, &failure).await?;
         }
         match link {
             Some(id) => self.leave(job, id).await,
@@ -110,30 +109,40 @@ impl Engine<'_> {
         }
     }
 
-    /// A connection could not be established: what waits for one to its origin fails likewise, unless there is another that works.
-    async fn fail_waiting(&mut self, id: u64, failure: &Failure) -> Result<(), Stop> {
+    async fn settle(&mut self, job: usize, link: Option<u64>, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
+        let attempt = self.attempt(job, link, active.as_ref(), failure).await?;
+        match decide(failure, attempt) {
+            Verdict::GiveUp => self.give_up(job, active, failure).await,
+            verdict => {
+                self.queue_again(job, active, verdict);
+                Ok(())
+            }
+        }
+    }
+
+    /// A connection could not be established. Gives what waits for one to its origin, to fail likewise, unless there is another that works.
+    fn unestablished(&mut self, id: u64) -> BTreeSet<usize> {
         let Some(link) = self.links.get_mut(&id) else {
-            return Ok(());
+            return BTreeSet::new();
         };
         let (origin, told) = (link.origin, std::mem::replace(&mut link.failed, true));
         link.accepting = false;
-        let works = self.links.values().any(|link| link.origin == origin && link.carried > 0);
+        let works = self.works(origin);
         let waiting = &mut self.origins[origin];
+        waiting.is_full = works;
         // It is tried again later already: another connection of this try failed before.
         if told || works || waiting.not_before.is_some_and(|time| time > Instant::now()) {
-            return Ok(());
+            return BTreeSet::new();
         }
-        for job in std::mem::take(&mut waiting.jobs) {
-            let attempt = self.attempt(job, None, None, failure).await?;
-            match decide(failure, attempt) {
-                Verdict::GiveUp => {
-                    self.ordered.remove(&job);
-                    self.give_up(job, None, failure).await?;
-                }
-                verdict => self.queue_again(job, None, verdict),
-            }
+        for job in &waiting.jobs {
+            self.ordered.remove(job);
         }
-        Ok(())
+        std::mem::take(&mut waiting.jobs)
+    }
+
+    /// Has the origin a connection that carried something, and takes more?
+    fn works(&self, origin: usize) -> bool {
+        self.links.values().any(|link| link.origin == origin && link.accepting && link.answered)
     }
 
     async fn attempt(
@@ -154,6 +163,7 @@ impl Engine<'_> {
         Ok(Attempt {
             idempotent: template.is_idempotent(),
             replayable: !spent,
+            elsewhere: self.works(self.plan.jobs[job].origin),
             progress,
             repeats: self.states[job].repeats,
             repeats_max: self.settings.repeats_max,

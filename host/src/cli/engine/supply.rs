@@ -186,7 +186,7 @@ impl Engine<'_> {
         if let Some(link) = self.links.get_mut(&link) {
             link.active.insert(job);
         }
-        let incoming = Incoming::new(self.settings.form, destination.clone());
+        let incoming = Incoming::new(self.settings.form, destination.clone(), job, self.report.unfinished.clone());
         let mut active = Active { exchange, token, link, incoming, outgoing: None };
         let outgoing = match self.states[job].carried.take() {
             Some(carried) => Ok(Some(carried)),
