@@ -20,13 +20,16 @@ Examples:
 
 Connections:
   URLs of one origin (host and port) share one connection, or up to
-  --max-host-conns; up to --max-conns origins run at once. A connection that has
-  nothing to do makes room for another origin. When none to an origin can be
-  made, all requests that wait for it fail with it. Requests go one at a time until a first whole HTTP/1.1 response
-  has shown that the server keeps the connection; then up to --depth are on the
-  wire together. Only idempotent requests are pipelined. When a server ends a
-  connection, requests that had not left move to a new one. Redirects are not
-  followed, and contents are written as they came: nothing is decompressed.
+  --max-host-conns; there are at most --max-conns in all. A connection that has
+  nothing to do makes room for one to another origin, and an origin with several
+  leaves room for those that have none. When no connection to an origin can be
+  made, all requests that wait for one fail with it.
+
+  Requests go one at a time until a first whole HTTP/1.1 response has shown that
+  the server keeps the connection; then up to --depth are on the wire together.
+  Only idempotent requests are pipelined. When a server ends a connection,
+  requests that had not left move to another one. Redirects are not followed,
+  and contents are written as they came: nothing is decompressed.
 
 Delivery: every failure says whether the server can have acted on the request.
   not-sent          no octet of it left                     safe to repeat
