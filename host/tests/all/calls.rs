@@ -181,6 +181,20 @@ async fn handles_may_be_dropped_in_any_order() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_released_has_closed_its_socket() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut client = Sandbox::builder().allow(&address).unwrap().build().unwrap().instantiate().await.unwrap();
+    let conn = client.connect(format!("http://{address}").as_str(), None).await.unwrap();
+    conn.wait_connected(&mut client).await.unwrap();
+    let (server, _) = listener.accept().unwrap();
+    server.set_nonblocking(true).unwrap();
+    assert_eq!(server.peek(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    conn.release(&mut client).await.unwrap();
+    assert_eq!(server.peek(&mut [0]).unwrap(), 0);
+}
+
+#[tokio::test]
 async fn a_handle_of_another_client_is_refused() {
     let server = Server::answering(HELLO).await;
     let sandbox = sandbox_of(&server);
