@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 /// An address and a port; an IPv6 address stands in brackets.
-pub(crate) fn text(address: SocketAddr) -> String {
+pub fn text(address: SocketAddr) -> String {
     let mut out = Vec::new();
     match address.ip() {
         IpAddr::V4(v4) => {

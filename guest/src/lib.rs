@@ -22,7 +22,7 @@
 //! | [`log`] | the connection's log |
 //! | [`driver`], [`link`] | a connection with its transport, which is behind a trait |
 //! | [`poll`] | many connections and one wait; the pool, its origins and its waiting lines |
-//! | [`endpoint`] | where a connection leads |
+//! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
 //! | [`slab`] | values by id |
 //! | [`abnf`], [`field`] | octet classes and numbers; field lines |
 //! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
@@ -38,7 +38,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod abnf;
-mod address;
+pub mod address;
 pub mod buffer;
 pub mod conn;
 pub mod driver;

@@ -26,6 +26,9 @@
 //! | [`oracles`] | what must hold for any octets at all |
 
 pub mod answer;
+pub mod differential;
+#[cfg(feature = "sandboxed")]
+pub mod errands;
 #[cfg(feature = "sandboxed")]
 pub mod loopback;
 pub mod memory;
@@ -34,6 +37,7 @@ pub mod native;
 pub mod oracles;
 pub mod peer;
 pub mod pool;
+pub mod program;
 pub mod random;
 #[cfg(feature = "sandboxed")]
 pub mod sandboxed;

@@ -42,7 +42,14 @@ mod pool_model;
 mod pool_names;
 mod rows;
 #[cfg(feature = "sandboxed")]
+mod servers;
+mod simulation;
+#[cfg(feature = "sandboxed")]
 mod soak;
+#[cfg(feature = "sandboxed")]
+mod tiny_memory;
+#[cfg(feature = "sandboxed")]
+mod torture;
 mod tunnel;
 mod unsolicited;
 mod upload;

@@ -14,138 +14,28 @@ use std::time::{Duration, Instant};
 const BIG_OCTETS: u64 = 1 << 20;
 
 /// Starts one; `None`, and a line that says so, where there is none.
-fn start() -> Option<Running> {
+pub(crate) fn start() -> Option<Running> {
     Running::for_test(KINDS.iter().find(|kind| kind.name == "nginx").expect("nginx"), BIG_OCTETS)
 }
 
-/// A running nginx and what it serves; it ends with this value.
-pub(crate) struct Nginx {
-    process: Child,
-    pub(crate) port: u16,
-    directory: TempDir,
+async fn connect(port: u16, client: &mut Client) -> ClientConn {
+    let endpoint = Endpoint { host: "example.test".to_owned(), port, addresses: vec!["127.0.0.1".to_owned()], tls: None };
+    client.connect(endpoint, None).await.expect("a connection")
 }
 
-/// The length of the file of this number: none, small ones, and one beyond every buffer.
-fn length(number: usize) -> usize {
-    match number {
-        99 => 1 << 20,
-        _ => number * number * 7,
-    }
-}
-
-/// Its content.
-pub(crate) fn content(number: usize) -> Vec<u8> {
-    (0..=250).cycle().skip(number).take(length(number)).collect()
-}
-
-impl Nginx {
-    /// Starts one; `None`, and a line that says so, where there is none.
-    fn start() -> Option<Nginx> {
-        Nginx::start_with("master_process off;")
-    }
-
-    /// The same, with these directives for its processes.
-    pub(crate) fn start_with(processes: &str) -> Option<Nginx> {
-        let Some(program) = program() else {
-            sandpiper_tests::skipped("no nginx; `just test-servers` provides one");
-            return None;
-        };
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = directory.path();
-        for part in ["files", "limited", "included", "temporary"] {
-            fs::create_dir(root.join(part)).expect("a directory");
+/// The lines of the access log: connection, number on it, method, target and status. nginx writes a line after the response has left.
+fn log(nginx: &Running, lines: usize) -> Vec<Vec<String>> {
+    let began = Instant::now();
+    loop {
+        let text = fs::read_to_string(nginx.root().join("access.log")).unwrap_or_default();
+        let ours = text.lines().filter(|line| !line.contains(PROBE));
+        let read: Vec<Vec<String>> = ours.map(|line| line.split(' ').map(str::to_owned).collect()).collect();
+        if read.len() >= lines {
+            return read;
         }
-        for number in 0..100 {
-            fs::write(root.join(format!("files/{number}")), content(number)).expect("a file");
-        }
-        fs::write(root.join("limited/small"), "small").expect("a file");
-        fs::write(root.join("included/page"), "before <!--#include virtual=\"/files/3\" --> behind").expect("a file");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a loopback network").local_addr().expect("an address").port();
-        fs::write(root.join("nginx.conf"), configuration(root, port, processes)).expect("a file");
-        let process = Command::new(program)
-            .arg("-p")
-            .arg(root)
-            .args(["-c", "nginx.conf", "-e", "error.log"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx starts");
-        let nginx = Nginx { process, port, directory };
-        nginx.await_start();
-        Some(nginx)
+        assert!(began.elapsed() < Duration::from_secs(10), "{} lines of {lines}", read.len());
+        std::thread::sleep(Duration::from_millis(5));
     }
-
-    fn await_start(&self) {
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let log = fs::read_to_string(self.directory.path().join("error.log")).unwrap_or_default();
-            assert!(began.elapsed() < Duration::from_secs(10), "nginx does not listen: {log}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// Has it read its configuration again: connections without requests are closed.
-    pub(crate) fn reload(&self) {
-        assert!(self.signal("-HUP"), "nginx is told");
-    }
-
-    fn signal(&self, signal: &str) -> bool {
-        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status();
-        sent.is_ok_and(|status| status.success())
-    }
-
-    async fn connect(&self, client: &mut Client) -> ClientConn {
-        let endpoint =
-            Endpoint { host: "example.test".to_owned(), port: self.port, addresses: vec!["127.0.0.1".to_owned()], tls: None };
-        client.connect(endpoint, None).await.expect("a connection")
-    }
-
-    /// The lines of the access log: connection, number on it, method, target and status. nginx writes a line after the response has left.
-    fn log(&self, lines: usize) -> Vec<Vec<String>> {
-        let began = Instant::now();
-        loop {
-            let text = fs::read_to_string(self.directory.path().join("access.log")).unwrap_or_default();
-            let read: Vec<Vec<String>> = text.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect();
-            if read.len() >= lines {
-                return read;
-            }
-            assert!(began.elapsed() < Duration::from_secs(10), "{} lines of {lines}", read.len());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // It ends its own processes.
-        if !self.signal("-TERM") {
-            let _ = self.process.kill();
-        }
-        let _ = self.process.wait();
-    }
-}
-
-fn configuration(root: &Path, port: u16, processes: &str) -> String {
-    let root = root.display();
-    format!(
-        "daemon off; {processes} pid {root}/nginx.pid;
-        events {{ worker_connections 64; }}
-        http {{
-            log_format steps '$connection $connection_requests $request_method $request_uri $status';
-            access_log {root}/access.log steps;
-            client_body_temp_path {root}/temporary; proxy_temp_path {root}/temporary; fastcgi_temp_path {root}/temporary;
-            uwsgi_temp_path {root}/temporary; scgi_temp_path {root}/temporary;
-            default_type text/plain; gzip off; keepalive_requests 1000; large_client_header_buffers 4 8k;
-            server {{
-                listen 127.0.0.1:{port};
-                root {root};
-                location /limited/ {{ keepalive_requests 5; }}
-                location /included/ {{ ssi on; ssi_types *; }}
-                location = /gone {{ return 410 'gone'; }}
-                location = /moved {{ return 301 /files/1; }}
-            }}
-        }}"
-    )
 }
 
 async fn collected(client: &mut Client, exchange: &Exchange) -> Response {
