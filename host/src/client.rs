@@ -11,6 +11,7 @@ use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, TcpSocket};
 use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
+use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use crate::bindings::ClientComponent;
 use crate::conn::ClientConn;
@@ -245,12 +246,26 @@ impl Client {
             let conn = conn.handle().of(self)?;
             let calls = self.exports.sandpiper_http_streams();
             let answer = self.core.call_keeping_lent(calls.func_subscribe(), (conn,)).await;
-            let subscription = flatten(answer.map(|(answer,)| answer))?;
-            let take = calls.subscription();
-            let (pollables,) = self.core.call_keeping_lent(take.func_take_pollables(), (subscription,)).await?;
-            self.core.lent.push(Lent { subscription, pollables });
+            self.core.borrow_pollables(flatten(answer.map(|(answer,)| answer))?).await?;
         }
-        self.core.wait_for_lent().await?;
+        let some_lend_nothing = self.core.lent.iter().any(|lent| lent.pollables.is_empty());
+        self.core.wait_for_lent(some_lend_nothing.then_some(TICK)).await?;
+        Ok(self.core.settle_lent().await?)
+    }
+
+    /// The same for all connections of a poll, those of its pool with them. Without any that could be waited for, this waits for ever: wait
+    /// no longer than [`Poll::next_deadline`].
+    ///
+    /// # Errors
+    /// `limit-exceeded(subscriptions)`.
+    pub async fn ready_poll(&mut self, poll: &Poll) -> Result<(), ConnError> {
+        self.core.yields = false;
+        self.core.settle_lent().await?;
+        let poll = poll.handle().of(self)?;
+        let calls = self.exports.sandpiper_http_streams();
+        let answer = self.core.call_keeping_lent(calls.func_subscribe_poll(), (poll,)).await;
+        self.core.borrow_pollables(flatten(answer.map(|(answer,)| answer))?).await?;
+        self.core.wait_for_lent(None).await?;
         Ok(self.core.settle_lent().await?)
     }
 
@@ -351,11 +366,19 @@ impl Core {
         Ok(())
     }
 
-    /// Waits until something of what was lent is ready.
-    async fn wait_for_lent(&mut self) -> Result<(), HostError> {
+    /// Has a subscription lend what there is to wait for.
+    async fn borrow_pollables(&mut self, subscription: ResourceAny) -> Result<(), HostError> {
+        let exports = Arc::clone(&self.exports);
+        let take = exports.sandpiper_http_streams().subscription();
+        let (pollables,) = self.call_keeping_lent(take.func_take_pollables(), (subscription,)).await?;
+        self.lent.push(Lent { subscription, pollables });
+        Ok(())
+    }
+
+    /// Waits until something of what was lent is ready, at most this long.
+    async fn wait_for_lent(&mut self, time_max: Option<Duration>) -> Result<(), HostError> {
         let handles = self.lent.iter().flat_map(|lent| &lent.pollables);
         let pollables: Vec<_> = handles.map(|pollable| Resource::new_borrow(pollable.rep())).collect();
-        let some_lend_nothing = self.lent.iter().any(|lent| lent.pollables.is_empty());
         let table = &mut self.store()?.data_mut().table;
         let ready = async {
             match pollables.is_empty() {
@@ -363,7 +386,7 @@ impl Core {
                 false => table.poll(pollables).await,
             }
         };
-        match within(some_lend_nothing.then_some(TICK), ready).await {
+        match within(time_max, ready).await {
             Ok(Err(error)) => Err(HostError::Engine(text(&error))),
             Ok(Ok(_)) | Err(_) => Ok(()),
         }
@@ -422,6 +445,13 @@ impl Core {
             Life::Alive(store) => Ok(store),
             Life::Dead(death) => Err(HostError::Dead(death.clone())),
         }
+    }
+
+    /// A resource for the component to wait on.
+    pub(crate) fn pollable<T: Pollable>(&mut self, source: T) -> Result<Resource<DynPollable>, HostError> {
+        let table = &mut self.store()?.data_mut().table;
+        let source = table.push(source).map_err(|error| HostError::Engine(error.to_string().into()))?;
+        subscribe(table, source).map_err(|error| HostError::Engine(text(&error)))
     }
 
     fn state(&self) -> Option<&State> {

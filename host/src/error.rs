@@ -58,6 +58,8 @@ pub enum HostError {
     WrongClient,
     /// The client's instance has ended, with every connection in it. Each later call repeats this.
     Dead(Death),
+    /// The [`Agent`](crate::Agent) was closed, and takes nothing any more. A request that is refused with this was not sent.
+    Closed,
 }
 
 /// How an instance ended.
@@ -155,6 +157,7 @@ impl fmt::Display for HostError {
                 "the handle is from another client: a connection, exchange or poll belongs to the client that made it",
             ),
             Self::Dead(death) => death.fmt(f),
+            Self::Closed => f.write_str("the agent was closed"),
         }
     }
 }

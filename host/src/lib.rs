@@ -13,6 +13,26 @@
 //! # }
 //! ```
 //!
+//! Many tasks share one client by an [`Agent`], which can be cloned:
+//!
+//! ```no_run
+//! # use std::{sync::Arc, time::Duration};
+//! # use sandpiper_host::{Request, Sandbox};
+//! # async fn example() -> anyhow::Result<()> {
+//! let agent = Sandbox::builder().allow("127.0.0.1:8080")?.build()?.agent(None).await?;
+//! let origin = agent.origin("http://127.0.0.1:8080", None).await?;
+//! let tasks = ["/a", "/b", "/c"].map(|target| {
+//!     let (agent, origin) = (agent.clone(), Arc::clone(&origin));
+//!     tokio::spawn(async move { agent.fetch(&origin, Request::get(target)).await })
+//! });
+//! for task in tasks {
+//!     println!("{}", task.await??.head.status);
+//! }
+//! agent.close(Duration::from_secs(1)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What is what
 //!
 //! | | |
@@ -20,6 +40,7 @@
 //! | [`Sandbox`] | the compiled component, the policy and the limits; cheap to clone, shared by threads |
 //! | [`Client`] | one instance with its own memory: connections in it share a fate, instances do not |
 //! | [`ClientConn`], [`Exchange`], [`Poll`], [`Origin`] | handles into one client; every call takes the client that they are from |
+//! | [`Agent`], [`AgentExchange`] | a client that a task of its own drives, for many tasks at once |
 //! | [`types`] | the values that go in and out, as `wit/types.wit` documents them |
 //!
 //! # What the component can reach
@@ -41,8 +62,10 @@
 //!
 //! **Dropping a call's future before it is done ends the instance**: what the component was doing cannot be undone. To
 //! wait for a bounded time, use the deadlines of the request or the timeout of [`Poll::wait`]. To wait beside something
-//! else, in a `select!`, use [`Client::ready`], which waits outside of the component and may be dropped.
+//! else, in a `select!`, use [`Client::ready`] or [`Client::ready_poll`], which wait outside of the component and may be dropped; or have
+//! another task end a wait, with [`Poll::wake_on`]. The futures of an [`Agent`] may all be dropped.
 
+mod agent;
 mod bindings;
 mod client;
 mod conn;
@@ -58,11 +81,13 @@ mod report;
 mod sandbox;
 mod state;
 mod text;
+mod wake;
 
 pub mod faults;
 pub mod limits;
 pub mod policy;
 
+pub use agent::{Agent, AgentExchange, AgentInfo};
 pub use client::{Client, Parts};
 pub use conn::ClientConn;
 pub use endpoint::Location;
@@ -75,6 +100,7 @@ pub use poll::{Origin, Poll};
 pub use record::{Difference, RECORDING_OCTETS_DEFAULT, RECORDING_OCTETS_MAX, Recorder, Replay};
 pub use report::Report;
 pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
+pub use wake::Wake;
 
 /// The values of `wit/types.wit`, and those of `wit/client.wit`. The WIT files document every field and case.
 pub mod types {

@@ -9,6 +9,7 @@ use crate::conn::ClientConn;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::exchange::Exchange;
 use crate::types::{Completion, Event, OriginInfo, PollInfo, Request};
+use crate::wake::Wake;
 
 /// Drives many connections with one wait, and keeps a pool.
 ///
@@ -43,6 +44,10 @@ impl Poll {
         Self { handle }
     }
 
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Has [`Poll::wait`] drive the connection too. `token` is the caller's own number for it.
     ///
     /// # Errors
@@ -75,6 +80,18 @@ impl Poll {
         let calls = client.exports.sandpiper_http_client();
         let (events,) = client.core.call(calls.poll().func_wait(), (poll, timeout.map(nanoseconds), events_max)).await?;
         Ok(events)
+    }
+
+    /// Has every wait of this poll end, with the event `woken`, as long as `wake` is set: how other tasks call the client back while a wait
+    /// is in progress. It takes the place of the one before; `None` takes that away.
+    ///
+    /// # Errors
+    /// Of the call; [`HostError::Engine`]: the client's table is full.
+    pub async fn wake_on(&self, client: &mut Client, wake: Option<&Wake>) -> Result<(), HostError> {
+        let poll = self.handle.of(client)?;
+        let pollable = wake.map(|wake| client.core.pollable(wake.clone())).transpose()?;
+        let calls = client.exports.sandpiper_http_streams();
+        client.core.call(calls.func_wake_on(), (poll, pollable)).await
     }
 
     /// Time from now until the next deadline; `None`: there is none.

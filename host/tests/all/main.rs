@@ -1,6 +1,9 @@
 //! The library against the component that it embeds, against components that misbehave, and against servers on the
 //! loopback interface.
 
+mod agent;
+mod agent_server;
+mod agent_stream;
 mod calls;
 mod containment;
 mod hostile;

@@ -1,0 +1,70 @@
+//! What handles ask of the task that drives the client.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::exchange::AgentExchange;
+use crate::client::Client;
+use crate::error::{ExchangeError, HostError};
+use crate::poll::{Origin, Poll};
+use crate::types::{Completion, ExchangeTiming, FieldLine, Request};
+
+/// A command, with its place among those that may wait; commands that only end something need none.
+pub(super) type Queued = (Command, Option<OwnedSemaphorePermit>);
+
+pub(super) type Answering<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
+
+/// Something to be done with the client between two waits.
+pub(super) type Work = Box<dyn for<'a> FnOnce(&'a mut Client, &'a Poll) -> Answering<'a, ()> + Send>;
+
+pub(super) enum Command {
+    /// Whole responses.
+    Fetch(Fetch),
+    /// The future of the fetch with this id was dropped.
+    GiveUp(u64),
+    /// A streamed exchange.
+    Open {
+        origin: Arc<Origin>,
+        request: Request,
+        opened: oneshot::Sender<Result<AgentExchange, ExchangeError>>,
+    },
+    /// The caller of a streamed exchange has taken content, or has some to write.
+    Look(u64),
+    /// `send.finish`.
+    Finish {
+        token: u64,
+        trailers: Vec<FieldLine>,
+        finished: Finished,
+    },
+    /// `send.timing`.
+    Timing {
+        token: u64,
+        timing: oneshot::Sender<ExchangeTiming>,
+    },
+    /// `send.cancel`.
+    Cancel(u64),
+    /// A streamed exchange was dropped.
+    Release(u64),
+    Run(Work),
+    Close {
+        within: Duration,
+        closed: oneshot::Sender<usize>,
+    },
+}
+
+pub(super) type Finished = oneshot::Sender<Result<(), ExchangeError>>;
+
+/// Requests to one origin.
+pub(super) struct Fetch {
+    /// Names the fetch before its requests have tokens.
+    pub(super) id: u64,
+    pub(super) origin: Arc<Origin>,
+    pub(super) requests: Vec<Request>,
+    pub(super) done: Done,
+}
+
+pub(super) type Done = oneshot::Sender<Result<Vec<Completion>, HostError>>;
