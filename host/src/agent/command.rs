@@ -29,7 +29,7 @@ pub(super) enum Command {
     /// A streamed exchange.
     Open {
         origin: Arc<Origin>,
-        request: Request,
+        request: Box<Request>,
         opened: oneshot::Sender<Result<AgentExchange, ExchangeError>>,
     },
     /// The caller of a streamed exchange has taken content, or has some to write.

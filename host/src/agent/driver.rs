@@ -188,7 +188,7 @@ impl Driver {
             }
             Command::Open { origin, request, opened } => {
                 // The answer is dropped, and with it the exchange given up, when nobody waits for it any more.
-                let _ = opened.send(self.open(&origin, request).await?);
+                let _ = opened.send(self.open(&origin, *request).await?);
             }
             Command::Look(token) => {
                 if let Some(stream) = streams.get_mut(&token) {

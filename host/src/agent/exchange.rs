@@ -76,7 +76,7 @@ impl AgentExchange {
     pub async fn finish(&self, trailers: Vec<FieldLine>) -> Result<(), ExchangeError> {
         let (finished, answer) = oneshot::channel();
         self.agent.tell(Command::Finish { token: self.token, trailers, finished });
-        answer.await.map_err(|_| self.agent.end())?
+        self.agent.answer(answer).await?
     }
 
     /// Takes the interim responses that have arrived since the last call, oldest first. Does not wait.
@@ -148,7 +148,7 @@ impl AgentExchange {
     pub async fn timing(&self) -> Result<ExchangeTiming, HostError> {
         let (timing, answer) = oneshot::channel();
         self.agent.tell(Command::Timing { token: self.token, timing });
-        answer.await.map_err(|_| self.agent.end())
+        self.agent.answer(answer).await
     }
 
     /// Gives the exchange up: unless it has ended, it fails with `closed(cancelled)`. The others on its connection live.

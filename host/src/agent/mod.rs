@@ -167,9 +167,9 @@ impl Agent {
         let (done, completions) = oneshot::channel();
         self.shared.send(Command::Fetch(Fetch { id, origin: Arc::clone(origin), requests, done })).await?;
         let mut under_way = UnderWay { agent: &self.shared, id: Some(id) };
-        let completions = completions.await;
+        let completions = self.shared.answer(completions).await;
         under_way.id = None;
-        completions.unwrap_or_else(|_| Err(self.shared.end()))
+        completions?
     }
 
     /// Sends a request whose content, or whose response, is streamed; also one that asks for a tunnel (`CONNECT`, an upgrade). Returns as soon
@@ -179,8 +179,9 @@ impl Agent {
     /// As [`Poll::submit`]: nothing was sent.
     pub async fn open(&self, origin: &Arc<Origin>, request: Request) -> Result<AgentExchange, ExchangeError> {
         let (opened, answer) = oneshot::channel();
-        self.shared.send(Command::Open { origin: Arc::clone(origin), request, opened }).await?;
-        answer.await.map_err(|_| self.shared.end())?
+        let origin = Arc::clone(origin);
+        self.shared.send(Command::Open { origin, request: Box::new(request), opened }).await?;
+        self.shared.answer(answer).await?
     }
 
     /// Counts.
@@ -241,7 +242,7 @@ impl Agent {
         let (closed, answer) = oneshot::channel();
         self.shared.closed.store(true, Ordering::SeqCst);
         self.shared.tell(Command::Close { within, closed });
-        answer.await.map_err(|_| self.shared.end())
+        self.shared.answer(answer).await
     }
 
     /// Has the driving task do something with the client between two waits.
@@ -258,7 +259,7 @@ impl Agent {
             })
         });
         self.shared.send(Command::Run(work)).await?;
-        answer.await.map_err(|_| self.shared.end())
+        self.shared.answer(answer).await
     }
 }
 
@@ -281,6 +282,18 @@ impl Shared {
     /// Sends a command that is about what exists already. When the driving task is gone, so is that.
     fn tell(&self, command: Command) {
         let _ = self.commands.send((command, None));
+    }
+
+    /// Waits for the answer to a command, or until there is none any more.
+    async fn answer<R>(&self, answer: oneshot::Receiver<R>) -> Result<R, HostError> {
+        if let Ok(answer) = answer.await {
+            return Ok(answer);
+        }
+        if !self.closed.load(Ordering::SeqCst) {
+            // The driving task is about to say why it ends.
+            self.commands.closed().await;
+        }
+        Err(self.end())
     }
 
     /// Why there is no answer.

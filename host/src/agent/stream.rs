@@ -1,5 +1,6 @@
 //! The driving task's side of a streamed exchange.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
@@ -17,13 +18,13 @@ pub(super) struct Stream {
     relay: Arc<Relay>,
     /// What is being written.
     leaving: Bytes,
-    /// How the content ends once it has been written.
-    finish: Option<(Vec<FieldLine>, Finished)>,
+    /// How the content ends once it has been written; more than one is the caller's mistake, which the component tells.
+    finishes: VecDeque<(Vec<FieldLine>, Finished)>,
 }
 
 impl Stream {
     pub(super) fn new(exchange: Exchange, relay: Arc<Relay>) -> Self {
-        Self { exchange, relay, leaving: Bytes::new(), finish: None }
+        Self { exchange, relay, leaving: Bytes::new(), finishes: VecDeque::new() }
     }
 
     /// Does what the component is ready for. False: nothing, because it is the caller's turn.
@@ -66,7 +67,7 @@ impl Stream {
         trailers: Vec<FieldLine>,
         finished: Finished,
     ) -> Result<(), HostError> {
-        self.finish = Some((trailers, finished));
+        self.finishes.push_back((trailers, finished));
         self.write(client).await?;
         Ok(())
     }
@@ -148,7 +149,7 @@ impl Stream {
                 }
             }
         }
-        if let Some((trailers, finished)) = self.finish.take() {
+        while let Some((trailers, finished)) = self.finishes.pop_front() {
             moved = true;
             let answer = over_http(self.exchange.finish(client, &trailers).await)?;
             let failed = answer.is_err();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sandpiper_host::{Agent, PollOptions, Sandbox, SandboxBuilder};
+use sandpiper_host::{Agent, Origin, PollOptions, Sandbox, SandboxBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -56,6 +56,14 @@ impl TargetServer {
             }
         });
         Self { address, seen, task }
+    }
+
+    /// The same, an agent that reaches it, and its origin there.
+    pub(crate) async fn with_agent(options: impl Into<Option<PollOptions>>) -> (Self, Agent, Arc<Origin>) {
+        let server = Self::start().await;
+        let agent = server.agent(options).await;
+        let origin = agent.origin(&server.url(), None).await.unwrap();
+        (server, agent, origin)
     }
 
     pub(crate) fn url(&self) -> String {

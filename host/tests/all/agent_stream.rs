@@ -36,9 +36,8 @@ async fn fetches(agent: &Agent, server: &TargetServer, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uploads_and_downloads_go_on_at_once() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(PollOptions { connections_per_origin_max: Some(20), ..PollOptions::default() }).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (_server, agent, origin) =
+        TargetServer::with_agent(PollOptions { connections_per_origin_max: Some(20), ..PollOptions::default() }).await;
     let tasks: Vec<_> = (0..8)
         .map(|task| {
             let (agent, origin) = (agent.clone(), Arc::clone(&origin));
@@ -69,9 +68,7 @@ async fn uploads_and_downloads_go_on_at_once() {
 /// Content that nobody reads stays bounded, and holds up nobody else.
 #[tokio::test]
 async fn an_unread_response_holds_up_nobody() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) = TargetServer::with_agent(None).await;
     let unread = agent.open(&origin, Request::get("/big/50000000")).await.unwrap();
     assert_eq!(timeout(SOON, unread.head()).await.unwrap().unwrap().status, 200);
     fetches(&agent, &server, 100).await;
@@ -83,9 +80,7 @@ async fn an_unread_response_holds_up_nobody() {
 
 #[tokio::test]
 async fn an_upload_that_pauses_holds_up_nobody() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) = TargetServer::with_agent(None).await;
     let upload = agent.open(&origin, Request::new("POST", "/count").with_content_length(6)).await.unwrap();
     upload.write_all(b"abc").await.unwrap();
     fetches(&agent, &server, 100).await;
@@ -108,9 +103,7 @@ async fn an_agent_that_waits_computes_nothing() {
         eprintln!("an_agent_that_waits_computes_nothing: SKIPPED: this system does not tell the processor time of a thread");
         return;
     }
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) = TargetServer::with_agent(None).await;
     for target in ["", "/big/50000000", "/count"] {
         let standing = match target {
             "" => None,
@@ -130,15 +123,15 @@ async fn an_agent_that_waits_computes_nothing() {
 
 #[tokio::test]
 async fn too_much_content_is_refused() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (_server, agent, origin) = TargetServer::with_agent(None).await;
     let upload = agent.open(&origin, Request::new("POST", "/count").with_content_length(3)).await.unwrap();
     upload.write_all(b"abcd").await.unwrap();
     match timeout(SOON, upload.finish(Vec::new())).await.unwrap() {
         Err(CallError::Http(failure)) => assert_eq!(failure.error.case(), "api-misuse(content-too-short)"),
         other => panic!("{other:?}"),
     }
+    // It ends once.
+    assert!(matches!(timeout(SOON, upload.finish(Vec::new())).await.unwrap(), Err(CallError::Http(_))));
     match timeout(SOON, upload.write(b"x")).await.unwrap() {
         Err(CallError::Http(failure)) => assert_eq!(failure.error.case(), "api-misuse(content-too-long)"),
         other => panic!("{other:?}"),
@@ -149,9 +142,7 @@ async fn too_much_content_is_refused() {
 /// A read that was given up loses nothing.
 #[tokio::test]
 async fn the_future_of_a_read_may_be_dropped() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) = TargetServer::with_agent(None).await;
     let exchange = agent.open(&origin, Request::get("/gate")).await.unwrap();
     for _ in 0..20 {
         assert!(timeout(Duration::from_millis(1), exchange.read(10)).await.is_err());
@@ -163,9 +154,8 @@ async fn the_future_of_a_read_may_be_dropped() {
 
 #[tokio::test]
 async fn a_dropped_exchange_is_cancelled_alone() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(PollOptions { connections_per_origin_max: Some(1), ..PollOptions::default() }).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) =
+        TargetServer::with_agent(PollOptions { connections_per_origin_max: Some(1), ..PollOptions::default() }).await;
     agent.fetch(&origin, Request::get("/learn")).await.unwrap();
     let first = agent.open(&origin, Request::get("/gate")).await.unwrap();
     let dropped = agent.open(&origin, Request::get("/dropped")).await.unwrap();
@@ -186,9 +176,7 @@ async fn a_dropped_exchange_is_cancelled_alone() {
 /// The opening itself is given up: nothing is sent, or it is cancelled.
 #[tokio::test]
 async fn the_future_of_an_opening_may_be_dropped() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) = TargetServer::with_agent(None).await;
     for _ in 0..100 {
         let mut opening = Box::pin(agent.open(&origin, Request::get("/stall")));
         // The command is sent, and its answer not awaited.
@@ -202,9 +190,7 @@ async fn the_future_of_an_opening_may_be_dropped() {
 
 #[tokio::test]
 async fn a_tunnel_carries_octets_in_both_directions_at_once() {
-    let server = TargetServer::start().await;
-    let agent = server.agent(None).await;
-    let origin = agent.origin(&server.url(), None).await.unwrap();
+    let (server, agent, origin) = TargetServer::with_agent(None).await;
     let upgrade = Request::get("/tunnel").with_field("Connection", "upgrade").with_field("Upgrade", "echo");
     for (request, status) in [(upgrade, 101), (Request::new("CONNECT", "a.example:443"), 200)] {
         let tunnel = Arc::new(agent.open(&origin, request).await.unwrap());
