@@ -18,8 +18,8 @@
 //! with [`Client::ready_poll`]. So it does when nothing has come for long: an agent at rest costs no time.
 //!
 //! Why not always outside? Then nothing would have to be woken, but all that is waited for would be made and given back in every turn.
-//! Measured, in processor time for each exchange with a small response on the loopback interface: outside, it takes as much of what it takes
-//! inside as
+//! Measured: the processor time of an exchange with a small response on the loopback interface, as a multiple of what it is when waiting
+//! inside.
 //!
 //! | connections | all of them busy | one of them busy |
 //! |---|---|---|
