@@ -1,5 +1,7 @@
 //! One instance of the component, and the way every call into it goes.
 
+mod ready;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +12,11 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, ResourceAny
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, TcpSocket};
-use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use crate::bindings::ClientComponent;
 use crate::conn::ClientConn;
 use crate::error::{ConnError, Death, DeathCause, HostError, flatten, text};
-use crate::limits::TICK;
 use crate::policy::{Denied, Reach};
 use crate::poll::{Origin, Poll};
 use crate::sandbox::Shared;
@@ -229,46 +229,6 @@ impl Client {
         Ok(Poll::new(Handle::new(resource, self)))
     }
 
-    /// Waits until one of the connections may be able to move octets, without calling into the component meanwhile:
-    /// unlike that of any other call, its future may be dropped at any time. Then it is the turn of [`Poll::wait`] with
-    /// a timeout of zero, or of what else drives the connection.
-    ///
-    /// Knows nothing of deadlines: wait no longer than [`Poll::next_deadline`]. While one of the connections has
-    /// nothing that can be waited for, such as before it is established, this returns after [`TICK`] at the latest.
-    /// With no connection at all it waits for ever.
-    ///
-    /// # Errors
-    /// What a connection was closed with, if one of them is; `limit-exceeded(subscriptions)`.
-    pub async fn ready(&mut self, conns: &[&ClientConn]) -> Result<(), ConnError> {
-        self.core.yields = false;
-        self.core.settle_lent().await?;
-        for conn in conns {
-            let conn = conn.handle().of(self)?;
-            let calls = self.exports.sandpiper_http_streams();
-            let answer = self.core.call_keeping_lent(calls.func_subscribe(), (conn,)).await;
-            self.core.borrow_pollables(flatten(answer.map(|(answer,)| answer))?).await?;
-        }
-        let some_lend_nothing = self.core.lent.iter().any(|lent| lent.pollables.is_empty());
-        self.core.wait_for_lent(some_lend_nothing.then_some(TICK)).await?;
-        Ok(self.core.settle_lent().await?)
-    }
-
-    /// The same for all connections of a poll, those of its pool with them. Without any that could be waited for, this waits for ever: wait
-    /// no longer than [`Poll::next_deadline`].
-    ///
-    /// # Errors
-    /// `limit-exceeded(subscriptions)`.
-    pub async fn ready_poll(&mut self, poll: &Poll) -> Result<(), ConnError> {
-        self.core.yields = false;
-        self.core.settle_lent().await?;
-        let poll = poll.handle().of(self)?;
-        let calls = self.exports.sandpiper_http_streams();
-        let answer = self.core.call_keeping_lent(calls.func_subscribe_poll(), (poll,)).await;
-        self.core.borrow_pollables(flatten(answer.map(|(answer,)| answer))?).await?;
-        self.core.wait_for_lent(None).await?;
-        Ok(self.core.settle_lent().await?)
-    }
-
     /// Drops inside the component what was dropped outside. Every other call does this first, too.
     ///
     /// # Errors
@@ -364,32 +324,6 @@ impl Core {
             self.release(resource).await?;
         }
         Ok(())
-    }
-
-    /// Has a subscription lend what there is to wait for.
-    async fn borrow_pollables(&mut self, subscription: ResourceAny) -> Result<(), HostError> {
-        let exports = Arc::clone(&self.exports);
-        let take = exports.sandpiper_http_streams().subscription();
-        let (pollables,) = self.call_keeping_lent(take.func_take_pollables(), (subscription,)).await?;
-        self.lent.push(Lent { subscription, pollables });
-        Ok(())
-    }
-
-    /// Waits until something of what was lent is ready, at most this long.
-    async fn wait_for_lent(&mut self, time_max: Option<Duration>) -> Result<(), HostError> {
-        let handles = self.lent.iter().flat_map(|lent| &lent.pollables);
-        let pollables: Vec<_> = handles.map(|pollable| Resource::new_borrow(pollable.rep())).collect();
-        let table = &mut self.store()?.data_mut().table;
-        let ready = async {
-            match pollables.is_empty() {
-                true => std::future::pending().await,
-                false => table.poll(pollables).await,
-            }
-        };
-        match within(time_max, ready).await {
-            Ok(Err(error)) => Err(HostError::Engine(text(&error))),
-            Ok(Ok(_)) | Err(_) => Ok(()),
-        }
     }
 
     /// Begins a call. It must end with [`Core::leave`], or the instance is found to be ended by the next one.
