@@ -162,7 +162,7 @@ fn wait(poll: &mut Poll<Sockets>, waiting: &mut Waiting, timeout: Option<u64>, e
 
 /// Waits until a connection can move octets, a deadline passes, `until`, or the waker is ready; moves the octets of those that can.
 fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>, now: Instant) -> Looked {
-    let watched = poll.watched();
+    let watched = poll.watched(now);
     for (_, shared) in &watched {
         let driver = &mut *shared.borrow_mut();
         if let Some(wire) = &mut driver.link {

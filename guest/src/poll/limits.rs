@@ -11,6 +11,12 @@ pub const ORIGINS_MAX: usize = 1_024;
 /// Idle connections that one wait looks at.
 pub const IDLE_WATCHED_MAX: usize = 256;
 
+/// The same when so many were looked at a moment ago and others are busy.
+pub(super) const IDLE_WATCHED_MIN: usize = 4;
+
+/// How long that moment is.
+pub(super) const IDLE_LOOK_NS: u64 = 50_000_000;
+
 /// What the response in front of a pipeline may still have to come without making it unattractive.
 pub(super) const HEAVY_OCTETS: u64 = 65_536;
 

@@ -31,6 +31,7 @@ mod timers;
 
 pub use choice::{Choice, Pipeline, Room, choose};
 pub use job::{Seat, Ticket};
+use limits::{IDLE_LOOK_NS, IDLE_WATCHED_MIN};
 pub use limits::{IDLE_WATCHED_MAX, Limits, ORIGINS_MAX, TIMED_OUT_MAX};
 pub use origin::Origin;
 
@@ -83,6 +84,8 @@ pub struct Poll<N: Network> {
     idle: IdleList,
     /// Where the next look at idle connections begins.
     idle_turn: usize,
+    /// When as many as may be were looked at.
+    idle_looked: Instant,
     open: usize,
     connecting: usize,
     queued: usize,
@@ -115,6 +118,7 @@ impl<N: Network> Poll<N> {
             again: Vec::new(),
             idle: IdleList::default(),
             idle_turn: 0,
+            idle_looked: Instant(0),
             open: 0,
             connecting: 0,
             queued: 0,
@@ -307,13 +311,19 @@ impl<N: Network> Poll<N> {
         self.backlog > 0
     }
 
-    /// The members that a wait looks at: all but idle connections of the pool, and of those some, in turn.
-    pub fn watched(&mut self) -> Vec<(Id, Shared<N::Link>)> {
+    /// The members that a wait looks at: all but idle connections of the pool, and of those some, in turn; few of them while they were looked
+    /// at a moment ago and others are busy.
+    pub fn watched(&mut self, now: Instant) -> Vec<(Id, Shared<N::Link>)> {
+        let rest = !self.watched.is_empty() && now.since(self.idle_looked) < IDLE_LOOK_NS;
+        let idle_max = if rest { IDLE_WATCHED_MIN } else { IDLE_WATCHED_MAX };
+        if !rest {
+            self.idle_looked = now;
+        }
         let shared = |id: &Id| Some((*id, Rc::clone(&self.members.get(*id)?.shared)));
         let mut watched: Vec<_> = self.watched.iter().filter_map(shared).collect();
         let idle = self.idle.around(self.idle_turn).filter(|(id, stamp)| self.is_idle(*id, *stamp));
-        watched.extend(idle.take(IDLE_WATCHED_MAX).filter_map(|(id, _)| shared(&id)));
-        self.idle_turn = self.idle_turn.wrapping_add(IDLE_WATCHED_MAX);
+        watched.extend(idle.take(idle_max).filter_map(|(id, _)| shared(&id)));
+        self.idle_turn = self.idle_turn.wrapping_add(idle_max);
         watched
     }
 

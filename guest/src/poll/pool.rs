@@ -621,8 +621,10 @@ impl<N: Network> Poll<N> {
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, conn: &ClientConn) {
         let connection = conn.id();
         let Some(job) = self.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
+        // Of a connection that ended in order: each of them has answered something, so that this comes to an end.
+        let in_order = |error| matches!(error, Error::Closed(_)) && conn.may_move(error);
         let moves = completed.request.is_some()
-            && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if conn.may_move(error));
+            && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if in_order(error));
         if moves || job::may_repeat(job, &completed, self.limits.retries_max) {
             if let (false, Err(failed)) = (moves, &completed.outcome) {
                 job.retry(*failed);

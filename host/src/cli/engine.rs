@@ -274,7 +274,7 @@ impl<'a> Engine<'a> {
         match self.is_turn(job) {
             true => self.receive(job, ready).await,
             false if ready.contains(Readiness::FAILED) => self.receive_failure(job).await,
-            false => self.hold(job).await,
+            false => self.hold(job, ready.contains(Readiness::COMPLETE)).await,
         }
     }
 
@@ -347,7 +347,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Its turn has not come: unless another exchange of the connection can go on, the connection waits.
-    async fn hold(&mut self, job: usize) -> Result<(), Stop> {
+    async fn hold(&mut self, job: usize, whole: bool) -> Result<(), Stop> {
         let Some(active) = self.active.get(&job) else {
             return Ok(());
         };
@@ -356,9 +356,14 @@ impl<'a> Engine<'a> {
             return Ok(());
         }
         match self.links.get_mut(&active.link) {
-            Some(link) => Ok(link.hold(&mut self.client, &self.poll).await?),
-            None => Ok(()),
+            Some(link) => {
+                link.hold(&mut self.client, &self.poll, whole).await?;
+                // The request whose turn it is may need this connection.
+                self.hungry.insert(link.origin);
+            }
+            None => {}
         }
+        Ok(())
     }
 
     async fn send_content(&mut self, job: usize) -> Result<(), Stop> {

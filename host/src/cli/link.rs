@@ -32,6 +32,8 @@ pub(crate) struct Link {
     pub(crate) failed: bool,
     /// Not in the poll, since the response that comes next on it is not yet to be read.
     pub(crate) held: bool,
+    /// That response has come whole, and is the only one: the connection is free for the request whose turn it is.
+    pub(crate) whole: bool,
 }
 
 /// How connections are to be, by the command line.
@@ -101,6 +103,7 @@ impl Link {
             answered: false,
             failed: false,
             held: false,
+            whole: false,
         })
     }
 
@@ -108,7 +111,13 @@ impl Link {
         self.active.is_empty()
     }
 
-    pub(crate) async fn hold(&mut self, client: &mut Client, poll: &Poll) -> Result<(), HostError> {
+    /// How many exchanges on it are in the way of another one.
+    pub(crate) fn load(&self) -> usize {
+        if self.held && self.whole { 0 } else { self.active.len() }
+    }
+
+    pub(crate) async fn hold(&mut self, client: &mut Client, poll: &Poll, whole: bool) -> Result<(), HostError> {
+        self.whole = whole && self.active.len() == 1;
         if !self.held {
             self.held = true;
             poll.remove(client, &self.conn).await?;

@@ -112,6 +112,10 @@ impl Episode {
                 conn.authority() == origin.authority && conn.length() == 0 && conn.is_ready()
             });
             assert!(!ready || self.has_own(), "{waiting} wait beside an idle connection: {info:?}");
+            if info.retry_after.is_some() && info.counts.connections > info.counts.connecting {
+                // One that could not be established is not tried again at once while another works.
+                continue;
+            }
             let room = info.counts.connections < self.bounds.per_origin_max && connections < self.bounds.connections_max;
             assert!(!room, "{waiting} wait although a connection may be opened: {info:?}");
         }

@@ -334,7 +334,7 @@ impl Episode {
         let events_max = *self.random.pick(&[1, 2, 1_000]);
         let mut poll = self.poll.borrow_mut();
         poll.settle(self.now);
-        let watched = poll.watched();
+        let watched = poll.watched(self.now);
         for (id, shared) in watched {
             let ready = {
                 let driver = shared.borrow();

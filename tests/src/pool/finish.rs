@@ -181,7 +181,11 @@ impl Episode {
         let none =
             PoolCounts { connections: 0, connecting: 0, idle: 0, active: 0, outstanding: 0, queued: 0, opened, reused, retried };
         assert_eq!((info.counts, info.completions), (none, 0), "something is left");
-        assert_eq!((poll.next_deadline(), poll.watched().len(), poll.connections().len()), (None, 0, 0), "something is left");
+        assert_eq!(
+            (poll.next_deadline(), poll.watched(self.now).len(), poll.connections().len()),
+            (None, 0, 0),
+            "something is left"
+        );
         assert!(!poll.has_something(), "something is to be reported");
         assert_eq!(retried, self.retries, "what was sent again is counted");
         let closed = self.world.borrow().sides.iter().all(|side| side.closed.is_some());

@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 1_000;
 /// Connections that are opened at once.
 const BATCH: usize = 200;
 /// Requests at once, and how often, while the others stand.
-const ACTIVE: usize = 8;
+const ACTIVE: u32 = 8;
 const ROUNDS: u32 = 50;
 /// Files of this process that are no connections.
 const OTHER_FILES: usize = 200;
@@ -142,10 +142,10 @@ async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usiz
     let (guest, host) = (client.memory_octets() - guest, resident().saturating_sub(host));
     let began = Instant::now();
     for _ in 0..ROUNDS {
-        poll.submit_all(&mut client, &origin, &vec![collected(); ACTIVE], 0).await.expect("alive");
-        answered(&mut client, &poll, ACTIVE).await;
+        poll.submit_all(&mut client, &origin, &vec![collected(); ACTIVE as usize], 0).await.expect("alive");
+        answered(&mut client, &poll, ACTIVE as usize).await;
     }
-    let spent = began.elapsed() / (ROUNDS * ACTIVE as u32);
+    let spent = began.elapsed() / (ROUNDS * ACTIVE);
     poll.release(&mut client).await.expect("alive");
     assert_eq!(client.sockets_open(), 0, "a connection outlives its pool");
     (guest / connections, host / connections, spent)
@@ -176,12 +176,12 @@ async fn among_inserted(sandbox: &Sandbox, connections: usize, port: u16) -> (Du
     let began = Instant::now();
     for _ in 0..ROUNDS {
         let mut sent = Vec::new();
-        for conn in conns.iter().take(ACTIVE) {
+        for conn in conns.iter().take(ACTIVE as usize) {
             sent.push(conn.send(&mut client, collected(), 0).await.expect("accepted"));
         }
         answered(&mut client, &poll, sent.len()).await;
     }
-    (look, began.elapsed() / (ROUNDS * ACTIVE as u32))
+    (look, began.elapsed() / (ROUNDS * ACTIVE))
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod connections;
 mod content;
 mod cve;
 mod deadlines;
+#[cfg(feature = "sandboxed")]
 mod differential;
 mod documents;
 mod edges;

@@ -41,8 +41,7 @@ impl Engine<'_> {
             None if more && further > 0 && !yields && self.has_room(busy) => return Place::New(further),
             None => {}
         }
-        let fewest =
-            usable().min_by_key(|link| link.active.len()).map(|link| (link.id, window.saturating_sub(link.active.len())));
+        let fewest = usable().min_by_key(|link| link.load()).map(|link| (link.id, window.saturating_sub(link.load())));
         match fewest.filter(|(_, free)| 2 * free >= window) {
             Some((id, free)) => match count(free, busy) {
                 0 => Place::Blocked,
@@ -55,7 +54,7 @@ impl Engine<'_> {
 
     /// Behind what waits for it, a request would wait for ever.
     fn is_behind(&self, link: &Link, next: usize) -> bool {
-        !self.settings.form.json && link.active.last().is_some_and(|&last| last > next)
+        !self.settings.form.json && link.load() > 0 && link.active.last().is_some_and(|&last| last > next)
     }
 
     /// How many of an origin's waiting requests may go, up to `most`, when so many connections are `busy` with them.

@@ -132,6 +132,11 @@ impl Engine<'_> {
             return Ok(false);
         };
         let mut goes_on = true;
+        if link.held
+            && let Err(CallError::Host(error)) = link.resume(&mut self.client, &self.poll).await
+        {
+            return Err(error.into());
+        }
         let answers = link.conn.send_all(&mut self.client, &requests, first_token).await?;
         link.accepting &= !self.settings.links.is_single();
         self.tokens.extend_from_slice(&jobs);
