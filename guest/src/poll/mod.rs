@@ -4,8 +4,10 @@
 //! |---|---|
 //! | this one | the members, what was done to them, what they report |
 //! | `member`, `idle`, `timers` | a connection in a poll; the idle ones; the deadlines |
-//! | `pool`, `origin`, `choice` | which connection carries a request; what is known about an origin; the decision alone |
-//! | `job` | a request of the pool, wherever it is; may it be sent again? |
+//! | `pool`, `job` | requests of the pool: how they come in, wherever they are, and how they end or are sent again |
+//! | `origin`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
+//! | `placing`, `choice`, `room` | which connection carries a request; that decision alone; how many connections there may be |
+//! | `counts` | connections and requests, counted |
 //! | `limits` | the options, each with its value |
 //!
 //! # Theory of operation
@@ -21,13 +23,17 @@
 //! deadlines. It moves, as it is, to a connection that can take it at once; and back, if it never left and that connection ends.
 
 mod choice;
+mod counts;
 mod idle;
 mod job;
 mod limits;
 mod member;
 mod origin;
+mod placing;
 mod pool;
+mod room;
 mod timers;
+mod upkeep;
 
 pub use choice::{Choice, Pipeline, Room, choose};
 pub use job::{Seat, Ticket};

@@ -1,0 +1,68 @@
+//! Connections and requests, counted.
+
+use super::member::{Role, Status};
+use super::origin::Origin;
+use super::{Poll, count};
+use crate::link::Network;
+use crate::timer::Instant;
+use crate::types::{ConnState, PersistenceLearnt};
+use crate::wit::client::{OriginInfo, PollInfo, PoolCounts};
+use alloc::rc::Rc;
+
+impl<N: Network> Poll<N> {
+    /// `poll.info`.
+    pub fn info(&self) -> PollInfo {
+        let mut counts = self.count(|_| true);
+        (counts.opened, counts.reused, counts.retried) = (self.opened, self.reused, self.retried);
+        PollInfo { counts, completions: count(self.completions.len()) }
+    }
+
+    /// `poll.origin-info`.
+    pub fn origin_info(&mut self, origin: &Rc<Origin>, now: Instant) -> OriginInfo {
+        let place = origin.place_in(self.id).filter(|id| self.origins.get(*id).is_some());
+        let place = place.or_else(|| self.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
+        let mut counts = self.count(|role| matches!(role, Role::Pooled(id) | Role::Line(id) if Some(id) == place));
+        let Some(known) = place.and_then(|id| self.origins.get(id)) else {
+            let persistence = PersistenceLearnt::Unknown;
+            return OriginInfo { counts, version: None, persistence, connect_failures: 0, retry_after: None };
+        };
+        (counts.opened, counts.reused, counts.retried) = (known.opened, known.reused, known.retried);
+        OriginInfo {
+            counts,
+            version: known.version,
+            persistence: known.persistence,
+            connect_failures: known.failures,
+            retry_after: known.retry_at.filter(|at| *at > now).map(|at| at.since(now)),
+        }
+    }
+
+    fn count(&self, belongs: impl Fn(Role) -> bool) -> PoolCounts {
+        let mut counts = PoolCounts {
+            connections: 0,
+            connecting: 0,
+            idle: 0,
+            active: 0,
+            outstanding: 0,
+            queued: 0,
+            opened: 0,
+            reused: 0,
+            retried: 0,
+        };
+        for (_, member) in self.members.iter().filter(|(_, member)| belongs(member.role)) {
+            let conn = &member.shared.borrow().conn;
+            counts.queued = counts.queued.saturating_add(count(conn.queued()));
+            if matches!(member.role, Role::Line(_)) || conn.state() == ConnState::Closed {
+                continue;
+            }
+            counts.connections += 1;
+            counts.outstanding = counts.outstanding.saturating_add(conn.length().saturating_sub(count(conn.queued())));
+            match Status::of(conn) {
+                Status::Connecting => counts.connecting += 1,
+                Status::Idle => counts.idle += 1,
+                Status::Busy | Status::Closed => {}
+            }
+            counts.active += u32::from(conn.length() > 0);
+        }
+        counts
+    }
+}

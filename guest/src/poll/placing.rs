@@ -1,0 +1,191 @@
+//! Which connection carries the next request of an origin, and how it gets there.
+
+use super::Poll;
+use super::choice::{Choice, Pipeline, Room, choose};
+use super::limits::HEAVY_OCTETS;
+use super::member::{Role, Status};
+use super::timers::Due;
+use crate::conn::ClientConn;
+use crate::driver::Driver;
+use crate::exchange::{Exchange, asks};
+use crate::link::Network;
+use crate::slab::Id;
+use crate::timer::Instant;
+use crate::types::{Persistence, PersistenceLearnt, Reuse};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+
+/// What the request in front of a line asks of the connection that carries it.
+struct Wanted {
+    pipelines: bool,
+    reuse: Reuse,
+    again: bool,
+}
+
+impl<N: Network> Poll<N> {
+    /// Gives the requests that wait for an origin to its connections, in their order, as far as these can take them.
+    pub(super) fn dispatch(&mut self, id: Id, now: Instant) {
+        if let Some(known) = self.origins.get_mut(id) {
+            known.marked = false;
+        }
+        while !self.holds_back() {
+            let Some((line, wanted)) = self.wanted(id) else { break };
+            match self.choose(id, &wanted, now) {
+                Choice::Use(conn) => self.hand_over(line, conn, now),
+                Choice::Open(_) => self.open(id, now),
+                Choice::Wait => break,
+            }
+        }
+    }
+
+    /// What the request in front asks for.
+    fn wanted(&self, id: Id) -> Option<(Id, Wanted)> {
+        let line = self.origins.get(id)?.line?;
+        let driver = self.members.get(line)?.shared.borrow();
+        let (_, exchange) = driver.conn.waiting()?;
+        let again = exchange.job.and_then(|job| self.jobs.get(job)).is_some_and(|job| job.retries > 0);
+        Some((line, Wanted { pipelines: exchange.pipelines, reuse: exchange.reuse, again }))
+    }
+
+    fn choose(&mut self, id: Id, wanted: &Wanted, now: Instant) -> Choice<Id> {
+        let fresh = asks(wanted.reuse, Reuse::FRESH);
+        let idle = if fresh { self.idle_fresh(id) } else { self.take_idle(id) };
+        let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
+        // While another connection works, one that could not be established is not tried again at once.
+        let backs_off = wanted.again || known.open > known.connecting;
+        let retry_at = known.retry_at.filter(|at| backs_off && *at > now);
+        self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
+        let Some(known) = self.origins.get(id) else { return Choice::Wait };
+        let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
+        let comes = known.connecting >= known.queued || undecided;
+        let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
+        let of_origin =
+            known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
+        match choose(idle, pipelines, Room { may_open: of_origin && retry_at.is_none(), comes }) {
+            Choice::Open(or) if !self.make_room(id, now) => {
+                if !self.is_full(id) {
+                    self.starve(id);
+                }
+                or.map_or(Choice::Wait, Choice::Use)
+            }
+            choice => choice,
+        }
+    }
+
+    /// The connection of an origin that has become idle last: the others may then be closed.
+    fn take_idle(&mut self, id: Id) -> Option<Id> {
+        loop {
+            let conn = self.origins.get_mut(id)?.idle.pop()?;
+            if self
+                .members
+                .get(conn)
+                .is_some_and(|member| member.status == Status::Idle && member.shared.borrow().conn.is_ready())
+            {
+                return Some(conn);
+            }
+        }
+    }
+
+    fn idle_fresh(&self, id: Id) -> Option<Id> {
+        let unused = |conn: &&Id| {
+            self.members.get(**conn).is_some_and(|member| {
+                let conn = &member.shared.borrow().conn;
+                member.status == Status::Idle && conn.requests() == 0 && conn.is_ready()
+            })
+        };
+        self.origins.get(id)?.members.iter().find(unused).copied()
+    }
+
+    fn is_undecided(&self, conn: Id) -> bool {
+        self.members
+            .get(conn)
+            .is_some_and(|member| member.shared.borrow().conn.persistence_learnt() == PersistenceLearnt::Unknown)
+    }
+
+    fn pipeline(&self, conn: Id) -> Option<Pipeline<Id>> {
+        let driver = self.members.get(conn)?.shared.borrow();
+        driver.conn.takes_pipelined().then(|| Pipeline {
+            conn,
+            length: driver.conn.length(),
+            heavy: driver.conn.response_octets_left() > HEAVY_OCTETS,
+        })
+    }
+
+    /// Moves the request in front of a line onto a connection.
+    fn hand_over(&mut self, line: Id, conn: Id, now: Instant) {
+        let (Some(from), Some(to)) = (self.members.get(line), self.members.get(conn)) else { return };
+        let (from, to) = (Rc::clone(&from.shared), Rc::clone(&to.shared));
+        let (mut from, mut driver) = (from.borrow_mut(), to.borrow_mut());
+        let Some(exchange) = from.conn.waiting().map(|(id, _)| id).and_then(|id| from.conn.withdraw(id)) else { return };
+        let reused = u64::from(driver.conn.requests() > 0);
+        self.reused += reused;
+        let job = exchange.job;
+        let exchange = driver.conn.admit(exchange, now);
+        driver.flag();
+        drop(driver);
+        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
+            job.move_to(conn, &to, exchange);
+            if let Some(known) = self.origins.get_mut(job.origin) {
+                known.reused += reused;
+            }
+            let origin = job.origin;
+            self.recount(origin, &from.conn);
+        }
+        drop(from);
+        if self.status(conn) == Some(Status::Idle) {
+            // It is not idle any more: the next request must not close it to make room.
+            self.heed(conn, now);
+        }
+    }
+
+    /// Puts an exchange that never left back into the line, in front.
+    pub(super) fn put_back(&mut self, id: Id, exchange: Box<Exchange>, now: Instant) {
+        let Some(line) = self.line(id, now) else { return };
+        let Some(member) = self.members.get(line) else { return };
+        let shared = Rc::clone(&member.shared);
+        let mut driver = shared.borrow_mut();
+        let job = exchange.job;
+        let exchange = driver.conn.admit_first(exchange, now);
+        driver.flag();
+        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
+            job.move_to(line, &shared, exchange);
+        }
+        self.recount(id, &driver.conn);
+        drop(driver);
+        self.mark(id);
+    }
+
+    fn open(&mut self, id: Id, now: Instant) {
+        let Some(known) = self.origins.get_mut(id) else { return };
+        let origin = Rc::clone(&known.origin);
+        let mut settings = origin.settings.clone();
+        let shown = known.persistence == PersistenceLearnt::Pipelining;
+        if settings.persistence == Persistence::Learn && shown {
+            settings.persistence = Persistence::Assume;
+        }
+        if settings.persistence == Persistence::Assume && self.network.take_broken(&origin.authority) {
+            settings.persistence = Persistence::Learn;
+        }
+        match self.network.dial(&origin.endpoint) {
+            Ok(link) => {
+                let number = self.network.next_connection();
+                let mut conn = ClientConn::new(number, origin.authority.clone(), settings, now);
+                conn.join_pool();
+                let shared = Driver::new(conn, Some(link));
+                let conn = self.add(&shared, Role::Pooled(id));
+                self.watch(conn);
+                self.open += 1;
+                self.connecting += 1;
+                self.opened += 1;
+                if let Some(known) = self.origins.get_mut(id) {
+                    known.open += 1;
+                    known.connecting += 1;
+                    known.opened += 1;
+                    known.members.push(conn);
+                }
+                shared.borrow_mut().advance(now);
+            }
+            Err(error) => self.fail_line(id, error, now),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the pool learns when something has happened to one of its connections.
+
+use super::Poll;
+use super::limits::{BACK_OFF_NS, BACK_OFF_NS_MAX};
+use super::member::Status;
+use crate::conn::ClientConn;
+use crate::driver::Driver;
+use crate::link::Network;
+use crate::slab::Id;
+use crate::timer::Instant;
+use crate::types::{CloseReason, Error, PersistenceLearnt};
+use alloc::rc::Rc;
+
+impl<N: Network> Poll<N> {
+    /// Fails every request that waits for an origin.
+    pub(super) fn fail_line(&mut self, id: Id, error: Error, now: Instant) {
+        let Some(line) = self.origins.get(id).and_then(|known| known.line) else { return };
+        let Some(member) = self.members.get(line) else { return };
+        let shared = Rc::clone(&member.shared);
+        let mut driver = shared.borrow_mut();
+        if let Error::TimedOut(_) = error {
+            let tokens = driver.conn.waiting_tokens();
+            self.note_timed_out(tokens);
+        }
+        driver.conn.fail_waiting(error, now);
+        driver.flag();
+        self.recount(id, &driver.conn);
+    }
+
+    /// Brings the pool up to date with one of its connections.
+    pub(super) fn heed_pooled(&mut self, id: Id, origin: Id, driver: &mut Driver<N::Link>, now: Instant) {
+        let conn = &mut driver.conn;
+        conn.take_change();
+        while let Some(exchange) = conn.take_unsent() {
+            self.put_back(origin, exchange, now);
+        }
+        self.learn(origin, conn);
+        let status = Status::of(conn);
+        let before = self.members.get_mut(id).map(|member| core::mem::replace(&mut member.status, status));
+        if let Some(before) = before.filter(|before| *before != status) {
+            self.change_status(id, origin, before, status);
+            if before == Status::Connecting {
+                self.end_connecting(origin, status, conn.ended_by(), now);
+            }
+        }
+        if conn.is_closed()
+            && let Some(known) = self.origins.get_mut(origin)
+        {
+            known.members.retain(|listed| *listed != id);
+        }
+        self.mark(origin);
+    }
+
+    fn learn(&mut self, origin: Id, conn: &ClientConn) {
+        let Some(known) = self.origins.get_mut(origin) else { return };
+        known.version = conn.version().or(known.version);
+        if conn.pipeline_broke() {
+            known.persistence = PersistenceLearnt::Unknown;
+        } else if conn.version().is_some()
+            && let shown @ (PersistenceLearnt::Pipelining | PersistenceLearnt::Sequential) = conn.persistence_learnt()
+        {
+            known.persistence = shown;
+        }
+    }
+
+    fn change_status(&mut self, id: Id, origin: Id, before: Status, status: Status) {
+        match before {
+            Status::Connecting => self.connecting = self.connecting.saturating_sub(1),
+            Status::Idle => {
+                if let Some(member) = self.members.get_mut(id) {
+                    member.idle_stamp = None;
+                }
+                let members = &self.members;
+                self.idle.removed(|id, stamp| members.get(id).is_some_and(|member| member.idle_stamp == Some(stamp)));
+            }
+            Status::Busy | Status::Closed => {}
+        }
+        match status {
+            Status::Idle => {
+                let stamp = self.idle.add(id);
+                if let Some(member) = self.members.get_mut(id) {
+                    member.idle_stamp = Some(stamp);
+                }
+                if let Some(known) = self.origins.get_mut(origin) {
+                    known.list_idle(id);
+                }
+                self.unwatch(id);
+                self.feed_starved();
+            }
+            Status::Busy | Status::Connecting => self.watch(id),
+            Status::Closed => {
+                self.open = self.open.saturating_sub(1);
+                if let Some(known) = self.origins.get_mut(origin) {
+                    known.open = known.open.saturating_sub(1);
+                }
+                self.unwatch(id);
+                self.feed_starved();
+            }
+        }
+    }
+
+    /// A connection is established, or could not be.
+    fn end_connecting(&mut self, id: Id, status: Status, ended_by: Option<Error>, now: Instant) {
+        let Some(known) = self.origins.get_mut(id) else { return };
+        known.connecting = known.connecting.saturating_sub(1);
+        // A peer that closes before anything was asked of it is of no more use than one that refuses.
+        let by_peer = |error: &Error| !matches!(error, Error::Closed(reason) if *reason != CloseReason::PeerEnded);
+        let failed = ended_by.filter(|error| status == Status::Closed && by_peer(error));
+        let Some(error) = failed else {
+            if status != Status::Closed {
+                known.failures = 0;
+                known.retry_at = None;
+            }
+            return;
+        };
+        let doubled = BACK_OFF_NS.checked_shl(known.failures.min(32)).unwrap_or(BACK_OFF_NS_MAX);
+        known.failures = known.failures.saturating_add(1);
+        known.retry_at = now.after(Some(doubled.min(BACK_OFF_NS_MAX)));
+        if known.open == known.connecting {
+            self.fail_line(id, error, now);
+        }
+    }
+
+    /// Brings the pool up to date with a waiting line.
+    pub(super) fn heed_line(&mut self, origin: Id, driver: &mut Driver<N::Link>) {
+        driver.conn.take_change();
+        self.recount(origin, &driver.conn);
+        self.mark(origin);
+    }
+}
