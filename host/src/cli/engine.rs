@@ -355,13 +355,10 @@ impl<'a> Engine<'a> {
         if before.copied().any(|other| self.is_turn(other)) {
             return Ok(());
         }
-        match self.links.get_mut(&active.link) {
-            Some(link) => {
-                link.hold(&mut self.client, &self.poll, whole).await?;
-                // The request whose turn it is may need this connection.
-                self.hungry.insert(link.origin);
-            }
-            None => {}
+        if let Some(link) = self.links.get_mut(&active.link) {
+            link.hold(&mut self.client, &self.poll, whole).await?;
+            // The request whose turn it is may need this connection.
+            self.hungry.insert(link.origin);
         }
         Ok(())
     }
