@@ -149,6 +149,14 @@ vectors *ARGS: component
     @cd "{{ justfile_directory() }}" && cargo build --release {{ native }} --quiet
     @"{{ justfile_directory() }}/target/release/vectors" "$@"
 
+# The first CASES_MAX response vectors through the component over sockets, cut at every position and octet by octet
+[group('check')]
+[no-cd]
+[no-exit-message]
+vectors-over-sockets CASES_MAX="50": component
+    @cd "{{ justfile_directory() }}" && cargo build --release {{ native }} --quiet
+    @"{{ justfile_directory() }}/target/release/vectors" --every-cut "{{ CASES_MAX }}"
+
 # Plays runs that seeds give until STEPS steps have been taken; a run that fails is made small and shown (docs/simulation.md)
 [group('check')]
 simulate STEPS="1000000" SEED="0":

@@ -1,4 +1,4 @@
-//! Values by id, in constant time, with memory that follows the number of those that live.
+//! Values by id, in constant time, with memory that follows the most that lived at once.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -21,7 +21,7 @@ pub struct Poll {
     handle: Handle,
 }
 
-/// Where requests of a pool go. Made by [`Client::origin`]; origins with equal endpoints share connections. Dropping it closes
+/// Where requests of a pool go. Made by [`Client::origin`]; origins with equal endpoints and options share connections. Dropping it closes
 /// nothing.
 pub struct Origin {
     handle: Handle,

@@ -21,7 +21,7 @@ use core::net::IpAddr;
 /// How long an address is tried before the next one joins the race (RFC 8305 §8).
 const ATTEMPT_DELAY_NS: u64 = 250_000_000;
 
-/// Addresses that are tried at once.
+/// Addresses that are tried at once; then the one that was tried first makes way.
 const ATTEMPTS_MAX: usize = 4;
 
 /// How often a name is looked up when the resolver fails for now, and how long after the first time; doubled by each.
@@ -194,7 +194,7 @@ impl Dial {
 
     /// Whether the next address joins.
     fn is_due(&self, now: Instant) -> bool {
-        self.attempts.is_empty() || (self.next_at <= now && self.attempts.len() < ATTEMPTS_MAX)
+        self.attempts.is_empty() || self.next_at <= now
     }
 
     /// The transport of the first address that is connected to; those that failed make way for the next.
@@ -221,6 +221,11 @@ impl Dial {
     }
 
     fn attempt(&mut self, address: IpAddr, conn: &mut ClientConn, now: Instant) {
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            let oldest = self.attempts.remove(0);
+            self.retire(oldest);
+            self.note_failure(Error::Connect(ConnectProblem::TimedOut), conn, now);
+        }
         let address = with_port(address, self.port);
         conn.note(now, || LogEvent::Connecting(transport::text(address)));
         let started = create_tcp_socket(transport::family(&address)).and_then(|socket| {
@@ -267,7 +272,7 @@ impl Dial {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.step {
             Step::Again(at) => Some(at),
-            Step::Racing if !self.addresses.is_empty() && self.attempts.len() < ATTEMPTS_MAX => Some(self.next_at),
+            Step::Racing if !self.addresses.is_empty() => Some(self.next_at),
             Step::Name | Step::Resolving(_) | Step::Racing => None,
         }
     }

@@ -41,7 +41,7 @@ impl Handle {
     /// Waits until something has moved that may bring the exchange on. Returns whether there was something to wait for.
     fn wait(&self, shared: &Shared) -> bool {
         match &self.place {
-            Place::Pool(ticket) => ticket.poll().is_some_and(|poll| poll::turn(&poll)),
+            Place::Pool(ticket) => ticket.poll().is_some_and(|poll| !poll.borrow().is_held_back(shared) && poll::turn(&poll)),
             Place::Conn(..) => {
                 wire::wait(&mut shared.borrow_mut(), clock::now());
                 true
@@ -114,7 +114,7 @@ impl client::GuestSend for Handle {
             }
             drop(driver);
             if !self.wait(&shared) {
-                // Every connection that could carry it is held up by a response that is not being read.
+                // Every connection that could carry it is held up by a response, or by completions, that nobody takes.
                 return Err(shared.borrow_mut().conn.refuse_wait(id, Misuse::BehindUnreadResponse));
             }
         }

@@ -410,11 +410,6 @@ impl ClientConn {
         None
     }
 
-    /// How many of them wait.
-    pub fn completed(&self) -> usize {
-        self.completed.len()
-    }
-
     /// `send.take-request`.
     pub fn take_request(&mut self, id: ExchangeId) -> Option<Request> {
         let exchange = self.exchanges.get_mut(id)?;

@@ -148,11 +148,11 @@ impl ClientConn {
 
     /// Fails every queued exchange, or sets it aside for the pool.
     pub(super) fn fail_queued(&mut self, error: Error, now: Instant) {
-        if self.pooled && self.may_move(error) {
-            return self.unsent.append(&mut self.queue);
-        }
         while let Some(id) = self.queue.pop_front() {
-            self.fail_exchange(id, error, now);
+            match self.pooled && self.may_move(id, error) {
+                true => self.unsent.push_back(id),
+                false => self.fail_exchange(id, error, now),
+            }
         }
     }
 

@@ -135,14 +135,20 @@ impl ClientConn {
         }
     }
 
-    /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others: so it
-    /// comes to an end.
-    pub fn may_move(&self, error: Error) -> bool {
-        let by_caller = matches!(
-            error,
-            Error::Closed(CloseReason::Cancelled | CloseReason::Local | CloseReason::Dropped | CloseReason::Taken)
-        );
-        self.requests > 0 && !by_caller && !matches!(error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_))
+    /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others, or
+    /// was there before the request: so it comes to an end.
+    pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
+        let established = self.connected.map(|connected| Instant(self.created.0.saturating_add(connected)));
+        let before = |exchange: &Exchange| established.is_some_and(|at| at < exchange.started);
+        let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(before);
+        comes_to_an_end
+            && !by_caller(error)
+            && !matches!(error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_))
+    }
+
+    /// Has the connection ended in order, after it has carried requests, and not by the caller's wish?
+    pub fn has_served(&self, error: Error) -> bool {
+        self.requests > 0 && matches!(error, Error::Closed(_)) && !by_caller(error)
     }
 
     /// Octets of the response that is being received that are to come, as far as its length was declared.
@@ -159,4 +165,8 @@ impl ClientConn {
     pub fn version(&self) -> Option<HttpVersion> {
         self.version
     }
+}
+
+fn by_caller(error: Error) -> bool {
+    matches!(error, Error::Closed(CloseReason::Cancelled | CloseReason::Local | CloseReason::Dropped | CloseReason::Taken))
 }

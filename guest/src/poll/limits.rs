@@ -20,7 +20,7 @@ pub(super) const IDLE_LOOK_NS: u64 = 50_000_000;
 /// What the response in front of a pipeline may still have to come without making it unattractive.
 pub(super) const HEAVY_OCTETS: u64 = 65_536;
 
-/// How long no connection is opened after one could not be established, and the longest such time.
+/// How long no connection is opened after one could not be established, the first time.
 pub(super) const BACK_OFF_NS: u64 = 100_000_000;
 /// The longest such time.
 pub(super) const BACK_OFF_NS_MAX: u64 = 10_000_000_000;

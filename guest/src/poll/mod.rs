@@ -16,7 +16,7 @@
 //! [`next_deadline`](Poll::next_deadline) has passed, [`advance`](Poll::advance) those that can, [`looked`](Poll::looked), `settle`,
 //! [`events`](Poll::events).
 //!
-//! Nothing here walks over all members. What calls did to a member puts it into a list (`Attention`), what comes from outside names it, and
+//! No event walks over all members. What calls did to a member puts it into a list (`Attention`), what comes from outside names it, and
 //! deadlines stand in a heap: `heed` then looks at that one member and brings every list up to date.
 //!
 //! Requests for an origin wait in its *line*: a connection that is never established, so that an exchange that waits has all its verbs and
@@ -45,7 +45,7 @@ use crate::driver::{Attention, Driver, Shared};
 use crate::link::Network;
 use crate::slab::{Id, Slab};
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Error, Misuse};
+use crate::types::{CloseReason, ConnState, Error, FieldLine, Misuse};
 use crate::wit::client::{Completion, ConnEvent, Event, ExchangeEvent, PollOptions};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -171,11 +171,15 @@ impl<N: Network> Poll<N> {
         if let Some(member) = self.members.remove(id) {
             member.shared.borrow_mut().leave();
         }
-        let (members, origins) = (&self.members, &self.origins);
-        self.timers.tidy(members.count() + origins.count(), |at, due| match due {
-            Due::Member(id) => members.get(id).is_some_and(|member| member.armed == Some(at)),
-            Due::Origin(id) => origins.get(id).is_some_and(|known| known.armed == Some(at)),
-        });
+    }
+
+    /// Forgets entries of deadlines that have moved, when they are many.
+    fn tidy_timers(&mut self) {
+        if self.timers.is_stale(self.members.count() + self.origins.count()) {
+            let members = self.members.iter().filter_map(|(id, member)| Some((member.armed?, Due::Member(id))));
+            let origins = self.origins.iter().filter_map(|(id, known)| Some((known.armed?, Due::Origin(id))));
+            self.timers.refill(members.chain(origins));
+        }
     }
 
     fn watch(&mut self, id: Id) {
@@ -219,6 +223,7 @@ impl<N: Network> Poll<N> {
                 None => break,
             }
         }
+        self.tidy_timers();
     }
 
     fn come_due(&mut self, at: Instant, due: Due, now: Instant) {
@@ -310,6 +315,12 @@ impl<N: Network> Poll<N> {
     /// Whether there is something to report, so that a wait must not wait.
     pub fn has_something(&self) -> bool {
         !self.completions.is_empty() || !self.reporting.is_empty() || !self.attention.is_empty()
+    }
+
+    /// Whether a request waits in a line that nobody has a turn in until completions are taken.
+    pub fn is_held_back(&self, shared: &Shared<N::Link>) -> bool {
+        let member = shared.borrow().member_of(&self.attention).and_then(|id| self.members.get(id));
+        self.holds_back() && member.is_some_and(|member| matches!(member.role, Role::Line(_)))
     }
 
     /// Whether members have not been asked for events since the last look.
@@ -468,8 +479,12 @@ fn take_front<T>(list: &mut VecDeque<T>, count_max: u32) -> Vec<T> {
     front
 }
 
+/// What a completion holds: content, and the field lines of its heads and trailers.
 fn octets(completion: &Completion) -> u64 {
-    completion.outcome.as_ref().map_or(0, |response| response.content.len() as u64)
+    let Ok(response) = &completion.outcome else { return 0 };
+    let lines = |lines: &[FieldLine]| lines.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let heads = response.interim.iter().chain([&response.head]).map(|head| head.reason.len() + lines(&head.fields));
+    (response.content.len() + heads.sum::<usize>() + lines(&response.trailers)) as u64
 }
 
 fn count(number: usize) -> u32 {

@@ -80,7 +80,7 @@ pub(super) struct Known {
     pub(super) persistence: PersistenceLearnt,
     /// Connections in a row that could not be established.
     pub(super) failures: u32,
-    /// When one may be opened for a request that is sent again.
+    /// When one may be opened for a request that is sent again, or beside one that works.
     pub(super) retry_at: Option<Instant>,
     /// When it comes up in the timers.
     pub(super) armed: Option<Instant>,

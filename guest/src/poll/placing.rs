@@ -50,15 +50,17 @@ impl<N: Network> Poll<N> {
     fn choose(&mut self, id: Id, wanted: &Wanted, now: Instant) -> Choice<Id> {
         let fresh = asks(wanted.reuse, Reuse::FRESH);
         let idle = if fresh { self.idle_fresh(id) } else { self.take_idle(id) };
-        let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
         // While another connection works, one that could not be established is not tried again at once.
-        let backs_off = wanted.again || known.open > known.connecting;
+        let backs_off = wanted.again || self.works(id);
+        let yields = self.yields(id);
+        let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
         let retry_at = known.retry_at.filter(|at| backs_off && *at > now);
         self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
         let Some(known) = self.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
         let comes = known.connecting >= known.queued || undecided;
-        let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh).filter_map(|conn| self.pipeline(*conn));
+        let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh && !yields);
+        let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
         match choose(idle, pipelines, Room { may_open: of_origin && retry_at.is_none(), comes }) {

@@ -137,7 +137,9 @@ impl<N: Network> Poll<N> {
         if self.origins.count() < ORIGINS_MAX {
             return;
         }
-        let unused = self.origins.iter().filter(|(_, known)| known.open == 0 && known.queued == 0);
+        let reports = |line: &Id| self.members.get(*line).is_some_and(|member| member.shared.borrow().conn.may_report());
+        let is_unused = |known: &Known| known.open == 0 && known.queued == 0 && !known.line.as_ref().is_some_and(reports);
+        let unused = self.origins.iter().filter(|(_, known)| is_unused(known));
         let Some((id, _)) = unused.min_by_key(|(_, known)| known.used) else { return };
         let line = self.origins.remove(id).and_then(|known| known.line);
         if let Some(member) = line.and_then(|line| self.members.remove(line)) {
@@ -233,10 +235,9 @@ impl<N: Network> Poll<N> {
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, conn: &ClientConn) {
         let connection = conn.id();
         let Some(job) = self.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
-        // Of a connection that ended in order: each of them has answered something, so that this comes to an end.
-        let in_order = |error| matches!(error, Error::Closed(_)) && conn.may_move(error);
+        // Each such connection has answered something, so that this comes to an end.
         let moves = completed.request.is_some()
-            && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if in_order(error));
+            && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if conn.has_served(error));
         if moves || job::may_repeat(job, &completed, self.limits.retries_max) {
             if let (false, Err(failed)) = (moves, &completed.outcome) {
                 job.retry(*failed);

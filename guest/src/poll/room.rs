@@ -84,6 +84,12 @@ impl<N: Network> Poll<N> {
         }
     }
 
+    /// Whether an origin leaves its connections as they are, so that one becomes idle and makes room for another origin that waits for it.
+    pub(super) fn yields(&self, id: Id) -> bool {
+        let waits = |other: &Id| *other != id && self.origins.get(*other).is_some_and(|known| known.queued > 0);
+        self.open >= self.limits.connections_max && self.starved.iter().any(waits)
+    }
+
     pub(super) fn feed_starved(&mut self) {
         while let Some(id) = self.starved.pop_front() {
             let Some(known) = self.origins.get_mut(id) else { continue };

@@ -33,11 +33,15 @@ impl Timers {
         }
     }
 
-    /// Drops the entries that are not live if there are many more than `live_max`.
-    pub(super) fn tidy(&mut self, live_max: usize, is_live: impl Fn(Instant, Due) -> bool) {
-        if self.0.len() > 2 * live_max + STALE_SPARE {
-            self.0.retain(|Reverse((at, due))| is_live(*at, *due));
-        }
+    /// Whether there are many more entries than `live_max` that count.
+    pub(super) fn is_stale(&self, live_max: usize) -> bool {
+        self.0.len() > 2 * live_max + STALE_SPARE
+    }
+
+    /// Begins anew, with these entries.
+    pub(super) fn refill(&mut self, entries: impl Iterator<Item = (Instant, Due)>) {
+        self.0.clear();
+        self.0.extend(entries.map(Reverse));
     }
 
     /// The earliest entry.

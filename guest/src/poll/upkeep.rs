@@ -116,9 +116,15 @@ impl<N: Network> Poll<N> {
         let doubled = BACK_OFF_NS.checked_shl(known.failures.min(32)).unwrap_or(BACK_OFF_NS_MAX);
         known.failures = known.failures.saturating_add(1);
         known.retry_at = now.after(Some(doubled.min(BACK_OFF_NS_MAX)));
-        if known.open == known.connecting {
+        if !self.works(id) {
             self.fail_line(id, error, now);
         }
+    }
+
+    /// Whether an origin has a connection that is established and takes requests.
+    pub(super) fn works(&self, id: Id) -> bool {
+        let members = self.origins.get(id).into_iter().flat_map(|known| &known.members);
+        members.into_iter().any(|conn| matches!(self.status(*conn), Some(Status::Idle | Status::Busy)))
     }
 
     /// Brings the pool up to date with a waiting line.

@@ -42,7 +42,8 @@ impl Stream {
         if ready.intersects(Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED) {
             moved |= self.read(client).await?;
         }
-        if ready.contains(Readiness::WRITABLE) {
+        // What is not wanted any more is refused: whoever waits for it to leave is told.
+        if ready.intersects(Readiness::WRITABLE | Readiness::HEAD | Readiness::COMPLETE | Readiness::FAILED) {
             moved |= self.write(client).await?;
         }
         Ok(moved)

@@ -139,6 +139,18 @@ async fn too_much_content_is_refused() {
     assert!(matches!(timeout(SOON, upload.head()).await.unwrap(), Err(CallError::Http(_))));
 }
 
+/// Nobody waits for what cannot leave any more.
+#[tokio::test]
+async fn an_upload_to_nowhere_ends_for_all_who_wait() {
+    let (_server, agent, _) = TargetServer::with_agent(None).await;
+    let nowhere = agent.origin("http://127.0.0.1:1", None).await.unwrap();
+    let upload = agent.open(&nowhere, Request::new("POST", "/").with_streamed_content()).await.unwrap();
+    let written = timeout(SOON, upload.write_all(&[b'x'; 300_000])).await.unwrap();
+    let finished = timeout(SOON, upload.finish(Vec::new())).await.unwrap();
+    assert!(written.is_err() || finished.is_err());
+    assert!(matches!(timeout(SOON, upload.head()).await.unwrap(), Err(CallError::Http(failure)) if failure.octets_sent == 0));
+}
+
 /// A read that was given up loses nothing.
 #[tokio::test]
 async fn the_future_of_a_read_may_be_dropped() {

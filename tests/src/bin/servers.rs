@@ -1,9 +1,8 @@
-//! `just servers`: real servers, each with what it can do, through the component. Writes `docs/servers.md`. `just servers nginx` tries those that
-//! are named, and writes nothing.
+//! `just servers`: real servers, each with what it can do, through the component. Writes `docs/servers.md` when all servers were here and nothing
+//! failed. `just servers nginx` tries those that are named, and writes nothing.
 
 use sandpiper_tests::servers::capability::{ROWS, Scale};
-use sandpiper_tests::servers::kind::{KINDS, Kind};
-use sandpiper_tests::servers::matrix::{Cell, counts, document, run};
+use sandpiper_tests::servers::matrix::{Cell, counts, document, named, run};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -13,8 +12,13 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let mut columns = Vec::new();
     let names: Vec<String> = std::env::args().skip(1).collect();
-    let wanted = |kind: &&Kind| names.is_empty() || names.iter().any(|name| kind.name.eq_ignore_ascii_case(name));
-    let kinds: Vec<&'static Kind> = KINDS.iter().filter(wanted).collect();
+    let kinds = match named(&names) {
+        Ok(kinds) => kinds,
+        Err(error) => {
+            eprintln!("servers: {error}");
+            return ExitCode::from(2);
+        }
+    };
     for (number, kind) in kinds.iter().enumerate() {
         println!("[{} of {}] {}", number + 1, kinds.len(), kind.name);
         let column = run(kind, Scale::FULL, |name, cell| println!("    {name}: {}", said(cell)));
@@ -30,7 +34,9 @@ fn main() -> ExitCode {
         "{cells} cells: {passed} passed, {unsupported} not supported, {skipped} skipped, {failed} failed, in {:.1} s",
         began.elapsed().as_secs_f64()
     );
-    if names.is_empty()
+    if names.is_empty() && skipped + failed > 0 {
+        eprintln!("docs/servers.md was not written: {skipped} cells were skipped, {failed} failed");
+    } else if names.is_empty()
         && let Err(error) = std::fs::write(DOCUMENT, document(&columns, Scale::FULL))
     {
         eprintln!("{DOCUMENT}: {error}");

@@ -1,10 +1,11 @@
 //! What is compared: the octets that a server sends, and the method of the request that they answer.
 
 use crate::random::Random;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use crate::vectors::{case as vectors, folder};
+use std::path::Path;
+
+/// Where the vectors of other projects lie, if they do.
+pub use crate::vectors::folder::shared as vectors_directory;
 
 /// Our own responses: name, method and octets, one in a line.
 const SEEDS: &str = include_str!("seeds.txt");
@@ -195,35 +196,22 @@ fn line_at(octets: &[u8], at: usize) -> std::ops::Range<usize> {
     start..end
 }
 
-/// Where the vectors of other projects lie, if they do: `$SANDPIPER_VECTORS`, or `shared/vectors` beside the workspace.
-pub fn vectors_directory() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let directory = std::env::var_os("SANDPIPER_VECTORS").map_or_else(beside, PathBuf::from);
-    directory.is_dir().then_some(directory)
-}
-
-/// The responses there.
+/// The responses of a folder.
 ///
 /// # Errors
 /// What cannot be read.
-pub fn vectors(directory: &Path) -> Result<Vec<Case>, String> {
+pub fn vectors(folder: &Path) -> Result<Vec<Case>, String> {
     let mut cases = Vec::new();
-    let entries = std::fs::read_dir(directory).map_err(|error| error.to_string())?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        let file: Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        cases.extend(file["cases"].as_array().into_iter().flatten().filter_map(vector));
+    for case in folder::read(folder)?.sources.into_iter().flat_map(|source| source.cases) {
+        cases.extend(comparable(case.map_err(|(id, why)| format!("{id}: {why}"))?));
     }
     Ok(cases)
 }
 
-fn vector(case: &Value) -> Option<Case> {
-    let octets = STANDARD.decode(case["raw_response_b64"].as_str()?).ok()?;
-    let method = case["request_method"].as_str().unwrap_or("GET").to_owned();
-    let comparable = case["kind"] == "response" && ["GET", "HEAD"].contains(&method.as_str());
-    comparable.then(|| Case { id: case["id"].as_str().unwrap_or_default().to_owned(), method, octets, is_ours: false })
+/// What others make of a response is no response of its own.
+fn comparable(case: vectors::Case) -> Option<Case> {
+    let comparable = case.kind == vectors::Kind::Response && !case.agreement && ["GET", "HEAD"].contains(&case.method.as_str());
+    comparable.then_some(Case { id: case.id, method: case.method, octets: case.octets, is_ours: false })
 }
 
 #[cfg(test)]

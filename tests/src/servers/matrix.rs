@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::capability::{Found, ROWS, Scale};
-use super::kind::Kind;
+use super::kind::{KINDS, Kind};
 use super::running::Running;
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +30,22 @@ pub struct Column {
     pub cells: Vec<Cell>,
     /// How long it took.
     pub took: Duration,
+}
+
+/// The servers with these names, or with these for the first word of their names; without names, all.
+///
+/// # Errors
+/// There is no such server.
+pub fn named(names: &[String]) -> Result<Vec<&'static Kind>, String> {
+    let is_named = |kind: &Kind, name: &String| {
+        let first_word = kind.name.split(' ').next().unwrap_or_default();
+        kind.name.eq_ignore_ascii_case(name) || first_word.eq_ignore_ascii_case(name)
+    };
+    if let Some(unknown) = names.iter().find(|name| !KINDS.iter().any(|kind| is_named(kind, name))) {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        return Err(format!("there is no server {unknown:?}; there are {}", known.join(", ")));
+    }
+    Ok(KINDS.iter().filter(|kind| names.is_empty() || names.iter().any(|name| is_named(kind, name))).collect())
 }
 
 /// Tries everything with one server; `report` is told each cell.
@@ -117,5 +133,24 @@ fn mark(cell: &Cell) -> &'static str {
         Cell::Unsupported(_) => "not supported",
         Cell::Skipped(_) => "skipped",
         Cell::Failed(_) => "FAILED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(names: &[&str]) -> Result<Vec<&'static str>, String> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        named(&names).map(|kinds| kinds.iter().map(|kind| kind.name).collect())
+    }
+
+    #[test]
+    fn servers_are_found_by_name_or_its_first_word_and_no_other_name_is_passed_over() {
+        assert_eq!(found(&["node", "NGINX"]), Ok(vec!["nginx", "Node http"]));
+        assert_eq!(found(&["Python HTTP.server"]), Ok(vec!["Python http.server"]));
+        assert_eq!(found(&[]).map(|kinds| kinds.len()), Ok(KINDS.len()));
+        let error = found(&["nginx", "ngin"]).expect_err("no server");
+        assert!(error.contains("\"ngin\"") && error.contains("Node http"), "{error}");
     }
 }

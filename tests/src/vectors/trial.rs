@@ -2,7 +2,8 @@
 //!
 //! On the core: whole, one octet at a time, cut in two at every position; and all of that again with a second response behind it. Through the
 //! component, over a real socket: whole, with the second response, and cut in two at some positions: each costs an instance, a connection and
-//! a wait until the first piece has been taken in. The component is the same core, so what a cut can add there is in its glue.
+//! a wait until the first piece has been taken in. The component is the same core, so what a cut can add there is in its glue. Who has the time
+//! has it cut at every position and octet by octet.
 
 use super::case::Case;
 use super::judge::{self, Difference, Verdict};
@@ -31,6 +32,8 @@ pub enum Component {
     Whole,
     /// That, and the case cut at some positions.
     Cut,
+    /// That, cut at every position, and one octet at a time.
+    CutEverywhere,
 }
 
 /// What the runs of one case gave.
@@ -110,8 +113,7 @@ impl Trial {
         }
         self.cut_everywhere(&script, &whole, "");
         // What others agree on are cases of theirs, which are cut themselves.
-        let cut = component == Component::Cut && !case.agreement;
-        self.through_component(&script, &whole, if cut { component } else { component.min(Component::Whole) });
+        self.through_component(&script, &whole, if case.agreement { component.min(Component::Whole) } else { component });
         let shorter = self.native(&script.shorter(), Cut::Whole);
         let Some((longer, expected)) = second::behind(&script, &whole, &shorter) else { return };
         let longer_whole = self.native(&longer, Cut::Whole);
@@ -161,14 +163,15 @@ impl Trial {
     fn sandboxed(&mut self, _: &Script, _: &Outcome, _: Cut) {}
 
     fn through_component(&mut self, script: &Script, native: &Outcome, component: Component) {
-        if component == Component::Nothing {
-            return;
-        }
-        self.sandboxed(script, native, Cut::Whole);
-        if component == Component::Cut {
-            for position in component_positions(&script.octets) {
-                self.sandboxed(script, native, Cut::At(position));
-            }
+        let everywhere = || (1..script.octets.len()).map(Cut::At).chain([Cut::EveryOctet]);
+        let cuts: Vec<Cut> = match component {
+            Component::Nothing => return,
+            Component::Whole => Vec::new(),
+            Component::Cut => component_positions(&script.octets).into_iter().map(Cut::At).collect(),
+            Component::CutEverywhere => everywhere().collect(),
+        };
+        for cut in std::iter::once(Cut::Whole).chain(cuts) {
+            self.sandboxed(script, native, cut);
         }
     }
 }

@@ -7,6 +7,7 @@ use sandpiper_host::{Client, ClientConn, Origin, Poll, Request, Sandbox};
 use sandpiper_tests::loopback::endpoint;
 use sandpiper_tests::sandboxed::runtime;
 use std::io::{BufRead, BufReader};
+use std::num::NonZero;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,9 @@ const ACTIVE: u32 = 8;
 const ROUNDS: u32 = 50;
 /// Files of this process that are no connections.
 const OTHER_FILES: usize = 200;
-/// What one connection without requests may take in the component: several times what is measured is a defect.
+/// The memory of the component grows by this.
+const PAGE_OCTETS: usize = 65_536;
+/// What one connection without requests may take in the component, but for the last page: several times what is measured is a defect.
 const GUEST_OCTETS_MAX: usize = 8_192;
 const EXCHANGES: usize = 100_000;
 
@@ -56,7 +59,8 @@ fn files_max() -> Option<(usize, usize)> {
 
 /// As many connections as are asked for, or as many as this process may have.
 fn wanted() -> usize {
-    let wanted = std::env::var("SANDPIPER_CONNECTIONS").map_or(CONNECTIONS, |text| text.parse().expect("a number"));
+    let wanted = std::env::var("SANDPIPER_CONNECTIONS")
+        .map_or(CONNECTIONS, |text| text.parse::<NonZero<usize>>().expect("a number").get());
     let Some((soft, hard)) = files_max() else { return wanted };
     if soft < wanted + OTHER_FILES {
         let limit = format!("--nofile={hard}:{hard}");
@@ -181,7 +185,8 @@ async fn among_inserted(sandbox: &Sandbox, connections: usize, port: u16) -> (Du
         }
         answered(&mut client, &poll, sent.len()).await;
     }
-    (look, began.elapsed() / (ROUNDS * ACTIVE))
+    let active = ACTIVE.min(u32::try_from(connections).expect("a count"));
+    (look, began.elapsed() / (ROUNDS * active))
 }
 
 #[test]
@@ -190,14 +195,17 @@ fn thousands_of_connections_stand_in_one_instance_at_a_small_price() {
     let mut rows = Vec::new();
     runtime().block_on(async {
         let sandbox = sandbox(most);
-        for connections in [10, 100, 1_000, 10_000].into_iter().filter(|connections| *connections <= most) {
+        // What is done for the first time takes longer, and memory of this process.
+        among_pooled(&sandbox, most.min(10), server.port).await;
+        among_inserted(&sandbox, most.min(10), server.port).await;
+        for connections in [10, 100, 1_000, 10_000].into_iter().filter(|connections| *connections < most).chain([most]) {
             let (guest_octets, host_octets, pooled) = among_pooled(&sandbox, connections, server.port).await;
             let (look, inserted) = among_inserted(&sandbox, connections, server.port).await;
             rows.push(Row { connections, guest_octets, host_octets, pooled, inserted, look });
         }
     });
     println!(
-        "| connections | component, octets each | host, octets each | exchange beside idle ones of the pool | exchange beside watched ones | a look at all, each |"
+        "| connections | component, octets each | host, octets each | exchange beside idle ones of the pool | exchange beside watched ones | a look at all, for each |"
     );
     println!("|---|---|---|---|---|---|");
     for row in &rows {
@@ -208,8 +216,9 @@ fn thousands_of_connections_stand_in_one_instance_at_a_small_price() {
         );
     }
     let largest = rows.last().expect("a row");
-    assert!(largest.guest_octets < GUEST_OCTETS_MAX, "{} octets for each connection", largest.guest_octets);
-    // What stands idle in a pool is looked at in turn, 256 at once.
+    let octets_max = GUEST_OCTETS_MAX + PAGE_OCTETS / largest.connections;
+    assert!(largest.guest_octets < octets_max, "{} octets for each connection", largest.guest_octets);
+    // A wait looks at 256 idle connections of a pool at most, in turn; at 4 if it did so less than 50 ms ago while others are busy.
     assert!(largest.pooled < Duration::from_millis(20), "{:?} for an exchange", largest.pooled);
 }
 

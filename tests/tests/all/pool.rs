@@ -250,6 +250,89 @@ fn two_origins_share_the_total_limit_and_none_is_forgotten() {
 }
 
 #[test]
+fn an_origin_that_pipelines_without_a_pause_leaves_room_to_another() {
+    let echoing = || {
+        serve(|_, mut stream| {
+            std::thread::spawn(move || echo(&mut stream));
+        })
+    };
+    let ((one, _), (other, _)) = (echoing(), echoing());
+    runtime().block_on(async {
+        let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
+        let mut pool = Pool::new(options, assume(), one).await;
+        let second = pool.client.origin(endpoint(other), assume()).await.expect("an origin");
+        let began = Instant::now();
+        // Always enough requests for the first origin to fill its pipeline again.
+        pool.submit(&vec![Request::get("/one"); 200], 0).await;
+        pool.poll.submit_all(&mut pool.client, &second, &[Request::get("/other")], 1_000_000).await.expect("alive");
+        let mut next = 200;
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(5), "the second origin has no turn");
+            pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
+            let ended = pool.poll.completions(&mut pool.client, 1_000).await.expect("alive");
+            if ended.iter().any(|completion| completion.token == 1_000_000) {
+                assert!(ended.iter().all(|completion| completion.outcome.is_ok()));
+                return;
+            }
+            pool.submit(&vec![Request::get("/one"); ended.len()], next).await;
+            next += ended.len() as u64;
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_was_never_used_and_is_closed_costs_no_request() {
+    // Two are opened for two requests, one of which is cancelled; the second is closed while nobody looks.
+    let (port, accepted) = serve(|number, mut stream| {
+        std::thread::spawn(move || match number {
+            1 => std::thread::sleep(Duration::from_millis(100)),
+            _ => echo(&mut stream),
+        });
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), sequential(), port).await;
+        pool.submit(&[Request::get("/a"), Request::get("/b")], 0).await;
+        pool.poll.cancel(&mut pool.client, 1).await.expect("under way");
+        let ended = pool.ends(2).await;
+        assert_eq!(ended.iter().filter(|completion| completion.outcome.is_ok()).count(), 1, "{ended:?}");
+        while pool.client.sockets_open() < 2 || accepted.load(Ordering::SeqCst) < 2 {
+            pool.wait(10).await;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        for _ in 0..4 {
+            assert_eq!(pool.fetch(Request::get("/c")).await, "/c");
+        }
+        assert!(accepted.load(Ordering::SeqCst) <= 3);
+    });
+}
+
+#[test]
+fn beside_a_tunnel_a_server_that_is_gone_fails_what_waits() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback network");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        drop(listener);
+        target(&mut stream);
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n").expect("written");
+        let _ = stream.read(&mut [0]);
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+        let upgrade = Request::get("/").with_field("Connection", "upgrade").with_field("Upgrade", "raw");
+        let tunnel = pool.poll.submit(&mut pool.client, &pool.origin, upgrade, 1).await.expect("accepted");
+        let began = Instant::now();
+        while tunnel.head(&mut pool.client).await.expect("lives").is_none() {
+            assert!(began.elapsed() < Duration::from_secs(5), "no switch");
+            pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
+        }
+        pool.submit(&[Request::get("/")], 2).await;
+        let ended = pool.ends(1).await;
+        assert!(matches!(ended[0].outcome, Err(failure) if matches!(failure.error, Error::Connect(_))), "{ended:?}");
+    });
+}
+
+#[test]
 fn a_place_that_refuses_is_tried_again_with_more_time_between() {
     runtime().block_on(async {
         let options = PollOptions { retries_max: Some(2), ..PollOptions::default() };

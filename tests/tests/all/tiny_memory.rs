@@ -1,4 +1,5 @@
-//! The component with hardly any memory: what callers commonly do succeeds as always, or the instance ends and says that it wanted memory.
+//! The component with hardly any memory: an instance takes little more than its stack; what callers commonly do succeeds as always, or the
+//! instance ends and says that it wanted memory.
 
 use sandpiper_host::{DeathCause, HostError, Sandbox};
 use sandpiper_tests::errands::{ERRANDS, Told};
@@ -8,7 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 const PAGE_OCTETS: usize = 64 << 10;
-/// The cap under which everything works. Under 1 MiB there is no instance: the stack alone takes as much.
+/// The stack takes 1 MiB; an instance takes hardly more than that.
+const INSTANCE_OCTETS_MAX: usize = 1_179_648;
+/// The cap under which everything works.
 const ENOUGH_OCTETS: usize = 3 << 20;
 
 fn sandbox(memory_octets_max: usize) -> Sandbox {
@@ -81,6 +84,8 @@ fn under_every_cap_errands_succeed_or_the_instance_says_that_it_wanted_memory() 
             }
             assert!(server.take_wrong().is_empty(), "the server got what is no request");
         }
+        let smallest = smallest.expect("a cap under which there is an instance");
+        assert!(smallest <= INSTANCE_OCTETS_MAX, "an instance takes {smallest} octets");
         // The host, and its other instances, have noticed nothing.
         let mut client = enough.instantiate().await.expect("an instance");
         assert_eq!(ERRANDS[0].run(&mut client, server.address, None).await.expect("alive"), expected[0]);
