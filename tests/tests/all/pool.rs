@@ -41,6 +41,14 @@ fn echo(stream: &mut TcpStream) {
     }
 }
 
+/// A server that answers every request with its target; gives its port.
+fn echoing() -> u16 {
+    let (port, _) = serve(|_, mut stream| {
+        std::thread::spawn(move || echo(&mut stream));
+    });
+    port
+}
+
 impl Pool {
     async fn new(options: PollOptions, of_conn: ConnOptions, port: u16) -> Pool {
         let mut client = sandbox().instantiate().await.expect("an instance");
@@ -221,12 +229,7 @@ fn idle_connections_beyond_the_limit_are_closed() {
 
 #[test]
 fn two_origins_share_the_total_limit_and_none_is_forgotten() {
-    let echoing = || {
-        serve(|_, mut stream| {
-            std::thread::spawn(move || echo(&mut stream));
-        })
-    };
-    let ((one, _), (other, _)) = (echoing(), echoing());
+    let (one, other) = (echoing(), echoing());
     runtime().block_on(async {
         let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
         let mut pool = Pool::new(options, sequential(), one).await;
@@ -251,12 +254,7 @@ fn two_origins_share_the_total_limit_and_none_is_forgotten() {
 
 #[test]
 fn an_origin_that_pipelines_without_a_pause_leaves_room_to_another() {
-    let echoing = || {
-        serve(|_, mut stream| {
-            std::thread::spawn(move || echo(&mut stream));
-        })
-    };
-    let ((one, _), (other, _)) = (echoing(), echoing());
+    let (one, other) = (echoing(), echoing());
     runtime().block_on(async {
         let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
         let mut pool = Pool::new(options, assume(), one).await;
