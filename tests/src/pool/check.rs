@@ -137,7 +137,7 @@ impl Episode {
                 }
                 if let Some(before) = asked.attempts.last().map(|before| &world.sides[*before]) {
                     let failed = before.ending.is_some() || before.closed.is_some() || before.wrong || before.has_declared_end();
-                    assert!(failed, "{token} is sent again, and was not lost");
+                    assert!(failed, "{token} is sent again, and was not lost: {asked:?} before on {before:?}");
                     assert!(asked.pooled && asked.collected && asked.to_write.is_none(), "{token} is sent again");
                     let declared = before.has_declared_end() && !before.has_begun(token);
                     assert!(asked.idempotent || declared || before.wrong, "{token} is repeated, and may not be: {asked:?}");
