@@ -2,7 +2,7 @@
 
 use super::asked::{Asked, Hold, Outcome};
 use super::episode::Episode;
-use super::network::Dial;
+use super::network::{Dial, Side};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{ConnState, Error, Failure};
 use sandpiper_guest::{Event, OriginInfo};
@@ -128,7 +128,11 @@ impl Episode {
     /// A request is heard again only when it may be.
     pub(super) fn note_attempts(&mut self) {
         let world = self.world.borrow();
-        for (place, side) in world.sides.iter().enumerate() {
+        let is_lost = |side: &Side| side.ending.is_some() || side.closed.is_some() || side.wrong || side.has_declared_end();
+        // Two attempts may have been made since the last look: the one that was lost came first.
+        let mut sides: Vec<(usize, &Side)> = world.sides.iter().enumerate().collect();
+        sides.sort_by_key(|(_, side)| !is_lost(side));
+        for (place, side) in sides {
             let heard = side.heard.iter().map(|heard| heard.token).chain(side.hears);
             for token in heard {
                 let asked = self.asked.get_mut(&token).unwrap_or_else(|| panic!("{token} was refused, and is sent"));
@@ -136,8 +140,7 @@ impl Episode {
                     continue;
                 }
                 if let Some(before) = asked.attempts.last().map(|before| &world.sides[*before]) {
-                    let failed = before.ending.is_some() || before.closed.is_some() || before.wrong || before.has_declared_end();
-                    assert!(failed, "{token} is sent again, and was not lost: {asked:?} before on {before:?}");
+                    assert!(is_lost(before), "{token} is sent again, and was not lost: {asked:?} before on {before:?}");
                     assert!(asked.pooled && asked.collected && asked.to_write.is_none(), "{token} is sent again");
                     let declared = before.has_declared_end() && !before.has_begun(token);
                     assert!(asked.idempotent || declared || before.wrong, "{token} is repeated, and may not be: {asked:?}");
