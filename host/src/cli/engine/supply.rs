@@ -9,6 +9,7 @@ use super::super::incoming::Incoming;
 use super::super::link::{Link, unconnected};
 use super::super::outgoing::Outgoing;
 use super::super::plan::Job;
+use super::super::retry::is_establishing;
 use super::choice::Place;
 use super::{Active, Engine, Rank, Stop, Waiting};
 
@@ -21,6 +22,8 @@ enum Refusal {
     Full,
     /// Go to the next connection: this one served, and has ended.
     Ended,
+    /// Fail, as all do that wait for the connection: it has not come about.
+    Unestablished,
     /// Fail.
     Failed,
 }
@@ -151,6 +154,12 @@ impl Engine<'_> {
                         break;
                     }
                     Refusal::Ended => break,
+                    Refusal::Unestablished => {
+                        self.origins[origin].jobs.remove(&job);
+                        self.ordered.remove(&job);
+                        self.fail(job, Some(id), None, failure).await?;
+                        break;
+                    }
                     Refusal::Failed => {
                         self.origins[origin].jobs.remove(&job);
                         self.ordered.remove(&job);
@@ -176,6 +185,7 @@ impl Engine<'_> {
         match failure.error {
             Error::LimitExceeded(Limit::QueueLength | Limit::QueuedOctets) if !link.active.is_empty() => Ok(Refusal::Full),
             Error::LimitExceeded(_) | Error::ApiMisuse(_) => Ok(Refusal::Failed),
+            _ if is_establishing(&failure.error) => Ok(Refusal::Unestablished),
             _ => {
                 link.accepting = false;
                 let used = link.conn.info(&mut self.client).await?.requests > 0;
