@@ -3,30 +3,41 @@
 //! Its values ([`types`]) are the core's own value types too, natively and in the component, so that each is defined and
 //! documented once, in `wit/`, and nothing is converted at the boundary. Its resources are implemented in `component/`.
 
-#[allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    unused_qualifications,
-    unused_imports,
-    dead_code,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::cast_possible_truncation,
-    clippy::semicolon_if_nothing_returned,
-    clippy::undocumented_unsafe_blocks,
-    reason = "generated"
-)]
-pub(crate) mod generated {
-    wit_bindgen::generate!({
-        path: "../wit",
-        world: "client-component",
-        generate_all,
-        additional_derives: [PartialEq, Eq],
-        additional_derives_ignore: ["parts", "subscription", "stream-error"],
-        pub_export_macro: true,
-    });
+macro_rules! bind {
+    ($world:literal) => {
+        #[allow(
+            unsafe_code,
+            missing_docs,
+            unreachable_pub,
+            unused_qualifications,
+            unused_imports,
+            dead_code,
+            clippy::all,
+            clippy::allow_attributes_without_reason,
+            clippy::cast_possible_truncation,
+            clippy::semicolon_if_nothing_returned,
+            clippy::undocumented_unsafe_blocks,
+            reason = "generated"
+        )]
+        pub(crate) mod generated {
+            wit_bindgen::generate!({
+                path: "../wit",
+                world: $world,
+                generate_all,
+                additional_derives: [PartialEq, Eq],
+                additional_derives_ignore: ["parts", "subscription", "stream-error"],
+                pub_export_macro: true,
+            });
+        }
+    };
 }
+
+#[cfg(not(any(feature = "tls", feature = "host-tls")))]
+bind!("client-component");
+#[cfg(feature = "tls")]
+bind!("client-tls-component");
+#[cfg(all(feature = "host-tls", not(feature = "tls")))]
+bind!("client-host-tls-component");
 
 pub(crate) use generated::exports::sandpiper::http::client;
 pub use generated::sandpiper::http::types;

@@ -27,7 +27,7 @@ none_by_default! {
     }
     RequestOptions { idempotent, hold_pipeline, expect_continue, collect_octets_max, content_octets_max, deadlines, reuse }
     TlsOptions {
-        server_name, roots_pem, with_builtin_roots, identity_pem, alpn, tls13_only, spki_pins, accept_any_certificate,
+        server_name, roots_pem, with_builtin_roots, identity_pem, alpn, version_min, spki_pins, resumption, key_log, accept_any_certificate,
     }
 }
 

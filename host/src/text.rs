@@ -90,6 +90,16 @@ texts! {
         RequestsOutstanding "requests-outstanding" "the connection has requests without a complete response",
             "wait until its length is 0";
         UnknownToken "unknown-token" "nothing of this number is here", FIX_CALL;
+        InvalidServerName "invalid-server-name" "the name of the server is none that a certificate could be for",
+            "give a host name or an address";
+        InvalidTrustAnchors "invalid-trust-anchors" "the trust anchors hold no certificate that can be one",
+            "give one or more certificates of issuers as PEM";
+        InvalidIdentity "invalid-identity" "the client's certificate and key cannot be used",
+            "give the certificate chain, the leaf first, and its unencrypted private key as PEM";
+        InvalidTlsOption "invalid-tls-option" "a protocol or a pin is malformed",
+            "protocols have 1 to 255 octets, pins are SHA-256 digests of 32";
+        UnsupportedTlsOption "unsupported-tls-option" "in this build the host does TLS, and decides what this option would",
+            "leave it out, or use the build with TLS inside";
     }
 }
 
@@ -177,6 +187,7 @@ texts! {
     ) {
         Ended "ended" "the server closed the connection in the middle";
         Reset "reset" "the connection was reset in the middle";
+        Truncated "truncated" "the connection ended without the end of TLS: something may have cut the rest off";
     }
 }
 
@@ -267,18 +278,33 @@ texts! {
         Unavailable "unavailable" "this build of the component has no TLS",
             "use http://, put a proxy that does TLS in between, or give the component a stream that the host has secured";
         NotTls "not-tls" "the server does not speak TLS", "check the port and the scheme";
-        NoAgreement "no-agreement" "the server and this side have no version, suite or protocol in common",
-            "check what the server offers";
-        CertificateTime "certificate-time" "the server's certificate is out of date, or not yet valid",
+        NoAgreement "no-agreement" "the server and this side have no version, suite, group or signature algorithm in common",
+            "check what the server offers; it may be too old";
+        ProtocolNotSpoken "protocol-not-spoken" "the server wants another protocol than HTTP/1.1",
+            "check what is offered by ALPN, and whether the server speaks HTTP/1.1";
+        CertificateExpired "certificate-expired" "a certificate of the server has expired",
+            "ask whoever runs the server; check the clock of this machine";
+        CertificateNotYetValid "certificate-not-yet-valid" "a certificate of the server is not valid yet",
             "check the clock of this machine; ask whoever runs the server";
         CertificateName "certificate-name" "the server's certificate is for another name", "check the name; this may be another server";
-        CertificateIssuer "certificate-issuer" "the issuer of the server's certificate is not trusted",
-            "give its certificate as a trust anchor, if you trust it";
-        CertificateUse "certificate-use" "the server's certificate may not be used for this, or its key is too weak",
-            "ask whoever runs the server";
+        CertificateIssuer "certificate-issuer" "the issuer of the server's certificate is not known",
+            "give its certificate as a trust anchor, if you trust it; the server may lack an intermediate certificate";
+        CertificateSelfSigned "certificate-self-signed" "the server's certificate has signed itself, and is no trust anchor",
+            "give it as a trust anchor, if you know that it is the server's";
+        CertificateKey "certificate-key" "a key or a signature in the server's chain is too weak, or of a kind that is not accepted",
+            "ask whoever runs the server for a certificate with a key of today";
+        CertificateUse "certificate-use" "a certificate in the server's chain may not be used for this", "ask whoever runs the server";
+        CertificateMalformed "certificate-malformed" "a certificate of the server cannot be read, or its signature is wrong",
+            "this may be another server; ask whoever runs it";
         Pin "pin" "no key in the server's chain is one that was pinned", "this may be another server; do not go on";
-        Alert "alert" "the server refused the handshake", "check what the server asks for, such as a client certificate";
-        Protocol "protocol" "the server sent malformed TLS", PEER_DEFECT;
+        Alert "alert" "the server ended TLS with an alert", "check what the server asks for, such as a client certificate";
+        HandshakeEnded "handshake-ended" "the server ended the connection during the handshake",
+            "check that it speaks TLS at this port; try again";
+        Renegotiation "renegotiation" "the server insists on another handshake", "ask whoever runs the server";
+        RecordTooLong "record-too-long" "the server sent a record that is longer than TLS allows", PEER_DEFECT;
+        RecordCorrupt "record-corrupt" "what the server sent cannot be decrypted", "something in between may have changed it; try again";
+        Protocol "protocol" "the server broke a rule of TLS", PEER_DEFECT;
+        Host "host" "the TLS of the host failed", "see its words; check the certificates that the host trusts";
     }
 }
 
@@ -293,6 +319,9 @@ texts! {
             "allow the name and the port, if it is to be reached";
         Connect "connect" "the host's policy does not allow to connect to this address",
             "allow the name or the address, with its port, if it is to be reached";
+        AnyCertificate "any-certificate" "the host's policy does not allow to accept any certificate",
+            "give the server's certificate, or its issuer's, as a trust anchor instead";
+        KeyLog "key-log" "the host's policy does not allow to note the secrets of TLS", "allow it, if others may read what is exchanged";
     }
 }
 
@@ -439,6 +468,7 @@ impl LogEvent {
             Self::Connecting(_) => "connecting",
             Self::ConnectFailed(_) => "connect-failed",
             Self::Connected(_) => "connected",
+            Self::Secured => "secured",
             Self::Queued(_) => "queued",
             Self::RequestHead(_) => "request-head",
             Self::RequestContent(_) => "request-content",
@@ -540,6 +570,7 @@ mod tests {
             LogEvent::Connecting(String::new()),
             LogEvent::ConnectFailed(Error::Internal),
             LogEvent::Connected(String::new()),
+            LogEvent::Secured,
             LogEvent::Queued((String::new(), String::new())),
             LogEvent::RequestHead(Vec::new()),
             LogEvent::RequestContent(0),

@@ -202,6 +202,7 @@ fn describe(event: &LogEvent) -> String {
         LogEvent::Connecting(address) => format!("connecting to {address}"),
         LogEvent::ConnectFailed(error) => format!("not connected: {}", error.sentence()),
         LogEvent::Connected(address) => format!("connected to {address}"),
+        LogEvent::Secured => "secured by TLS".to_owned(),
         LogEvent::Learnt(persistence) => format!("persistence: {}", persistence.name()),
         LogEvent::Tunnel => "the connection is a tunnel".to_owned(),
         LogEvent::Cancelled => "cancelled".to_owned(),
@@ -277,7 +278,7 @@ impl<'a> LogLine<'a> {
             LogEvent::Learnt(persistence) => Self { persistence: Some(persistence.name()), ..line },
             LogEvent::Failed(failure) => Self { delivery: Some(failure.delivery.name()), ..line.with_error(&failure.error) },
             LogEvent::ConnectFailed(error) | LogEvent::Closing(error) | LogEvent::Closed(error) => line.with_error(error),
-            LogEvent::RequestEnd | LogEvent::Tunnel | LogEvent::Cancelled => line,
+            LogEvent::Secured | LogEvent::RequestEnd | LogEvent::Tunnel | LogEvent::Cancelled => line,
         }
     }
 
