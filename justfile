@@ -25,12 +25,12 @@ simulated := "--config profile.dev.package.sandpiper-guest.opt-level=2 --config 
 default:
     @just --justfile "{{ justfile() }}" --list --unsorted
 
-# target/component/sandpiper.wasm and target/release/sandpiper
+# target/component/*.wasm and target/release/sandpiper
 [group('build')]
 build: component
     cargo build --release {{ native }}
 
-# The component alone; left untouched when nothing changed
+# The component alone, in its three builds; left untouched when nothing changed
 [group('build')]
 component:
     @just --justfile "{{ justfile() }}" _component
@@ -38,20 +38,22 @@ component:
 _component *FLAGS:
     #!/usr/bin/env bash
     set -euo pipefail
-    build=(cargo rustc {{ guest_flags }} --lib --crate-type cdylib "$@")
-    if [[ -n "{{ wasm_path }}" ]]; then
-        env -u RUSTUP_TOOLCHAIN PATH="{{ wasm_path }}" RUSTC_BOOTSTRAP=1 "${build[@]}" -Zbuild-std=std,panic_abort
-    else
-        "${build[@]}"
-    fi
-    built=target/guest/wasm32-unknown-unknown/component/sandpiper_guest.wasm
-    component=target/component/sandpiper.wasm
     strip=target/tools/strip_names
-    mkdir -p "${component%/*}" "${strip%/*}"
+    mkdir -p target/component "${strip%/*}"
     [[ "$strip" -nt guest/tools/strip_names.rs ]] || rustc --edition 2024 -O -o "$strip" guest/tools/strip_names.rs
-    "$strip" "$built" "$component.new"
-    # A new time stamp would relink the host.
-    if cmp -s "$component.new" "$component"; then rm "$component.new"; else mv "$component.new" "$component"; fi
+    # Each build, and the feature that it is built with.
+    for build in sandpiper: sandpiper-tls:tls sandpiper-host-tls:host-tls; do
+        cargo=(cargo rustc {{ guest_flags }} --features "${build#*:}" --lib --crate-type cdylib "$@")
+        if [[ -n "{{ wasm_path }}" ]]; then
+            env -u RUSTUP_TOOLCHAIN PATH="{{ wasm_path }}" RUSTC_BOOTSTRAP=1 "${cargo[@]}" -Zbuild-std=std,panic_abort
+        else
+            "${cargo[@]}"
+        fi
+        component=target/component/${build%:*}.wasm
+        "$strip" target/guest/wasm32-unknown-unknown/component/sandpiper_guest.wasm "$component.new"
+        # A new time stamp would relink the host.
+        if cmp -s "$component.new" "$component"; then rm "$component.new"; else mv "$component.new" "$component"; fi
+    done
 
 # Builds before a command of the program: says nothing unless it takes long.
 _fresh:

@@ -40,6 +40,8 @@ bind!("client-tls-component");
 bind!("client-host-tls-component");
 
 pub(crate) use generated::exports::sandpiper::http::client;
+#[cfg(any(feature = "tls", feature = "host-tls"))]
+pub(crate) use generated::exports::sandpiper::http::tls;
 pub use generated::sandpiper::http::types;
 #[cfg(target_family = "wasm")]
 pub(crate) use generated::{export, exports::sandpiper::http::streams, wasi};

@@ -20,6 +20,8 @@ mod origin;
 mod poll;
 mod send;
 mod streams;
+#[cfg(any(feature = "tls", feature = "host-tls"))]
+mod tls;
 mod transport;
 mod wire;
 
