@@ -1,6 +1,6 @@
 # Recipes. Run them through ./dev, which installs what they need; `./dev` alone lists them.
 #
-# Two target directories: `target` for this machine, `target/guest` for the component, so that neither build undoes the other.
+# Two target directories: `target` for this machine, `target/guest` for the component's builds, so that neither build undoes the other.
 #
 # Two native profiles. What contains wasmtime is built and tested in `release`: compiled once (about three minutes on two
 # cores), for the program, the tests and the benchmarks. The core depends on next to nothing, so its own tests run in `dev`,
@@ -14,7 +14,7 @@ export PATH := env("PATH") + ":" + tools / "bin"
 
 # Empty, or the PATH of a toolchain that must compile the wasm standard library from source (./dev decides).
 wasm_path := env("SANDPIPER_WASM", "")
-guest_flags := "--package sandpiper-guest --target wasm32-unknown-unknown --target-dir target/guest --profile component"
+guest_flags := "--package sandpiper-guest --target wasm32-unknown-unknown --profile component"
 # What contains wasmtime: always built together, or the features that each asks for would give two builds of it.
 native := "--package sandpiper-host --package sandpiper-tests"
 # The core alone, checked as in `dev`, but fast: hundreds of thousands of steps a second.
@@ -43,14 +43,16 @@ _component *FLAGS:
     [[ "$strip" -nt guest/tools/strip_names.rs ]] || rustc --edition 2024 -O -o "$strip" guest/tools/strip_names.rs
     # Each build, and the feature that it is built with.
     for build in sandpiper: sandpiper-tls:tls sandpiper-host-tls:host-tls; do
-        cargo=(cargo rustc {{ guest_flags }} --features "${build#*:}" --lib --crate-type cdylib "$@")
+        name=${build%:*}
+        # A directory for each: they would undo each other.
+        cargo=(cargo rustc {{ guest_flags }} --target-dir "target/guest/$name" --features "${build#*:}" --lib --crate-type cdylib "$@")
         if [[ -n "{{ wasm_path }}" ]]; then
             env -u RUSTUP_TOOLCHAIN PATH="{{ wasm_path }}" RUSTC_BOOTSTRAP=1 "${cargo[@]}" -Zbuild-std=std,panic_abort
         else
             "${cargo[@]}"
         fi
-        component=target/component/${build%:*}.wasm
-        "$strip" target/guest/wasm32-unknown-unknown/component/sandpiper_guest.wasm "$component.new"
+        component=target/component/$name.wasm
+        "$strip" "target/guest/$name/wasm32-unknown-unknown/component/sandpiper_guest.wasm" "$component.new"
         # A new time stamp would relink the host.
         if cmp -s "$component.new" "$component"; then rm "$component.new"; else mv "$component.new" "$component"; fi
     done
@@ -209,7 +211,7 @@ check-fmt:
 [group('check')]
 lint: component
     cargo clippy --release --workspace --all-targets -- -D warnings
-    {{ if wasm_path == "" { "cargo clippy " + guest_flags + " --lib -- -D warnings" } else { "echo 'lint: the component glue SKIPPED: the toolchain that builds it has no clippy' >&2" } }}
+    {{ if wasm_path == "" { "for build in '' tls host-tls; do cargo clippy " + guest_flags + " --target-dir target/guest/lint --features \"$build\" --lib -- -D warnings; done" } else { "echo 'lint: the component glue SKIPPED: the toolchain that builds it has no clippy' >&2" } }}
 
 # API documentation, warnings as errors
 [group('docs')]
