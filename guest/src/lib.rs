@@ -55,6 +55,8 @@ pub mod settings;
 pub mod slab;
 mod table;
 pub mod timer;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod wit;
 
 #[cfg(target_family = "wasm")]

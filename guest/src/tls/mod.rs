@@ -1,0 +1,3 @@
+//! TLS in the sandbox.
+
+pub mod provider;

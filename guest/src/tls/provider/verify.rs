@@ -1,0 +1,136 @@
+//! Signatures of certificates and handshakes. MD5 and SHA-1 are not there to be asked for.
+
+use core::fmt;
+
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use rsa::pkcs1::RsaPublicKeyRef;
+use rsa::pkcs1::der::Decode;
+use rsa::{BoxedUint, Pkcs1v15Sign, Pss, RsaPublicKey};
+use rustls::SignatureScheme;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+/// In TLS 1.2 a scheme names a hash alone, and either curve goes with it; TLS 1.3 takes the first of each list.
+pub(super) const ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[
+        &ECDSA_P256_SHA256,
+        &ECDSA_P256_SHA384,
+        &ECDSA_P384_SHA256,
+        &ECDSA_P384_SHA384,
+        &ED25519,
+        &RSA_PSS_SHA256,
+        &RSA_PSS_SHA384,
+        &RSA_PSS_SHA512,
+        &RSA_PKCS1_SHA256,
+        &RSA_PKCS1_SHA384,
+        &RSA_PKCS1_SHA512,
+    ],
+    mapping: &[
+        (SignatureScheme::ECDSA_NISTP384_SHA384, &[&ECDSA_P384_SHA384, &ECDSA_P256_SHA384]),
+        (SignatureScheme::ECDSA_NISTP256_SHA256, &[&ECDSA_P256_SHA256, &ECDSA_P384_SHA256]),
+        (SignatureScheme::ED25519, &[&ED25519]),
+        (SignatureScheme::RSA_PSS_SHA512, &[&RSA_PSS_SHA512]),
+        (SignatureScheme::RSA_PSS_SHA384, &[&RSA_PSS_SHA384]),
+        (SignatureScheme::RSA_PSS_SHA256, &[&RSA_PSS_SHA256]),
+        (SignatureScheme::RSA_PKCS1_SHA512, &[&RSA_PKCS1_SHA512]),
+        (SignatureScheme::RSA_PKCS1_SHA384, &[&RSA_PKCS1_SHA384]),
+        (SignatureScheme::RSA_PKCS1_SHA256, &[&RSA_PKCS1_SHA256]),
+    ],
+};
+
+static ECDSA_P256_SHA256: Algorithm =
+    Algorithm::new("ECDSA_P256_SHA256", alg_id::ECDSA_P256, alg_id::ECDSA_SHA256, p256::<Sha256>);
+static ECDSA_P256_SHA384: Algorithm =
+    Algorithm::new("ECDSA_P256_SHA384", alg_id::ECDSA_P256, alg_id::ECDSA_SHA384, p256::<Sha384>);
+static ECDSA_P384_SHA256: Algorithm =
+    Algorithm::new("ECDSA_P384_SHA256", alg_id::ECDSA_P384, alg_id::ECDSA_SHA256, p384::<Sha256>);
+static ECDSA_P384_SHA384: Algorithm =
+    Algorithm::new("ECDSA_P384_SHA384", alg_id::ECDSA_P384, alg_id::ECDSA_SHA384, p384::<Sha384>);
+static ED25519: Algorithm = Algorithm::new("ED25519", alg_id::ED25519, alg_id::ED25519, ed25519);
+static RSA_PSS_SHA256: Algorithm =
+    Algorithm::new("RSA_PSS_SHA256", alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA256, rsa_pss::<Sha256>);
+static RSA_PSS_SHA384: Algorithm =
+    Algorithm::new("RSA_PSS_SHA384", alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA384, rsa_pss::<Sha384>);
+static RSA_PSS_SHA512: Algorithm =
+    Algorithm::new("RSA_PSS_SHA512", alg_id::RSA_ENCRYPTION, alg_id::RSA_PSS_SHA512, rsa_pss::<Sha512>);
+static RSA_PKCS1_SHA256: Algorithm =
+    Algorithm::new("RSA_PKCS1_SHA256", alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA256, rsa_pkcs1::<Sha256>);
+static RSA_PKCS1_SHA384: Algorithm =
+    Algorithm::new("RSA_PKCS1_SHA384", alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA384, rsa_pkcs1::<Sha384>);
+static RSA_PKCS1_SHA512: Algorithm =
+    Algorithm::new("RSA_PKCS1_SHA512", alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA512, rsa_pkcs1::<Sha512>);
+
+/// Whether a message has this signature by this public key: key, message, signature.
+type Verify = fn(&[u8], &[u8], &[u8]) -> Option<()>;
+
+struct Algorithm {
+    name: &'static str,
+    key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
+    verify: Verify,
+}
+
+impl Algorithm {
+    const fn new(name: &'static str, key: AlgorithmIdentifier, signature: AlgorithmIdentifier, verify: Verify) -> Self {
+        Self { name, key, signature, verify }
+    }
+}
+
+impl SignatureVerificationAlgorithm for Algorithm {
+    fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        (self.verify)(key, message, signature).ok_or(InvalidSignature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.key
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.signature
+    }
+}
+
+impl fmt::Debug for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+fn p256<D: Digest>(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
+    let signature = p256::ecdsa::Signature::from_der(signature).ok()?;
+    key.verify_prehash(&D::digest(message), &signature).ok()
+}
+
+fn p384<D: Digest>(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
+    let signature = p384::ecdsa::Signature::from_der(signature).ok()?;
+    key.verify_prehash(&D::digest(message), &signature).ok()
+}
+
+fn ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    let key = ed25519_dalek::VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
+    let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;
+    // Strict: keys and points of small order, for which a signature proves nothing, are refused.
+    key.verify_strict(message, &signature).ok()
+}
+
+fn rsa_pkcs1<D: Digest + rsa::pkcs8::AssociatedOid>(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    rsa_key(key)?.verify(Pkcs1v15Sign::new::<D>(), &D::digest(message), signature).ok()
+}
+
+/// With a salt as long as the hash, which TLS and the WebPKI ask for (RFC 8446 §4.2.3).
+fn rsa_pss<D: Digest + sha2::digest::FixedOutputReset>(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
+    rsa_key(key)?.verify(Pss::<D>::new(), &D::digest(message), signature).ok()
+}
+
+/// How many bits a modulus has. Below, it can be factored; above, one verification would take too long.
+const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
+
+fn rsa_key(der: &[u8]) -> Option<RsaPublicKey> {
+    let key = RsaPublicKeyRef::from_der(der).ok()?;
+    let modulus = BoxedUint::from_be_slice_vartime(key.modulus.as_bytes());
+    let exponent = BoxedUint::from_be_slice_vartime(key.public_exponent.as_bytes());
+    RsaPublicKey::new_with_size_limits(modulus, exponent, RSA_BITS).ok()
+}
