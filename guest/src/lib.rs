@@ -22,6 +22,8 @@
 //! | [`log`] | the connection's log |
 //! | [`driver`], [`link`] | a connection with its transport, which is behind a trait |
 //! | [`poll`] | many connections and one wait; the pool, its origins and its waiting lines |
+//! | [`stream`] | what carries the octets of an established connection: one small trait |
+//! | `tls` | TLS as a stream over a stream, with the feature `tls` only |
 //! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
 //! | [`slab`] | values by id |
 //! | [`abnf`], [`field`] | octet classes and numbers; field lines |
@@ -53,6 +55,7 @@ pub mod log;
 pub mod poll;
 pub mod settings;
 pub mod slab;
+pub mod stream;
 mod table;
 pub mod timer;
 #[cfg(feature = "tls")]

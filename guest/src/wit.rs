@@ -71,3 +71,24 @@ impl Default for RequestOptions {
         }
     }
 }
+
+#[cfg(any(feature = "tls", feature = "host-tls"))]
+impl tls::TlsInfo {
+    /// Of a handshake that has only begun.
+    pub(crate) fn begun(connection: u64, server_name: alloc::string::String) -> tls::TlsInfo {
+        tls::TlsInfo {
+            connection,
+            server_name,
+            version: None,
+            cipher_suite: None,
+            group: None,
+            protocol: None,
+            resumed: false,
+            duration: None,
+            certificates: alloc::vec::Vec::new(),
+            refusal: None,
+            alert: None,
+            detail: None,
+        }
+    }
+}

@@ -1,11 +1,12 @@
-//! From an endpoint to an established transport: the name is looked up, the addresses race (RFC 8305).
+//! From an endpoint to a connected socket: the name is looked up, the addresses race (RFC 8305).
 
 use super::names::{Answer, Lookup, Names};
-use super::transport::{self, Transport};
+use super::retired::Retired;
+use super::socket::{self, Socket};
 use crate::conn::ClientConn;
 use crate::endpoint;
 use crate::timer::Instant;
-use crate::types::{ConnectProblem, Denial, DnsProblem, Endpoint, Error, LogEvent, TlsProblem};
+use crate::types::{ConnectProblem, Denial, DnsProblem, Endpoint, Error, LogEvent};
 use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::sockets::instance_network::instance_network;
 use crate::wit::wasi::sockets::network::{ErrorCode, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress};
@@ -28,7 +29,7 @@ const ATTEMPTS_MAX: usize = 4;
 const LOOKUPS_MAX: u32 = 3;
 const LOOKUP_DELAY_NS: u64 = 250_000_000;
 
-/// An endpoint whose transport is being established.
+/// An endpoint that is being connected to.
 pub(super) struct Dial {
     names: Option<Rc<RefCell<Names>>>,
     host: String,
@@ -61,20 +62,12 @@ struct Attempt {
     socket: TcpSocket,
 }
 
-/// What is not needed any more, but may have pollables that are lent.
-pub(super) enum Retired {
-    /// An address that was tried.
-    Socket { _socket: TcpSocket },
-    /// A name that was looked up.
-    Lookup { _lookup: Rc<Lookup> },
-}
-
 /// What came of moving on.
 pub(super) enum Dialled {
     /// Something has to be waited for.
     Waiting,
-    /// The transport.
-    Established(Transport),
+    /// The socket.
+    Connected(Socket),
     /// No address is left, or the name has none.
     Failed(Error),
 }
@@ -82,11 +75,8 @@ pub(super) enum Dialled {
 impl Dial {
     /// Begins with an endpoint. `names`: what is known about names.
     ///
-    /// Errors: `api-misuse(invalid-endpoint)`, `tls(unavailable)`.
+    /// Errors: `api-misuse(invalid-endpoint)`.
     pub(super) fn new(endpoint: &Endpoint, names: Option<Rc<RefCell<Names>>>) -> Result<Dial, Error> {
-        if endpoint.tls.is_some() {
-            return Err(Error::Tls(TlsProblem::Unavailable));
-        }
         let mut addresses = endpoint::check(endpoint)?;
         if let (true, Some(names)) = (endpoint.addresses.is_empty(), &names) {
             let given = names.borrow().given(&endpoint.host, endpoint.port);
@@ -124,7 +114,7 @@ impl Dial {
                     match lookup.outcome() {
                         None => return Dialled::Waiting,
                         Some(outcome) => {
-                            self.retired.push(Retired::Lookup { _lookup: lookup });
+                            self.retired.push(Retired::Lookup(lookup));
                             if let Err(error) = self.resolved(outcome, conn, now) {
                                 return Dialled::Failed(error);
                             }
@@ -185,7 +175,7 @@ impl Dial {
                 return Dialled::Failed(self.failed.unwrap_or(Error::Internal));
             }
             match self.arrived(conn, now) {
-                Some(transport) => return Dialled::Established(transport),
+                Some(socket) => return Dialled::Connected(socket),
                 None if self.attempts.is_empty() || (self.is_due(now) && !self.addresses.is_empty()) => {}
                 None => return Dialled::Waiting,
             }
@@ -197,8 +187,8 @@ impl Dial {
         self.attempts.is_empty() || self.next_at <= now
     }
 
-    /// The transport of the first address that is connected to; those that failed make way for the next.
-    fn arrived(&mut self, conn: &mut ClientConn, now: Instant) -> Option<Transport> {
+    /// The socket of the first address that is connected to; those that failed make way for the next.
+    fn arrived(&mut self, conn: &mut ClientConn, now: Instant) -> Option<Socket> {
         let mut index = 0;
         while let Some(attempt) = self.attempts.get(index) {
             match attempt.socket.finish_connect() {
@@ -207,7 +197,7 @@ impl Dial {
                     let Attempt { ready, socket } = self.attempts.swap_remove(index);
                     drop(ready);
                     self.stop();
-                    return Some(Transport::new(input, output, Some(socket)));
+                    return Some(Socket::new(input, output, Some(socket)));
                 }
                 Err(code) => {
                     let attempt = self.attempts.swap_remove(index);
@@ -227,8 +217,8 @@ impl Dial {
             self.note_failure(Error::Connect(ConnectProblem::TimedOut), conn, now);
         }
         let address = with_port(address, self.port);
-        conn.note(now, || LogEvent::Connecting(transport::text(address)));
-        let started = create_tcp_socket(transport::family(&address)).and_then(|socket| {
+        conn.note(now, || LogEvent::Connecting(socket::text(address)));
+        let started = create_tcp_socket(socket::family(&address)).and_then(|socket| {
             socket.start_connect(&instance_network(), address)?;
             Ok(socket)
         });
@@ -252,7 +242,7 @@ impl Dial {
             self.retire(attempt);
         }
         if let Step::Resolving(lookup) = core::mem::replace(&mut self.step, Step::Racing) {
-            self.retired.push(Retired::Lookup { _lookup: lookup });
+            self.retired.push(Retired::Lookup(lookup));
         }
         self.addresses.clear();
     }
@@ -260,7 +250,7 @@ impl Dial {
     fn retire(&mut self, attempt: Attempt) {
         let Attempt { ready, socket } = attempt;
         drop(ready);
-        self.retired.push(Retired::Socket { _socket: socket });
+        self.retired.push(Retired::Socket(socket));
     }
 
     /// Adds what is not needed any more.

@@ -5,8 +5,12 @@
 //! | `client_conn`, `send`, `origin`, `poll`, `streams` | the exported resources and functions |
 //! | `network` | where connections are opened |
 //! | `wire` | the transport of a connection, from its dialling to its end |
-//! | `dial`, `names` | from an endpoint to an established transport: names, and a race of addresses |
-//! | `transport` | an established transport, and what to wait for |
+//! | `dial`, `names` | from an endpoint to a connected socket: names, and a race of addresses |
+//! | `secure/` | from a socket to TLS over it, one file for each build: inside, by the host, never |
+//! | `socket`, `transport` | what carries octets, and what to wait for |
+//! | `retired` | what is kept for those who wait on it |
+//! | `tls` | the exported interface of that name |
+//! | `random` | randomness, for TLS |
 //! | `broken` | where a pipeline broke |
 //! | `clock` | the monotonic clock, and waiting on it |
 
@@ -18,7 +22,15 @@ mod names;
 mod network;
 mod origin;
 mod poll;
+#[cfg(feature = "tls")]
+pub(crate) mod random;
+mod retired;
+#[cfg_attr(feature = "tls", path = "secure/inside.rs")]
+#[cfg_attr(all(feature = "host-tls", not(feature = "tls")), path = "secure/by_host.rs")]
+#[cfg_attr(not(any(feature = "tls", feature = "host-tls")), path = "secure/never.rs")]
+mod secure;
 mod send;
+mod socket;
 mod streams;
 #[cfg(any(feature = "tls", feature = "host-tls"))]
 mod tls;

@@ -4,7 +4,8 @@ use super::broken;
 use super::clock;
 use super::dial::Dial;
 use super::names::Names;
-use super::transport::Transport;
+use super::secure::Plan;
+use super::socket::Socket;
 use super::wire::{Driver, Shared, Wire};
 use crate::conn::ClientConn;
 use crate::endpoint;
@@ -29,7 +30,8 @@ impl Network for Sockets {
     type Link = Wire;
 
     fn dial(&self, endpoint: &Endpoint) -> Result<Wire, Error> {
-        Ok(Wire::dialling(Dial::new(endpoint, Some(Rc::clone(&self.names)))?))
+        let plan = Plan::of(endpoint)?;
+        Ok(Wire::dialling(Dial::new(endpoint, Some(Rc::clone(&self.names)))?, plan))
     }
 
     fn take_broken(&self, authority: &str) -> bool {
@@ -48,7 +50,8 @@ impl Network for Sockets {
 /// Begins to connect, for a caller.
 pub(super) fn connect(endpoint: &Endpoint, options: Option<&ConnOptions>) -> Result<Shared, Error> {
     let mut settings = Settings::checked(options)?;
-    let wire = Wire::dialling(Dial::new(endpoint, None)?);
+    let plan = Plan::of(endpoint)?;
+    let wire = Wire::dialling(Dial::new(endpoint, None)?, plan);
     let authority = endpoint::authority(endpoint);
     if settings.persistence == Persistence::Assume && broken::take(&authority) {
         settings.persistence = Persistence::Learn;
@@ -59,9 +62,9 @@ pub(super) fn connect(endpoint: &Endpoint, options: Option<&ConnOptions>) -> Res
 
 /// Takes over streams that are established.
 pub(super) fn handshake(input: InputStream, output: OutputStream, authority: String, settings: Settings) -> Shared {
-    let wire = Wire::established(Transport::new(input, output, None));
-    let mut conn = ClientConn::new(next_connection(), authority, settings, clock::now());
-    conn.established(None, None, clock::now());
+    let now = clock::now();
+    let mut conn = ClientConn::new(next_connection(), authority, settings, now);
+    let wire = Wire::connected(Socket::new(input, output, None), None, &mut conn, now);
     Driver::new(conn, Some(wire))
 }
 

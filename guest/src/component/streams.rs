@@ -1,6 +1,7 @@
 //! The interface `streams`: transports brought along, taken back, or waited on by somebody else.
 
 use super::network;
+use super::socket::Socket;
 use super::wire::Shared;
 use super::{Component, client_conn, clock, poll};
 use crate::settings::Settings;
@@ -50,10 +51,10 @@ impl Guest for Component {
             return Err(Error::LimitExceeded(Limit::Subscriptions));
         }
         driver.conn.check_parts()?;
-        let streams = wire.take_streams().ok_or(Error::Internal)?;
+        let Socket { input, output, socket, .. } = wire.take_socket()?;
         let unread = driver.conn.take_parts(clock::now());
         driver.heed_wish();
-        Ok(Parts { socket: streams.socket, input: streams.input, output: streams.output, unread })
+        Ok(Parts { socket, input, output, unread })
     }
 
     fn subscribe(conn: client::ClientConnBorrow<'_>) -> Result<streams::Subscription, Error> {

@@ -1,17 +1,62 @@
-//! The interface `tls`.
+//! The interface `tls`: handshakes that are remembered, and what the host allows.
 
 use super::Component;
 use crate::wit::tls::{Guest, Permissions, TlsInfo};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+use spin::Mutex;
+
+/// Handshakes that are remembered, and octets of their certificates.
+const HANDSHAKES_MAX: usize = 64;
+const CERTIFICATE_OCTETS_MAX: usize = 1 << 20;
+
+static STATE: Mutex<State> = Mutex::new(State { allowed: None, handshakes: VecDeque::new(), certificate_octets: 0 });
+
+struct State {
+    /// `None`: nothing.
+    allowed: Option<Permissions>,
+    /// Oldest first.
+    handshakes: VecDeque<TlsInfo>,
+    certificate_octets: usize,
+}
+
+/// Whether the host allows it.
+#[cfg(feature = "tls")]
+pub(super) fn allows(permission: Permissions) -> bool {
+    STATE.lock().allowed.is_some_and(|allowed| allowed & permission == permission)
+}
+
+/// Remembers a handshake, in place of the oldest ones.
+pub(super) fn remember(info: TlsInfo) {
+    let state = &mut *STATE.lock();
+    state.certificate_octets += certificate_octets(&info);
+    state.handshakes.push_back(info);
+    while state.handshakes.len() > HANDSHAKES_MAX || state.certificate_octets > CERTIFICATE_OCTETS_MAX {
+        let Some(oldest) = state.handshakes.pop_front() else { return };
+        state.certificate_octets -= certificate_octets(&oldest);
+    }
+}
+
+fn certificate_octets(info: &TlsInfo) -> usize {
+    info.certificates.iter().map(Vec::len).sum()
+}
 
 impl Guest for Component {
-    fn allow(_what: Permissions) {}
-
-    fn info(_connection: u64) -> Option<TlsInfo> {
-        None
+    fn allow(what: Permissions) {
+        STATE.lock().allowed = Some(what);
     }
 
+    fn info(connection: u64) -> Option<TlsInfo> {
+        STATE.lock().handshakes.iter().find(|info| info.connection == connection).cloned()
+    }
+
+    #[cfg(feature = "tls")]
+    fn take_key_log(lines_max: u32) -> Vec<String> {
+        super::secure::KEY_LINES.take(usize::try_from(lines_max).unwrap_or(usize::MAX))
+    }
+
+    #[cfg(not(feature = "tls"))]
     fn take_key_log(_lines_max: u32) -> Vec<String> {
         Vec::new()
     }

@@ -2,12 +2,16 @@
 
 use super::broken;
 use super::clock::{self, Alarm};
-use super::dial::{Dial, Dialled, Retired};
-use super::transport::{Streams, Transport};
+use super::dial::{Dial, Dialled};
+use super::retired::Retired;
+use super::secure::{Plan, Secured, Securing};
+use super::socket::Socket;
+use super::transport::{Layers, Transport};
 use crate::conn::ClientConn;
 use crate::driver;
 use crate::link::Link;
 use crate::timer::Instant;
+use crate::types::{Error, Misuse};
 use crate::wit::wasi::io::poll::Pollable;
 use alloc::vec::Vec;
 
@@ -27,37 +31,24 @@ pub(super) struct Wire {
 }
 
 enum State {
-    Dialling(Dial),
+    /// With what is to secure it then.
+    Dialling(Dial, Option<Plan>),
+    Securing(Securing),
     Established(Transport),
-    /// Shut down, and kept because its pollables are lent.
-    Lent(Transport),
     Gone,
 }
 
 impl Link for Wire {
     fn advance(&mut self, conn: &mut ClientConn, now: Instant) {
-        if let State::Dialling(dial) = &mut self.state {
-            let dialled = dial.advance(conn, now);
-            dial.take_retired(&mut self.retired);
-            if self.lent == 0 {
-                self.retired.clear();
-            }
-            match dialled {
-                Dialled::Waiting => {}
-                Dialled::Established(transport) => {
-                    conn.established(transport.remote_address(), transport.local_address(), now);
-                    self.state = State::Established(transport);
-                }
-                Dialled::Failed(error) => conn.end(error, now),
-            }
-        }
+        self.dial(conn, now);
+        self.secure(conn, now);
         if let State::Established(transport) = &mut self.state {
             transport.move_octets(conn, now);
         }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if let State::Dialling(dial) = &self.state { dial.deadline() } else { None }
+        if let State::Dialling(dial, _) = &self.state { dial.deadline() } else { None }
     }
 
     fn is_behind(&self, conn: &ClientConn) -> bool {
@@ -71,46 +62,78 @@ impl Link for Wire {
     }
 
     fn close(&mut self, conn: &ClientConn) {
-        if conn.pipeline_broke() && !matches!(self.state, State::Gone | State::Lent(_)) {
+        if conn.pipeline_broke() && !matches!(self.state, State::Gone) {
             broken::remember(conn.authority());
         }
-        self.state = match core::mem::replace(&mut self.state, State::Gone) {
-            State::Established(mut transport) | State::Lent(mut transport) if self.lent > 0 => {
-                transport.shut_down();
-                State::Lent(transport)
+        match core::mem::replace(&mut self.state, State::Gone) {
+            State::Established(mut transport) => {
+                transport.say_goodbye();
+                if self.lent > 0 {
+                    transport.shut_down();
+                    self.retired.push(Retired::Transport(transport));
+                }
             }
-            State::Dialling(mut dial) if self.lent > 0 => {
+            State::Securing(securing) if self.lent > 0 => self.retired.push(Retired::Securing(securing)),
+            State::Dialling(mut dial, _) if self.lent > 0 => {
                 dial.stop();
                 dial.take_retired(&mut self.retired);
-                State::Gone
             }
-            _ => State::Gone,
-        };
+            State::Securing(_) | State::Dialling(..) | State::Gone => {}
+        }
     }
 }
 
 impl Wire {
-    /// A transport that is to be dialled.
-    pub(super) fn dialling(dial: Dial) -> Wire {
-        Wire::new(State::Dialling(dial))
+    /// A transport that is to be dialled, and secured as `plan` says.
+    pub(super) fn dialling(dial: Dial, plan: Option<Plan>) -> Wire {
+        Wire { state: State::Dialling(dial, plan), alarm: Alarm::default(), lent: 0, retired: Vec::new() }
     }
 
-    /// A transport that is established.
-    pub(super) fn established(transport: Transport) -> Wire {
-        Wire::new(State::Established(transport))
-    }
-
-    fn new(state: State) -> Wire {
+    /// A transport that is connected, and to be secured as `plan` says.
+    pub(super) fn connected(socket: Socket, plan: Option<Plan>, conn: &mut ClientConn, now: Instant) -> Wire {
+        let state = State::connected(socket, plan, conn, now);
         Wire { state, alarm: Alarm::default(), lent: 0, retired: Vec::new() }
     }
 
+    fn dial(&mut self, conn: &mut ClientConn, now: Instant) {
+        let State::Dialling(dial, plan) = &mut self.state else { return };
+        let dialled = dial.advance(conn, now);
+        dial.take_retired(&mut self.retired);
+        if self.lent == 0 {
+            self.retired.clear();
+        }
+        match dialled {
+            Dialled::Waiting => {}
+            Dialled::Connected(socket) => self.state = State::connected(socket, plan.take(), conn, now),
+            Dialled::Failed(error) => conn.end(error, now),
+        }
+    }
+
+    fn secure(&mut self, conn: &mut ClientConn, now: Instant) {
+        let State::Securing(securing) = &mut self.state else { return };
+        match securing.advance(now) {
+            Secured::Waiting => {}
+            Secured::Established(transport) => {
+                conn.secured(now);
+                self.state = State::Established(transport);
+            }
+            Secured::Failed(error) => conn.end(error, now),
+        }
+    }
+
     /// Takes the transport away.
-    pub(super) fn take_streams(&mut self) -> Option<Streams> {
+    ///
+    /// Errors: `api-misuse(secured)`.
+    pub(super) fn take_socket(&mut self) -> Result<Socket, Error> {
         match core::mem::replace(&mut self.state, State::Gone) {
-            State::Established(transport) => Some(transport.into_streams()),
+            State::Established(transport) if transport.is_secured() => {
+                self.state = State::Established(transport);
+                Err(Error::ApiMisuse(Misuse::Secured))
+            }
+            State::Established(transport) => transport.into_socket().ok_or(Error::Internal),
             other => {
                 self.state = other;
-                None
+                Err(Error::Internal)
             }
         }
     }
@@ -124,9 +147,10 @@ impl Wire {
     pub(super) fn lend(&mut self, conn: &ClientConn, pollables: &mut Vec<Pollable>) {
         self.lent += 1;
         match &self.state {
-            State::Dialling(dial) => dial.lend_pollables(pollables),
-            State::Established(transport) => pollables.extend(transport.lend_pollables(conn)),
-            State::Lent(_) | State::Gone => {}
+            State::Dialling(dial, _) => dial.lend_pollables(pollables),
+            State::Securing(securing) => securing.lend_pollables(pollables),
+            State::Established(transport) => pollables.extend(transport.lend_pollables(conn.wants_octets() > 0)),
+            State::Gone => {}
         }
     }
 
@@ -135,25 +159,42 @@ impl Wire {
         self.lent = self.lent.saturating_sub(1);
         if self.lent == 0 {
             self.retired.clear();
-            if let State::Lent(_) = self.state {
-                self.state = State::Gone;
-            }
         }
     }
 
     /// Makes sure that there is something to wait for.
     pub(super) fn prepare_wait(&mut self, conn: &ClientConn) {
-        if let State::Established(transport) = &mut self.state {
-            transport.prepare_wait(conn);
+        match &mut self.state {
+            State::Established(transport) => transport.prepare_wait(conn.wants_octets() > 0),
+            State::Securing(securing) => securing.prepare_wait(),
+            State::Dialling(..) | State::Gone => {}
         }
     }
 
     /// Adds what to wait for to `pollables`, after [`prepare_wait`](Self::prepare_wait).
     pub(super) fn pollables<'a>(&'a self, conn: &ClientConn, pollables: &mut Vec<&'a Pollable>) {
         match &self.state {
-            State::Dialling(dial) => dial.pollables(pollables),
-            State::Established(transport) => pollables.extend(transport.pollables(conn)),
-            State::Lent(_) | State::Gone => {}
+            State::Dialling(dial, _) => dial.pollables(pollables),
+            State::Securing(securing) => securing.pollables(pollables),
+            State::Established(transport) => pollables.extend(transport.pollables(conn.wants_octets() > 0)),
+            State::Gone => {}
+        }
+    }
+}
+
+impl State {
+    #[cfg_attr(not(any(feature = "tls", feature = "host-tls")), expect(unreachable_code, reason = "there is no plan"))]
+    fn connected(socket: Socket, plan: Option<Plan>, conn: &mut ClientConn, now: Instant) -> State {
+        let (remote, local) = (socket.remote_address(), socket.local_address());
+        match plan {
+            Some(plan) => {
+                conn.connected(remote, local, now);
+                State::Securing(plan.begin(socket, conn.id(), now))
+            }
+            None => {
+                conn.established(remote, local, now);
+                State::Established(Transport::new(Layers::Plain(socket)))
+            }
         }
     }
 }

@@ -234,15 +234,33 @@ impl ClientConn {
 
     /// The transport is established. Requests are written once it has been seen that the peer says nothing first.
     pub fn established(&mut self, remote: Option<String>, local: Option<String>, now: Instant) {
+        self.connected(remote, local, now);
+        self.open(now);
+    }
+
+    /// The peer is connected to; the transport is not established yet, since TLS is to secure it.
+    pub fn connected(&mut self, remote: Option<String>, local: Option<String>, now: Instant) {
+        if self.connected.is_some() || self.state == ConnState::Closed {
+            return;
+        }
+        self.connected = Some(now.since(self.created));
+        self.note(now, || LogEvent::Connected(remote.clone().unwrap_or_default()));
+        self.remote_address = remote;
+        self.local_address = local;
+    }
+
+    /// TLS secures the transport, which is established now.
+    pub fn secured(&mut self, now: Instant) {
+        self.note(now, || LogEvent::Secured);
+        self.open(now);
+    }
+
+    fn open(&mut self, now: Instant) {
         if self.established || self.state == ConnState::Closed {
             return;
         }
         self.established = true;
-        self.connected = Some(now.since(self.created));
         self.idle_since = now;
-        self.note(now, || LogEvent::Connected(remote.clone().unwrap_or_default()));
-        self.remote_address = remote;
-        self.local_address = local;
         if self.state == ConnState::Connecting {
             self.state = ConnState::Open;
         }

@@ -4,7 +4,7 @@ use crate::endpoint;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{ConnOptions, Endpoint, Error, HttpVersion, PersistenceLearnt, TlsProblem};
+use crate::types::{ConnOptions, Endpoint, Error, HttpVersion, PersistenceLearnt};
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,12 +26,9 @@ pub struct Origin {
 impl Origin {
     /// An origin.
     ///
-    /// Errors: `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`, `tls(unavailable)`.
+    /// Errors: `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`.
     pub fn new(mut endpoint: Endpoint, options: Option<ConnOptions>) -> Result<Origin, Error> {
         let settings = Settings::checked(options.as_ref())?;
-        if endpoint.tls.is_some() {
-            return Err(Error::Tls(TlsProblem::Unavailable));
-        }
         endpoint::check(&endpoint)?;
         endpoint.host.make_ascii_lowercase();
         let authority = endpoint::authority(&endpoint);
@@ -41,10 +38,10 @@ impl Origin {
     /// Whether the two share connections.
     pub fn is_same(&self, other: &Origin) -> bool {
         let (one, other_one) = (&self.endpoint, &other.endpoint);
-        // Neither has TLS: see `new`.
         one.host == other_one.host
             && one.port == other_one.port
             && one.addresses == other_one.addresses
+            && one.tls == other_one.tls
             && self.settings == other.settings
     }
 

@@ -38,3 +38,14 @@ pub fn provider() -> CryptoProvider {
 
 /// How many records one key of AES-GCM may protect (RFC 8446 §5.5, rounded down).
 const GCM_RECORDS: u64 = 1 << 24;
+
+/// The SHA-256 digest of `octets`.
+pub fn sha256(octets: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(octets).into()
+}
+
+/// Whether a public key (SubjectPublicKeyInfo, RFC 5280 §4.1) is one of RSA that is too short.
+pub fn is_weak_key(spki: &[u8]) -> bool {
+    verify::is_weak_key(spki)
+}

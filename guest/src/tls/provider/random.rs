@@ -66,11 +66,6 @@ fn fill(octets: &mut [u8]) -> Result<(), GetRandomFailed> {
 
 #[cfg(target_family = "wasm")]
 fn fill(octets: &mut [u8]) -> Result<(), GetRandomFailed> {
-    host_random(octets)
-}
-
-/// Fills `octets` from `wasi:random/random`. Not connected yet: every handshake fails.
-#[cfg(target_family = "wasm")]
-fn host_random(_octets: &mut [u8]) -> Result<(), GetRandomFailed> {
-    Err(GetRandomFailed)
+    crate::component::random::fill(octets);
+    Ok(())
 }

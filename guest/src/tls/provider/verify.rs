@@ -5,6 +5,7 @@ use core::fmt;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use rsa::pkcs1::RsaPublicKeyRef;
 use rsa::pkcs1::der::Decode;
+use rsa::pkcs8::SubjectPublicKeyInfoRef;
 use rsa::{BoxedUint, Pkcs1v15Sign, Pss, RsaPublicKey};
 use rustls::SignatureScheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -127,6 +128,16 @@ fn rsa_pss<D: Digest + sha2::digest::FixedOutputReset>(key: &[u8], message: &[u8
 
 /// How many bits a modulus has. Below, it can be factored; above, one verification would take too long.
 const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// Whether a public key is one of RSA that is too short.
+pub(super) fn is_weak_key(spki: &[u8]) -> bool {
+    let Ok(spki) = SubjectPublicKeyInfoRef::from_der(spki) else { return false };
+    if spki.algorithm.oid != rsa::pkcs1::ALGORITHM_OID {
+        return false;
+    }
+    let key = spki.subject_public_key.as_bytes().map(RsaPublicKeyRef::from_der);
+    key.is_some_and(|key| key.is_ok_and(|key| 8 * key.modulus.as_bytes().len() < *RSA_BITS.start()))
+}
 
 fn rsa_key(der: &[u8]) -> Option<RsaPublicKey> {
     let key = RsaPublicKeyRef::from_der(der).ok()?;

@@ -1,0 +1,106 @@
+//! The host's TLS: from a socket to streams that the host secures.
+
+use crate::component::socket::Socket;
+use crate::component::tls;
+use crate::component::transport::{Layers, Transport};
+use crate::timer::Instant;
+use crate::types::{Endpoint, Error, Misuse, TlsOptions, TlsProblem};
+use crate::wit::tls::TlsInfo;
+use crate::wit::wasi::io::poll::Pollable;
+use crate::wit::wasi::sockets::tcp::TcpSocket;
+use crate::wit::wasi::tls::types::{ClientHandshake, FutureClientStreams};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What is to secure a transport.
+pub(crate) struct Plan {
+    name: String,
+}
+
+impl Plan {
+    /// What an endpoint asks for; `None`: nothing.
+    ///
+    /// Errors: `api-misuse(unsupported-tls-option)`.
+    pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Plan>, Error> {
+        let Some(options) = &endpoint.tls else { return Ok(None) };
+        let name = options.server_name.as_ref().unwrap_or(&endpoint.host);
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        match options {
+            TlsOptions {
+                server_name: _,
+                roots_pem: None,
+                with_builtin_roots: None,
+                identity_pem: None,
+                alpn: None,
+                version_min: None,
+                spki_pins: None,
+                resumption: None,
+                key_log: None,
+                accept_any_certificate: None,
+            } => Ok(Some(Plan { name: String::from(bare) })),
+            _ => Err(Error::ApiMisuse(Misuse::UnsupportedTlsOption)),
+        }
+    }
+
+    /// Begins the handshake.
+    pub(crate) fn begin(self, socket: Socket, connection: u64, now: Instant) -> Securing {
+        let Socket { input, output, secured, socket } = socket;
+        drop(secured);
+        let streams = ClientHandshake::finish(ClientHandshake::new(&self.name, input, output));
+        let ready = streams.subscribe();
+        Securing { ready, streams, socket, info: TlsInfo::begun(connection, self.name), began: now }
+    }
+}
+
+/// A transport that is being secured. The order of the fields is the order in which they must be dropped: children first.
+pub(crate) struct Securing {
+    ready: Pollable,
+    streams: FutureClientStreams,
+    socket: Option<TcpSocket>,
+    info: TlsInfo,
+    began: Instant,
+}
+
+/// What came of going on.
+pub(crate) enum Secured {
+    /// Something has to be waited for.
+    Waiting,
+    /// The transport.
+    Established(Transport),
+    /// It cannot be secured.
+    Failed(Error),
+}
+
+impl Securing {
+    /// Goes on as far as possible without waiting.
+    pub(crate) fn advance(&mut self, now: Instant) -> Secured {
+        let streams = match self.streams.get() {
+            None => return Secured::Waiting,
+            Some(Ok(Ok(streams))) => streams,
+            Some(Ok(Err(error))) => {
+                self.info.detail = Some(error.to_debug_string());
+                tls::remember(self.info.clone());
+                return Secured::Failed(Error::Tls(TlsProblem::Host));
+            }
+            Some(Err(())) => return Secured::Failed(Error::Internal),
+        };
+        self.info.duration = Some(now.since(self.began));
+        tls::remember(self.info.clone());
+        let (connection, input, output) = streams;
+        let socket = Socket { input, output, secured: Some(connection), socket: self.socket.take() };
+        Secured::Established(Transport::new(Layers::Plain(socket)))
+    }
+
+    /// Nothing to do: what is waited for is there from the start.
+    pub(crate) fn prepare_wait(&mut self) {}
+
+    /// Adds what to wait for.
+    pub(crate) fn pollables<'a>(&'a self, pollables: &mut Vec<&'a Pollable>) {
+        pollables.push(&self.ready);
+    }
+
+    /// Adds the same for somebody else, who must drop them before this is dropped.
+    pub(crate) fn lend_pollables(&self, pollables: &mut Vec<Pollable>) {
+        pollables.push(self.streams.subscribe());
+    }
+}

@@ -1,0 +1,121 @@
+//! TLS inside: from a socket to a session over it.
+
+use crate::component::socket::Socket;
+use crate::component::tls;
+use crate::component::transport::{Layers, Transport};
+use crate::timer::Instant;
+use crate::tls::{Config, Configs, KeyLines, Session, config};
+use crate::types::{Denial, Endpoint, Error};
+use crate::wit::tls::Permissions;
+use crate::wit::wasi::clocks::wall_clock;
+use crate::wit::wasi::io::poll::Pollable;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+
+pub(crate) static KEY_LINES: KeyLines = KeyLines::new();
+
+static CONFIGS: Configs = Configs::new(|| Arc::new(WallClock), &KEY_LINES);
+
+/// What certificates' dates are compared with.
+#[derive(Debug)]
+struct WallClock;
+
+impl TimeProvider for WallClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(wall_clock::now().seconds)))
+    }
+}
+
+/// What is to secure a transport.
+pub(crate) struct Plan {
+    config: Arc<Config>,
+    name: ServerName<'static>,
+}
+
+impl Plan {
+    /// What an endpoint asks for; `None`: nothing.
+    ///
+    /// Errors: `denied(any-certificate | key-log)`; `api-misuse(invalid-server-name | invalid-trust-anchors | invalid-identity |
+    /// invalid-tls-option)`.
+    pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Plan>, Error> {
+        let Some(options) = &endpoint.tls else { return Ok(None) };
+        for (asked, permission, denial) in [
+            (options.accept_any_certificate, Permissions::ANY_CERTIFICATE, Denial::AnyCertificate),
+            (options.key_log, Permissions::KEY_LOG, Denial::KeyLog),
+        ] {
+            if asked == Some(true) && !tls::allows(permission) {
+                return Err(Error::Denied(denial));
+            }
+        }
+        Ok(Some(Plan { name: config::server_name(endpoint, options)?, config: CONFIGS.of(options)? }))
+    }
+
+    /// Begins the handshake.
+    pub(crate) fn begin(self, socket: Socket, connection: u64, now: Instant) -> Securing {
+        match Session::new(socket, self.config, self.name, connection, now) {
+            Ok(session) => Securing::Shaking(Transport::new(Layers::Tls(Box::new(session)))),
+            Err(error) => Securing::Over(Some(error)),
+        }
+    }
+}
+
+/// A transport that is being secured.
+pub(crate) enum Securing {
+    /// The handshake is under way.
+    Shaking(Transport),
+    /// It is over; the error, if it was that and nobody knows.
+    Over(Option<Error>),
+}
+
+/// What came of going on.
+pub(crate) enum Secured {
+    /// Something has to be waited for.
+    Waiting,
+    /// The transport.
+    Established(Transport),
+    /// It cannot be secured.
+    Failed(Error),
+}
+
+impl Securing {
+    /// Goes on as far as possible without waiting.
+    pub(crate) fn advance(&mut self, now: Instant) -> Secured {
+        let transport = match self {
+            Securing::Shaking(transport) => transport,
+            Securing::Over(error) => return error.take().map_or(Secured::Waiting, Secured::Failed),
+        };
+        match transport.handshake(now) {
+            Ok(false) => Secured::Waiting,
+            Ok(true) => match core::mem::replace(self, Securing::Over(None)) {
+                Securing::Shaking(transport) => Secured::Established(transport),
+                Securing::Over(_) => Secured::Waiting,
+            },
+            Err(error) => Secured::Failed(error),
+        }
+    }
+
+    /// Makes sure that there is something to wait for.
+    pub(crate) fn prepare_wait(&mut self) {
+        if let Securing::Shaking(transport) = self {
+            transport.prepare_wait(true);
+        }
+    }
+
+    /// Adds what to wait for.
+    pub(crate) fn pollables<'a>(&'a self, pollables: &mut Vec<&'a Pollable>) {
+        if let Securing::Shaking(transport) = self {
+            pollables.extend(transport.pollables(true));
+        }
+    }
+
+    /// Adds the same for somebody else, who must drop them before this is dropped.
+    pub(crate) fn lend_pollables(&self, pollables: &mut Vec<Pollable>) {
+        if let Securing::Shaking(transport) = self {
+            pollables.extend(transport.lend_pollables(true));
+        }
+    }
+}

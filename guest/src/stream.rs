@@ -1,0 +1,128 @@
+//! Octets in both directions, without waiting: a socket, or a layer above one.
+
+use crate::conn::ClientConn;
+use crate::timer::Instant;
+use crate::types::{Ending, Error};
+use alloc::vec::Vec;
+
+/// Reads, and writes, in a row for one connection before others have their turn.
+const MOVES_MAX: usize = 16;
+
+/// What carries the octets of an established connection: plain TCP, TLS over it, or streams that the caller has given.
+pub trait Stream {
+    /// Takes octets that have come, at most `octets_max`.
+    ///
+    /// Errors: nothing more comes.
+    fn read(&mut self, octets_max: usize) -> Result<Read, End>;
+
+    /// How many octets `write` takes now; 0: none until there is room again.
+    ///
+    /// Errors: no more octets can leave.
+    fn room(&mut self) -> Result<usize, End>;
+
+    /// Hands over `octets`, one or more and no more than there is room for. They have left, as far as anybody can tell: they are never taken
+    /// back.
+    ///
+    /// Errors: none of them left, and no more can.
+    fn write(&mut self, octets: &[u8]) -> Result<(), End>;
+
+    /// Moves on what the stream has of its own to say. False: there is no room for it.
+    ///
+    /// Errors: no more octets can leave.
+    fn flush(&mut self) -> Result<bool, End> {
+        Ok(true)
+    }
+
+    /// Ends the sending direction.
+    fn half_close(&mut self);
+}
+
+/// What a read gives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read {
+    /// These octets: one or more.
+    Octets(Vec<u8>),
+    /// Nothing has come.
+    Nothing,
+    /// Something is coming of which nothing can be taken yet.
+    Partly,
+}
+
+/// How a direction of a stream has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The transport has ended.
+    Transport(Ending),
+    /// A layer has failed, and the connection with it.
+    Layer(Error),
+}
+
+/// Moves what can be moved without waiting, in both directions. Reading comes first: an idle connection may only be written to when
+/// nothing has come in. Gives whether there is room for more.
+pub fn move_octets(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bool {
+    receive(stream, conn, now);
+    transmit(stream, conn, now)
+}
+
+fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
+    let mut moves = 0;
+    // A request that waits for the look has it before others have their turn.
+    while moves < MOVES_MAX || conn.wants_look() {
+        moves += 1;
+        let octets_max = conn.wants_octets();
+        if octets_max == 0 {
+            return;
+        }
+        match stream.read(octets_max) {
+            Ok(Read::Nothing) => return conn.nothing_to_receive(now),
+            Ok(Read::Partly) => return,
+            Ok(Read::Octets(octets)) => {
+                let more = octets.len() == octets_max;
+                conn.receive(octets, now);
+                if !more && !conn.wants_look() {
+                    return;
+                }
+            }
+            Err(End::Transport(ending)) => return conn.receive_end(ending, now),
+            Err(End::Layer(error)) => return conn.end(error, now),
+        }
+    }
+}
+
+fn transmit(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bool {
+    for _ in 0..MOVES_MAX {
+        match transmit_some(stream, conn) {
+            Ok(Some(0)) => return true,
+            Ok(Some(octets)) => conn.transmitted(octets, now),
+            Ok(None) => return false,
+            Err(End::Transport(ending)) => {
+                conn.transmit_failed(ending, now);
+                return true;
+            }
+            Err(End::Layer(error)) => {
+                conn.end(error, now);
+                return true;
+            }
+        }
+    }
+    // Its turn comes again as soon as others have had theirs.
+    false
+}
+
+/// How many octets were handed over; `None`: there is no room.
+fn transmit_some(stream: &mut impl Stream, conn: &ClientConn) -> Result<Option<usize>, End> {
+    if !stream.flush()? {
+        return Ok(None);
+    }
+    let octets = conn.to_transmit();
+    if octets.is_empty() {
+        return Ok(Some(0));
+    }
+    let room = stream.room()?;
+    if room == 0 {
+        return Ok(None);
+    }
+    let octets = octets.get(..room).unwrap_or(octets);
+    stream.write(octets)?;
+    Ok(Some(octets.len()))
+}

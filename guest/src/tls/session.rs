@@ -1,0 +1,430 @@
+//! One connection: the handshake, then records.
+//!
+//! What the caller hands over is encrypted only when there is room for it underneath, and leaves at once. So what has not left has not been
+//! encrypted either, and can still be taken back.
+
+use super::TlsInfo;
+use super::config::{Config, HTTP11};
+use super::problem;
+use crate::stream::{End, Read, Stream};
+use crate::timer::Instant;
+use crate::types::{ConnectProblem, Ending, Error, TlsProblem, TlsVersion};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+use core::net::IpAddr;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{HandshakeKind, ProtocolVersion};
+
+/// Octets that are read from underneath at once: four records.
+const READ_OCTETS_MAX: usize = 65_536;
+
+/// Reads in a row that give nothing to take.
+const READS_MAX: usize = 16;
+
+/// Octets that wait for the rest of a record or of a handshake message. Certificates are the longest, which rustls bounds at 64 KiB.
+const INCOMING_OCTETS_MAX: usize = 3 * READ_OCTETS_MAX;
+
+/// Octets of a record's content (RFC 8446 §5.1), and what TLS adds to them at most: header, type, nonce and tag of either version.
+const RECORD_OCTETS: usize = 16_384;
+const RECORD_OVERHEAD: usize = 32;
+
+/// Octets that are encrypted at once.
+const WRITE_OCTETS_MAX: usize = 4 * RECORD_OCTETS;
+
+/// Octets that are encrypted where there is room for less than a record of that length. The rest of the record waits.
+const WRITE_OCTETS_MIN: usize = 1024;
+
+/// TLS over a stream.
+pub struct Session<S> {
+    under: S,
+    tls: UnbufferedClientConnection,
+    config: Arc<Config>,
+    /// Records that have come, the last of them perhaps in part.
+    incoming: Vec<u8>,
+    /// Records that are to leave, from `left` on.
+    outgoing: Vec<u8>,
+    left: usize,
+    /// What was decrypted and not taken.
+    plaintext: Vec<u8>,
+    /// The peer has spoken TLS.
+    heard: bool,
+    /// The peer has ended its direction in order.
+    ended: bool,
+    failed: Option<Error>,
+    farewell: Farewell,
+    began: Instant,
+    info: TlsInfo,
+}
+
+/// How far the end of the own direction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    /// Nothing was said.
+    Unsaid,
+    /// close_notify waits to leave; then the direction underneath ends.
+    Said,
+    /// All has been done.
+    Done,
+}
+
+/// How far a handshake has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shaken {
+    /// It is over.
+    pub done: bool,
+    /// There is no room for what is to leave.
+    pub output_full: bool,
+}
+
+/// What to do after a state of rustls.
+enum Step {
+    Again,
+    /// What was asked for has been written.
+    Written,
+    Stop,
+    Fail(rustls::Error),
+}
+
+impl<S: Stream> Session<S> {
+    /// Begins: nothing has been said. `connection`: its number, for `info`.
+    ///
+    /// Errors: `internal`.
+    pub fn new(
+        under: S,
+        config: Arc<Config>,
+        name: ServerName<'static>,
+        connection: u64,
+        now: Instant,
+    ) -> Result<Session<S>, Error> {
+        let server_name = match &name {
+            ServerName::DnsName(name) => String::from(name.as_ref()),
+            ServerName::IpAddress(rustls::pki_types::IpAddr::V4(address)) => IpAddr::from(*address.as_ref()).to_string(),
+            ServerName::IpAddress(rustls::pki_types::IpAddr::V6(address)) => IpAddr::from(*address.as_ref()).to_string(),
+            _ => return Err(Error::Internal),
+        };
+        let tls = UnbufferedClientConnection::new(Arc::clone(&config.client), name).map_err(|_| Error::Internal)?;
+        Ok(Session {
+            under,
+            tls,
+            config,
+            incoming: Vec::new(),
+            outgoing: Vec::new(),
+            left: 0,
+            plaintext: Vec::new(),
+            heard: false,
+            ended: false,
+            failed: None,
+            farewell: Farewell::Unsaid,
+            began: now,
+            info: TlsInfo::begun(connection, server_name),
+        })
+    }
+
+    /// What is under it.
+    pub fn under(&self) -> &S {
+        &self.under
+    }
+
+    /// What is known of the handshake; takes it.
+    pub fn take_info(&mut self) -> TlsInfo {
+        let nothing = TlsInfo::begun(self.info.connection, String::new());
+        mem::replace(&mut self.info, nothing)
+    }
+
+    /// Goes on with the handshake as far as possible without waiting.
+    ///
+    /// Errors: `tls`, `connect(reset)`. It has failed; the peer has been told, if there was room.
+    pub fn handshake(&mut self, now: Instant) -> Result<Shaken, Error> {
+        for _ in 0..READS_MAX {
+            self.process()?;
+            if !self.flush_records().map_err(|end| self.ended_early(end))? {
+                return Ok(Shaken { done: false, output_full: true });
+            }
+            if !self.tls.is_handshaking() {
+                self.agreed(now)?;
+                return Ok(Shaken { done: true, output_full: false });
+            }
+            match self.under.read(READ_OCTETS_MAX) {
+                Ok(Read::Octets(octets)) => self.take_in(octets)?,
+                Ok(Read::Nothing | Read::Partly) => return Ok(Shaken { done: false, output_full: false }),
+                Err(end) => return Err(self.ended_early(end)),
+            }
+        }
+        Ok(Shaken { done: false, output_full: false })
+    }
+
+    fn ended_early(&mut self, end: End) -> Error {
+        match end {
+            End::Layer(error) => error,
+            End::Transport(Ending::Reset) if !self.heard => Error::Connect(ConnectProblem::Reset),
+            End::Transport(_) => Error::Tls(TlsProblem::HandshakeEnded),
+        }
+    }
+
+    /// The handshake is over.
+    fn agreed(&mut self, now: Instant) -> Result<(), Error> {
+        let tls = &self.tls;
+        self.info.duration = Some(now.since(self.began));
+        self.info.version = match tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
+            Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
+            _ => None,
+        };
+        self.info.cipher_suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(suite_name);
+        self.info.group =
+            tls.negotiated_key_exchange_group().and_then(|group| group.name().as_str()).map(str::to_ascii_lowercase);
+        self.info.protocol = tls.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+        self.info.resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        let certificates = tls.peer_certificates().unwrap_or(&[]);
+        self.info.certificates = certificates.iter().map(|certificate| certificate.to_vec()).collect();
+        self.config.verifier.take_seen();
+        if self.info.protocol.as_ref().is_some_and(|protocol| protocol != HTTP11) {
+            self.close();
+            return Err(self.fail(Error::Tls(TlsProblem::ProtocolNotSpoken)));
+        }
+        Ok(())
+    }
+
+    /// Has rustls do what can be done with what has come.
+    ///
+    /// Errors: `tls`. The session has failed.
+    fn process(&mut self) -> Result<(), Error> {
+        loop {
+            match self.step(Purpose::Receive) {
+                Step::Again => {}
+                Step::Written | Step::Stop => return Ok(()),
+                Step::Fail(error) => return Err(self.explain(&error)),
+            }
+        }
+    }
+
+    /// Has rustls write.
+    fn ask(&mut self, purpose: Purpose<'_>) -> Step {
+        loop {
+            match self.step(purpose) {
+                Step::Again => {}
+                step => return step,
+            }
+        }
+    }
+
+    fn step(&mut self, purpose: Purpose<'_>) -> Step {
+        let UnbufferedStatus { mut discard, state, .. } = self.tls.process_tls_records(&mut self.incoming);
+        let step = match state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => loop {
+                match traffic.next_record() {
+                    None => break Step::Again,
+                    Some(Err(error)) => break Step::Fail(error),
+                    Some(Ok(record)) => {
+                        discard += record.discard;
+                        self.plaintext.extend_from_slice(record.payload);
+                    }
+                }
+            },
+            Ok(ConnectionState::EncodeTlsData(mut data)) => append(&mut self.outgoing, |room| match data.encode(room) {
+                Err(EncodeError::InsufficientSize(size)) => Err(Some(size.required_size)),
+                Err(EncodeError::AlreadyEncoded) => Err(None),
+                Ok(octets) => Ok(octets),
+            }),
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                Step::Again
+            }
+            Ok(ConnectionState::PeerClosed) => {
+                self.ended = true;
+                Step::Again
+            }
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => match purpose {
+                Purpose::Receive => Step::Stop,
+                Purpose::Transmit(octets) => {
+                    let size = octets.len() + RECORD_OVERHEAD * (octets.len() / RECORD_OCTETS + 1);
+                    append_within(&mut self.outgoing, size, |room| traffic.encrypt(octets, room).ok())
+                }
+                Purpose::End => {
+                    append_within(&mut self.outgoing, 4 * RECORD_OVERHEAD, |room| traffic.queue_close_notify(room).ok())
+                }
+            },
+            Ok(_) => Step::Stop,
+            Err(error) => Step::Fail(error),
+        };
+        self.heard |= discard > 0;
+        self.incoming.drain(..discard.min(self.incoming.len()));
+        step
+    }
+
+    fn take_in(&mut self, octets: Vec<u8>) -> Result<(), Error> {
+        if self.incoming.is_empty() {
+            self.incoming = octets;
+        } else if self.incoming.len() + octets.len() > INCOMING_OCTETS_MAX {
+            return Err(self.fail(Error::Tls(TlsProblem::RecordTooLong)));
+        } else {
+            self.incoming.extend_from_slice(&octets);
+        }
+        Ok(())
+    }
+
+    /// Moves on records that are to leave. False: there is no room for all of them.
+    fn flush_records(&mut self) -> Result<bool, End> {
+        while let Some(octets) = self.outgoing.get(self.left..).filter(|octets| !octets.is_empty()) {
+            let room = self.under.room()?;
+            if room == 0 {
+                return Ok(false);
+            }
+            let octets = octets.get(..room).unwrap_or(octets);
+            self.under.write(octets)?;
+            self.left += octets.len();
+        }
+        self.outgoing.clear();
+        self.left = 0;
+        Ok(true)
+    }
+
+    /// Says in the words of the WIT package what rustls complains of, and has the peer hear of it.
+    fn explain(&mut self, error: &rustls::Error) -> Error {
+        let first = self.incoming.first().copied();
+        let mut problem = problem::of(error, self.tls.is_handshaking(), self.heard, first);
+        self.info.alert = problem::alert(error);
+        self.info.detail = Some(error.to_string());
+        if let Some(seen) = self.config.verifier.take_seen() {
+            self.info.certificates = seen.certificates;
+            if let Some(refused) = seen.refused {
+                problem = refused.problem;
+                self.info.refusal = Some(refused.refusal);
+            }
+        }
+        self.fail(Error::Tls(problem))
+    }
+
+    /// The session has failed. What rustls says to the peer of it leaves, if there is room.
+    fn fail(&mut self, error: Error) -> Error {
+        while let Step::Again = self.step(Purpose::Receive) {}
+        let _ = self.flush_records();
+        *self.failed.get_or_insert(error)
+    }
+
+    /// Says that nothing more comes from here, if there is room for it; then the transport may be closed.
+    pub fn close(&mut self) {
+        if self.failed.is_none() && !self.tls.is_handshaking() && self.farewell == Farewell::Unsaid {
+            self.say_farewell();
+            let _ = self.flush_records();
+        }
+    }
+
+    fn say_farewell(&mut self) {
+        self.farewell = Farewell::Said;
+        self.ask(Purpose::End);
+    }
+}
+
+/// What rustls is asked for where it can write.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    /// Nothing: what has come is processed.
+    Receive,
+    /// To encrypt these octets.
+    Transmit(&'a [u8]),
+    /// To say that no more come.
+    End,
+}
+
+/// Appends what `write` writes, which says how much room it lacks.
+fn append(out: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>) -> Step {
+    let size = match write(&mut []) {
+        Ok(_) => return Step::Again,
+        Err(size) => size.unwrap_or(0),
+    };
+    match append_within(out, size, |room| write(room).ok()) {
+        Step::Written => Step::Again,
+        step => step,
+    }
+}
+
+/// Appends what `write` writes into `size` octets.
+fn append_within(out: &mut Vec<u8>, size: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Step {
+    let end = out.len();
+    out.resize(end + size, 0);
+    let written = out.get_mut(end..).and_then(write);
+    out.truncate(end + written.unwrap_or(0));
+    match written {
+        Some(_) => Step::Written,
+        None => Step::Fail(rustls::Error::EncryptError),
+    }
+}
+
+/// IANA's name: rustls names suites of TLS 1.3 after their version.
+fn suite_name(name: &'static str) -> String {
+    match name.strip_prefix("TLS13_") {
+        Some(rest) => ["TLS_", rest].concat(),
+        None => String::from(name),
+    }
+}
+
+impl<S: Stream> Stream for Session<S> {
+    /// What has been decrypted is given as a whole: a record more than `octets_max` at most.
+    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
+        for _ in 0..READS_MAX {
+            if !self.plaintext.is_empty() {
+                return Ok(Read::Octets(mem::take(&mut self.plaintext)));
+            }
+            if let Some(error) = self.failed {
+                return Err(End::Layer(error));
+            }
+            if self.ended {
+                return Err(End::Transport(Ending::Ended));
+            }
+            match self.under.read(octets_max.min(READ_OCTETS_MAX)) {
+                // The rest of a record may be anything; while it lacks, nobody knows whether something has come.
+                Ok(Read::Nothing) if !self.incoming.is_empty() => return Ok(Read::Partly),
+                Ok(Read::Octets(octets)) => {
+                    // What came before the failure is taken first.
+                    let _ = self.take_in(octets).and_then(|()| self.process());
+                }
+                // What TLS did not end may have been cut off (RFC 8446 §6.1).
+                Err(End::Transport(Ending::Ended)) => return Err(End::Transport(Ending::Truncated)),
+                other => return other,
+            }
+        }
+        Ok(Read::Partly)
+    }
+
+    fn room(&mut self) -> Result<usize, End> {
+        let room = self.under.room()?;
+        let records = room / (RECORD_OCTETS + RECORD_OVERHEAD) + 1;
+        let octets = room.saturating_sub(records * RECORD_OVERHEAD);
+        Ok(if room == 0 { 0 } else { octets.clamp(WRITE_OCTETS_MIN, WRITE_OCTETS_MAX) })
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        match self.ask(Purpose::Transmit(octets)) {
+            Step::Again | Step::Written => {}
+            Step::Stop => return Err(End::Layer(self.fail(Error::Internal))),
+            Step::Fail(error) => return Err(End::Layer(self.explain(&error))),
+        }
+        match self.flush_records() {
+            // Some may have arrived: that the rest cannot leave is found with the next octets.
+            Err(_) if self.left > 0 => Ok(()),
+            flushed => flushed.map(|_| ()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<bool, End> {
+        let flushed = self.flush_records()?;
+        if flushed && self.farewell == Farewell::Said {
+            self.farewell = Farewell::Done;
+            self.under.half_close();
+        }
+        Ok(flushed)
+    }
+
+    fn half_close(&mut self) {
+        if self.farewell == Farewell::Unsaid {
+            self.say_farewell();
+            // What is under it tells with the next read or write that it has failed.
+            let _ = self.flush();
+        }
+    }
+}
