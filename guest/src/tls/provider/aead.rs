@@ -27,7 +27,7 @@ impl Algorithm {
     }
 
     /// The cipher with its key; with a key of another length, one that fails.
-    pub(super) fn with_key(self, key: &AeadKey) -> Box<dyn Cipher> {
+    pub(super) fn with_key(self, key: &[u8]) -> Box<dyn Cipher> {
         match self {
             Self::Aes128Gcm => keyed::<Aes128Gcm>(key),
             Self::Aes256Gcm => keyed::<Aes256Gcm>(key),
@@ -44,8 +44,8 @@ impl Algorithm {
     }
 }
 
-fn keyed<C: Cipher + KeyInit + 'static>(key: &AeadKey) -> Box<dyn Cipher> {
-    match C::new_from_slice(key.as_ref()) {
+fn keyed<C: Cipher + KeyInit + 'static>(key: &[u8]) -> Box<dyn Cipher> {
+    match C::new_from_slice(key) {
         Ok(cipher) => Box::new(cipher),
         Err(_) => Box::new(NoKey),
     }
@@ -80,5 +80,82 @@ impl<C: AeadInOut<NonceSize = U12, TagSize = U16> + Send + Sync> Cipher for C {
     fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], octets: &mut [u8], tag: &[u8; TAG_LEN]) -> Result<(), Error> {
         let opened = self.decrypt_inout_detached(nonce.into(), aad, octets.into(), tag.into());
         opened.map_err(|_| Error::DecryptError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::vector::octets;
+    use super::*;
+
+    /// Seals, opens again, and opens no octet of ciphertext, tag or associated data that was changed.
+    fn check(algorithm: Algorithm, key: &str, nonce: &str, aad: &str, plain: &[u8], sealed: &str, tag: &str) {
+        let cipher = algorithm.with_key(&octets(key));
+        let nonce: [u8; NONCE_LEN] = octets(nonce).try_into().unwrap();
+        let (mut aad, tag) = (octets(aad), octets(tag).try_into().unwrap());
+        let mut text = plain.to_vec();
+        assert_eq!(cipher.seal(&nonce, &aad, &mut text), Ok(tag));
+        assert_eq!(text, octets(sealed));
+        let mut opened = text.clone();
+        assert_eq!(cipher.open(&nonce, &aad, &mut opened, &tag), Ok(()));
+        assert_eq!(opened, plain);
+        for place in 0..text.len() {
+            let mut changed = text.clone();
+            changed[place] ^= 1;
+            assert_eq!(cipher.open(&nonce, &aad, &mut changed, &tag), Err(Error::DecryptError));
+        }
+        for place in 0..TAG_LEN {
+            let mut changed = tag;
+            changed[place] ^= 0x80;
+            assert_eq!(cipher.open(&nonce, &aad, &mut text.clone(), &changed), Err(Error::DecryptError));
+        }
+        aad[0] ^= 1;
+        assert_eq!(cipher.open(&nonce, &aad, &mut text, &tag), Err(Error::DecryptError));
+    }
+
+    const GCM_KEY: &str = "feffe9928665731c6d6a8f9467308308";
+    const GCM_NONCE: &str = "cafebabefacedbaddecaf888";
+    const GCM_AAD: &str = "feedfacedeadbeeffeedfacedeadbeefabaddad2";
+    const GCM_PLAIN: &str = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72
+                             1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39";
+
+    /// "The Galois/Counter Mode of Operation", test case 4.
+    #[test]
+    fn aes_128_gcm() {
+        let sealed = "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e
+                      21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac973d58e091";
+        let tag = "5bc94fbc3221a5db94fae95ae7121a47";
+        check(Algorithm::Aes128Gcm, GCM_KEY, GCM_NONCE, GCM_AAD, &octets(GCM_PLAIN), sealed, tag);
+    }
+
+    /// As above, test case 16.
+    #[test]
+    fn aes_256_gcm() {
+        let key = [GCM_KEY, GCM_KEY].concat();
+        let sealed = "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa
+                      8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662";
+        let tag = "76fc6ece0f4e1768cddf8853bb2d551b";
+        check(Algorithm::Aes256Gcm, &key, GCM_NONCE, GCM_AAD, &octets(GCM_PLAIN), sealed, tag);
+    }
+
+    /// RFC 8439 §2.8.2.
+    #[test]
+    fn chacha20_poly1305() {
+        let key = "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f";
+        let plain =
+            b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
+        let sealed = "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d6
+                      3dbea45e8ca9671282fafb69da92728b1a71de0a9e060b2905d6a5b67ecd3b36
+                      92ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc
+                      3ff4def08e4b7a9de576d26586cec64b6116";
+        let tag = "1ae10b594f09e26a7e902ecbd0600691";
+        check(Algorithm::ChaCha20Poly1305, key, "070000004041424344454647", "50515253c0c1c2c3c4c5c6c7", plain, sealed, tag);
+    }
+
+    #[test]
+    fn a_key_of_the_wrong_length_seals_and_opens_nothing() {
+        let cipher = Algorithm::Aes128Gcm.with_key(&[0; 32]);
+        assert_eq!(cipher.seal(&[0; NONCE_LEN], &[], &mut [0; 4]), Err(Error::EncryptError));
+        assert_eq!(cipher.open(&[0; NONCE_LEN], &[], &mut [0; 4], &[0; TAG_LEN]), Err(Error::DecryptError));
     }
 }

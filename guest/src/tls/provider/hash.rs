@@ -48,3 +48,34 @@ impl<D: Digest + Clone + Send + Sync + 'static> Context for Running<D> {
         self.0.update(data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::vector::octets;
+    use super::*;
+
+    /// Of the whole text, of its parts, and of a copy of what has run so far.
+    fn check(hash: &dyn Hash, digest: &str) {
+        let digest = octets(digest);
+        assert_eq!(hash.output_len(), digest.len());
+        assert_eq!(hash.hash(b"abc").as_ref(), digest);
+        let mut running = hash.start();
+        running.update(b"a");
+        let mut fork = running.fork();
+        fork.update(b"bc");
+        assert_eq!(fork.fork_finish().as_ref(), digest);
+        running.update(b"bc");
+        assert_eq!(running.finish().as_ref(), digest);
+        fork.update(b"d");
+        assert_ne!(fork.finish().as_ref(), digest);
+    }
+
+    /// FIPS 180-4, its examples of one block.
+    #[test]
+    fn of_three_letters() {
+        check(&SHA256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let long = "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed
+                    8086072ba1e7cc2358baeca134c825a7";
+        check(&SHA384, long);
+    }
+}

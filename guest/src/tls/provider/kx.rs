@@ -133,3 +133,110 @@ where
         self.group
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::super::vector::octets;
+    use super::*;
+
+    fn client() -> Box<X25519> {
+        let secret: [u8; 32] = octets("49af42ba7f7994852d713ef2784bcbcaa7911de26adc5642cb634540e7ea5005").try_into().unwrap();
+        let secret = StaticSecret::from(secret);
+        Box::new(X25519 { public: (&secret).into(), secret })
+    }
+
+    fn invalid() -> Option<Error> {
+        Some(PeerMisbehaved::InvalidKeyShare.into())
+    }
+
+    /// RFC 8448 §3.
+    #[test]
+    fn x25519_agrees_with_a_known_exchange() {
+        assert_eq!(client().pub_key(), octets("99381de560e4bd43d23d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c"));
+        let peer = octets("c9828876112095fe66762bdbf7c672e156d6cc253b833df1dd69b1b04e751f0f");
+        let shared = client().complete(&peer).unwrap();
+        assert_eq!(shared.secret_bytes(), octets("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d"));
+    }
+
+    #[test]
+    fn x25519_refuses_points_of_small_order_and_other_lengths() {
+        let mut one = [0; 32];
+        one[0] = 1;
+        for peer in [&[0; 32][..], &one, &[], &[9; 31], &[9; 33]] {
+            assert_eq!(client().complete(peer).err(), invalid());
+        }
+    }
+
+    fn ecdh_of<C>(group: NamedGroup, secret: &str, own: [&str; 2], peer: [&str; 2], shared: &str)
+    where
+        C: CurveArithmetic + PointCompression,
+        AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+        FieldBytesSize<C>: ModulusSize,
+    {
+        let point = |[x, y]: [&str; 2]| -> Vec<u8> { [[UNCOMPRESSED].to_vec(), octets(x), octets(y)].concat() };
+        let start = || {
+            let secret = SecretKey::<C>::from_slice(&octets(secret)).unwrap();
+            let public = secret.public_key().to_sec1_bytes();
+            Box::new(Ecdh { group, secret, public })
+        };
+        assert_eq!(start().pub_key(), point(own));
+        assert_eq!(start().complete(&point(peer)).unwrap().secret_bytes(), octets(shared));
+
+        let mut off_the_curve = point(peer);
+        *off_the_curve.last_mut().unwrap() ^= 1;
+        let mut compressed = point(peer);
+        compressed.truncate(1 + octets(shared).len());
+        compressed[0] = 2 + point(peer).last().unwrap() % 2;
+        assert!(PublicKey::<C>::from_sec1_bytes(&compressed).is_ok());
+        let short = &point(peer)[..octets(shared).len()];
+        for peer in [&off_the_curve[..], &compressed, short, &[], &[0], &[UNCOMPRESSED]] {
+            assert_eq!(start().complete(peer).err(), invalid());
+        }
+    }
+
+    /// RFC 5903 §8.1.
+    #[test]
+    fn p256_agrees_with_a_known_exchange() {
+        let secret = "C88F01F510D9AC3F70A292DAA2316DE544E9AAB8AFE84049C62A9C57862D1433";
+        let own = [
+            "DAD0B65394221CF9B051E1FECA5787D098DFE637FC90B9EF945D0C3772581180",
+            "5271A0461CDB8252D61F1C456FA3E59AB1F45B33ACCF5F58389E0577B8990BB3",
+        ];
+        let peer = [
+            "D12DFB5289C8D4F81208B70270398C342296970A0BCCB74C736FC7554494BF63",
+            "56FBF3CA366CC23E8157854C13C58D6AAC23F046ADA30F8353E74F33039872AB",
+        ];
+        let shared = "D6840F6B42F6EDAFD13116E0E12565202FEF8E9ECE7DCE03812464D04B9442DE";
+        ecdh_of::<NistP256>(NamedGroup::secp256r1, secret, own, peer, shared);
+    }
+
+    /// RFC 5903 §8.2.
+    #[test]
+    fn p384_agrees_with_a_known_exchange() {
+        let secret = "099F3C7034D4A2C699884D73A375A67F7624EF7C6B3C0F160647B67414DCE655E35B538041E649EE3FAEF896783AB194";
+        let own = [
+            "667842D7D180AC2CDE6F74F37551F55755C7645C20EF73E31634FE72B4C55EE6DE3AC808ACB4BDB4C88732AEE95F41AA",
+            "9482ED1FC0EEB9CAFC4984625CCFC23F65032149E0E144ADA024181535A0F38EEB9FCFF3C2C947DAE69B4C634573A81C",
+        ];
+        let peer = [
+            "E558DBEF53EECDE3D3FCCFC1AEA08A89A987475D12FD950D83CFA41732BC509D0D1AC43A0336DEF96FDA41D0774A3571",
+            "DCFBEC7AACF3196472169E838430367F66EEBE3C6E70C416DD5F0C68759DD1FFF83FA40142209DFF5EAAD96DB9E6386C",
+        ];
+        let shared = "11187331C279962D93D604243FD592CB9D0A926F422E47187521287E7156C5C4D603135569B9E9D09CF5D4A270F59746";
+        ecdh_of::<NistP384>(NamedGroup::secp384r1, secret, own, peer, shared);
+    }
+
+    #[test]
+    fn every_exchange_has_a_secret_of_its_own() {
+        for group in GROUPS {
+            let (one, other) = (group.start().unwrap(), group.start().unwrap());
+            assert_eq!(one.group(), group.name());
+            assert_ne!(one.pub_key(), other.pub_key());
+            let (for_one, for_other) = (other.pub_key().to_vec(), one.pub_key().to_vec());
+            let (one, other) = (one.complete(&for_one).unwrap(), other.complete(&for_other).unwrap());
+            assert_eq!(one.secret_bytes(), other.secret_bytes());
+        }
+    }
+}

@@ -18,6 +18,8 @@ pub mod random;
 mod sign;
 mod tls12;
 mod tls13;
+#[cfg(test)]
+mod vector;
 mod verify;
 
 use rustls::crypto::CryptoProvider;

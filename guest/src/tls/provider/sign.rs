@@ -156,3 +156,100 @@ impl fmt::Debug for KeyWithScheme {
         f.debug_tuple("Signer").field(&self.scheme).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::vector::octets;
+    use super::super::verify;
+    use super::*;
+
+    fn signature(private: Private, message: &[u8]) -> Vec<u8> {
+        let scheme = private.schemes()[0];
+        private.sign(scheme, message).unwrap()
+    }
+
+    /// RFC 6979 §A.2.5.
+    #[test]
+    fn p256_signs_as_known() {
+        let secret = octets("C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721");
+        let key = p256::ecdsa::SigningKey::from_slice(&secret).unwrap();
+        let known = octets(
+            "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716
+             F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+        );
+        let known = p256::ecdsa::Signature::from_slice(&known).unwrap().to_der();
+        assert_eq!(signature(Private::P256(key), b"sample"), known.as_bytes());
+    }
+
+    /// RFC 6979 §A.2.6.
+    #[test]
+    fn p384_signs_as_known() {
+        let secret = octets("6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D896D5724E4C70A825F872C9EA60D2EDF5");
+        let key = p384::ecdsa::SigningKey::from_slice(&secret).unwrap();
+        let known = octets(
+            "94EDBB92A5ECB8AAD4736E56C691916B3F88140666CE9FA73D64C4EA95AD133C81A648152E44ACF96E36DD1E80FABE46
+             99EF4AEB15F178CEA1FE40DB2603138F130E740A19624526203B6351D0A3A94FA329C145786E679E7B82C71A38628AC8",
+        );
+        let known = p384::ecdsa::Signature::from_slice(&known).unwrap().to_der();
+        assert_eq!(signature(Private::P384(key), b"sample"), known.as_bytes());
+    }
+
+    /// RFC 8032 §7.1, test 1.
+    #[test]
+    fn ed25519_signs_as_known() {
+        let secret: [u8; 32] = octets("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60").try_into().unwrap();
+        let known = octets(
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b
+             d25bf5f0595bbe24655141438e7a100b",
+        );
+        assert_eq!(signature(Private::Ed25519(Box::new(secret.into())), b""), known);
+    }
+
+    const RSA_2048: &[u8] = include_bytes!("../../../tests/tls/rsa-2048.pk8");
+    const RSA_1024: &[u8] = include_bytes!("../../../tests/tls/rsa-1024.pk8");
+
+    /// Whether what a key signs is taken by the verification of its own scheme, and by no other.
+    #[test]
+    fn rsa_signatures_hold_for_their_scheme_alone() {
+        let Some(Private::Rsa(key)) = Private::from_pkcs8(RSA_2048) else { panic!("no RSA key") };
+        let public = key.to_public_key().to_pkcs1_der().unwrap();
+        for scheme in super::super::tls12::RSA {
+            let signature = sign_rsa(&key, *scheme, b"message").unwrap();
+            for (other, algorithms) in verify::ALGORITHMS.mapping {
+                let verified = algorithms[0].verify_signature(public.as_bytes(), b"message", &signature);
+                assert_eq!(verified.is_ok(), other == scheme, "{scheme:?} as {other:?}");
+                assert!(algorithms[0].verify_signature(public.as_bytes(), b"another", &signature).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn a_pss_signature_never_repeats() {
+        let Some(Private::Rsa(key)) = Private::from_pkcs8(RSA_2048) else { panic!("no RSA key") };
+        let sign = || sign_rsa(&key, SignatureScheme::RSA_PSS_SHA256, b"message").unwrap();
+        assert_ne!(sign(), sign());
+    }
+
+    /// The same key in a signature that would hold, were the key not too short.
+    #[test]
+    fn rsa_keys_below_2048_bits_neither_sign_nor_verify() {
+        assert!(Private::from_pkcs8(RSA_1024).is_none());
+        let key = RsaPrivateKey::from_pkcs8_der(RSA_1024).unwrap();
+        let public = key.to_public_key().to_pkcs1_der().unwrap();
+        for scheme in super::super::tls12::RSA {
+            let Some(signature) = sign_rsa(&key, *scheme, b"message") else {
+                continue; // no room for PSS with SHA-512 and its salt
+            };
+            let (_, algorithms) = verify::ALGORITHMS.mapping.iter().find(|(other, _)| other == scheme).unwrap();
+            assert!(algorithms[0].verify_signature(public.as_bytes(), b"message", &signature).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for der in [&[][..], &[0x30], &[0x30, 0], &RSA_2048[..RSA_2048.len() - 1]] {
+            let key = PrivateKeyDer::Pkcs8(der.to_vec().into());
+            assert!(Keys.load_private_key(key).is_err());
+        }
+    }
+}

@@ -93,7 +93,7 @@ impl Algorithm {
     }
 
     fn records(self, key: &AeadKey, fixed: &[u8], explicit: &[u8]) -> Records {
-        Records { cipher: self.with_key(key), iv: iv(fixed, explicit), explicit: self.explicit_len() }
+        Records { cipher: self.with_key(key.as_ref()), iv: iv(fixed, explicit), explicit: self.explicit_len() }
     }
 }
 
@@ -175,3 +175,32 @@ impl MessageDecrypter for Records {
 
 /// RFC 5246 §6.2.1.
 const MAX_FRAGMENT_LEN: usize = 1 << 14;
+
+#[cfg(test)]
+mod tests {
+    use rustls::{ContentType, ProtocolVersion};
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_shorter_than_nonce_and_tag_is_refused() {
+        for algorithm in [Algorithm::Aes128Gcm, Algorithm::ChaCha20Poly1305] {
+            for length in 0..=algorithm.explicit_len() + TAG_LEN {
+                let mut payload = std::vec![0; length];
+                let message = InboundOpaqueMessage::new(ContentType::ApplicationData, ProtocolVersion::TLSv1_2, &mut payload);
+                let mut records = Records {
+                    cipher: algorithm.with_key(&[0; 32][..algorithm.key_len()]),
+                    iv: iv(&[], &[]),
+                    explicit: algorithm.explicit_len(),
+                };
+                assert_eq!(records.decrypt(message, 0).err(), Some(Error::DecryptError));
+            }
+        }
+    }
+
+    #[test]
+    fn a_nonce_begins_with_what_was_agreed() {
+        assert_eq!(iv(&[1; 4], &[2; 8]).as_ref(), [1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(iv(&[3; 12], &[]).as_ref(), [3; 12]);
+    }
+}

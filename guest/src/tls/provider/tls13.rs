@@ -57,11 +57,11 @@ static AES_256_GCM_SHA384: Tls13CipherSuite = Tls13CipherSuite {
 
 impl Tls13AeadAlgorithm for Algorithm {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(Records { cipher: self.with_key(&key), iv })
+        Box::new(Records { cipher: self.with_key(key.as_ref()), iv })
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(Records { cipher: self.with_key(&key), iv })
+        Box::new(Records { cipher: self.with_key(key.as_ref()), iv })
     }
 
     fn key_len(&self) -> usize {
@@ -106,5 +106,55 @@ impl MessageDecrypter for Records {
         let length = octets.len();
         message.payload.truncate(length);
         message.into_tls13_unpadded_message()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use rustls::crypto::cipher::OutboundChunks;
+
+    use super::super::vector::octets;
+    use super::*;
+
+    fn records() -> Records {
+        let iv: [u8; 12] = octets("5b78923dee08579033e523d9").try_into().unwrap();
+        Records { cipher: Algorithm::Aes128Gcm.with_key(&octets("17422dda596ed5d9acd890e3c63f5051")), iv: iv.into() }
+    }
+
+    /// RFC 8448 §3: the client's first record of application data.
+    const RECORD: &str = "17 03 03 00 43 a2 3f 70 54 b6 2c 94 d0 af fa fe 82 28 ba 55 cb ef ac ea 42 f9 14 aa 66 bc ab 3f 2b
+                          98 19 a8 a5 b4 6b 39 5b d5 4a 9a 20 44 1e 2b 62 97 4e 1f 5a 62 92 a2 97 70 14 bd 1e 3d ea e6 3a ee
+                          bb 21 69 49 15 e4";
+
+    fn plain() -> Vec<u8> {
+        (0..50).collect()
+    }
+
+    #[test]
+    fn a_known_record_is_written() {
+        let plain = plain();
+        let payload = OutboundChunks::from(plain.as_slice());
+        let message = OutboundPlainMessage { typ: ContentType::ApplicationData, version: ProtocolVersion::TLSv1_3, payload };
+        let record = records().encrypt(message, 0).unwrap();
+        assert_eq!(record.encode(), octets(RECORD));
+    }
+
+    #[test]
+    fn a_known_record_is_read() {
+        let mut payload = octets(RECORD).split_off(5);
+        let message = InboundOpaqueMessage::new(ContentType::ApplicationData, ProtocolVersion::TLSv1_2, &mut payload);
+        let read = records().decrypt(message, 0).unwrap();
+        assert_eq!((read.typ, read.payload), (ContentType::ApplicationData, plain().as_slice()));
+    }
+
+    #[test]
+    fn a_record_that_is_shorter_than_its_tag_is_refused() {
+        for length in 0..=TAG_LEN {
+            let mut payload = std::vec![0; length];
+            let message = InboundOpaqueMessage::new(ContentType::ApplicationData, ProtocolVersion::TLSv1_2, &mut payload);
+            assert_eq!(records().decrypt(message, 0).err(), Some(Error::DecryptError));
+        }
     }
 }

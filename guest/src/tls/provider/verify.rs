@@ -145,3 +145,68 @@ fn rsa_key(der: &[u8]) -> Option<RsaPublicKey> {
     let exponent = BoxedUint::from_be_slice_vartime(key.public_exponent.as_bytes());
     RsaPublicKey::new_with_size_limits(modulus, exponent, RSA_BITS).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::vector::octets;
+    use super::*;
+
+    /// The key of RFC 6979 §A.2.5, and its signatures of "sample" with SHA-1, SHA-256 and SHA-384.
+    fn p256_key() -> std::vec::Vec<u8> {
+        octets(
+            "04 60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6
+             7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299",
+        )
+    }
+
+    fn der(fixed: &str) -> std::vec::Vec<u8> {
+        p256::ecdsa::Signature::from_slice(&octets(fixed)).unwrap().to_der().as_bytes().to_vec()
+    }
+
+    #[test]
+    fn ecdsa_takes_either_hash_and_no_other_message() {
+        let sha256 = der("EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716
+             F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8");
+        let sha384 = der("0EAFEA039B20E9B42309FB1D89E213057CBF973DC0CFC8F129EDDDC800EF7719
+             4861F0491E6998B9455193E34E7B0D284DDD7149A74B95B9261F13ABDE940954");
+        assert!(ECDSA_P256_SHA256.verify_signature(&p256_key(), b"sample", &sha256).is_ok());
+        assert!(ECDSA_P256_SHA384.verify_signature(&p256_key(), b"sample", &sha384).is_ok());
+        assert!(ECDSA_P256_SHA256.verify_signature(&p256_key(), b"sample", &sha384).is_err());
+        assert!(ECDSA_P256_SHA384.verify_signature(&p256_key(), b"sample", &sha256).is_err());
+        assert!(ECDSA_P256_SHA256.verify_signature(&p256_key(), b"simple", &sha256).is_err());
+    }
+
+    #[test]
+    fn a_signature_by_sha_1_is_not_known_at_all() {
+        let weak = [SignatureScheme::RSA_PKCS1_SHA1, SignatureScheme::ECDSA_SHA1_Legacy];
+        assert!(ALGORITHMS.mapping.iter().all(|(scheme, _)| !weak.contains(scheme)));
+        let known = ["SHA256", "SHA384", "SHA512", "ED25519"];
+        assert!(ALGORITHMS.all.iter().all(|algorithm| known.iter().any(|hash| std::format!("{algorithm:?}").ends_with(hash))));
+    }
+
+    /// RFC 8032 §7.1, test 1; and a key of small order, for which this signature of zeros holds for many a message.
+    #[test]
+    fn ed25519_refuses_keys_that_prove_nothing() {
+        let key = octets("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        let signature = octets(
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b
+             d25bf5f0595bbe24655141438e7a100b",
+        );
+        assert!(ED25519.verify_signature(&key, b"", &signature).is_ok());
+        assert!(ED25519.verify_signature(&key, b"x", &signature).is_err());
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut zeros = [0; 64];
+        zeros[0] = 1;
+        assert!(ED25519.verify_signature(&identity, b"any", &zeros).is_err());
+    }
+
+    #[test]
+    fn what_is_no_key_or_no_signature_is_refused() {
+        for algorithm in ALGORITHMS.all {
+            for octets in [&[][..], &[0], &[4; 65], &[0x30, 0], &[0xff; 300]] {
+                assert!(algorithm.verify_signature(octets, b"", octets).is_err());
+            }
+        }
+    }
+}
