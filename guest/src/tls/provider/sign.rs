@@ -159,6 +159,8 @@ impl fmt::Debug for KeyWithScheme {
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::SignatureVerificationAlgorithm;
+
     use super::super::vector::octets;
     use super::super::verify;
     use super::*;
@@ -230,18 +232,34 @@ mod tests {
         assert_ne!(sign(), sign());
     }
 
-    /// The same key in a signature that would hold, were the key not too short.
+    fn verification(scheme: SignatureScheme) -> &'static dyn SignatureVerificationAlgorithm {
+        verify::ALGORITHMS.mapping.iter().find(|(other, _)| *other == scheme).unwrap().1[0]
+    }
+
+    #[test]
+    fn pss_with_a_salt_of_another_length_than_the_hash_is_refused() {
+        let key = RsaPrivateKey::from_pkcs8_der(RSA_2048).unwrap();
+        let public = key.to_public_key().to_pkcs1_der().unwrap();
+        for (length, holds) in [(32, true), (31, false), (33, false), (0, false)] {
+            let signature = blinded(&pss::SigningKey::<Sha256>::new_with_salt_len(key.clone(), length), b"message").unwrap();
+            let verified =
+                verification(SignatureScheme::RSA_PSS_SHA256).verify_signature(public.as_bytes(), b"message", &signature);
+            assert_eq!(verified.is_ok(), holds, "{length} octets");
+        }
+    }
+
+    /// In signatures that would hold, were the key not too short.
     #[test]
     fn rsa_keys_below_2048_bits_neither_sign_nor_verify() {
         assert!(Private::from_pkcs8(RSA_1024).is_none());
         let key = RsaPrivateKey::from_pkcs8_der(RSA_1024).unwrap();
         let public = key.to_public_key().to_pkcs1_der().unwrap();
         for scheme in super::super::tls12::RSA {
-            let Some(signature) = sign_rsa(&key, *scheme, b"message") else {
-                continue; // no room for PSS with SHA-512 and its salt
-            };
-            let (_, algorithms) = verify::ALGORITHMS.mapping.iter().find(|(other, _)| other == scheme).unwrap();
-            assert!(algorithms[0].verify_signature(public.as_bytes(), b"message", &signature).is_err());
+            if *scheme == SignatureScheme::RSA_PSS_SHA512 {
+                continue; // there is no room for its hash and salt
+            }
+            let signature = sign_rsa(&key, *scheme, b"message").unwrap();
+            assert!(verification(*scheme).verify_signature(public.as_bytes(), b"message", &signature).is_err());
         }
     }
 

@@ -199,6 +199,23 @@ mod tests {
     }
 
     #[test]
+    fn a_record_may_hold_16384_octets_and_no_more() {
+        for algorithm in [Algorithm::Aes128Gcm, Algorithm::ChaCha20Poly1305] {
+            let key = [7; 32][..algorithm.key_len()].to_vec();
+            let records =
+                || Records { cipher: algorithm.with_key(&key), iv: iv(&[1; 12], &[]), explicit: algorithm.explicit_len() };
+            for (length, refused) in [(MAX_FRAGMENT_LEN, None), (MAX_FRAGMENT_LEN + 1, Some(Error::PeerSentOversizedRecord))] {
+                let plain = std::vec![9; length];
+                let (typ, version) = (ContentType::ApplicationData, ProtocolVersion::TLSv1_2);
+                let message = OutboundPlainMessage { typ, version, payload: plain.as_slice().into() };
+                let mut payload = records().encrypt(message, 5).unwrap().encode().split_off(5);
+                let read = records().decrypt(InboundOpaqueMessage::new(typ, version, &mut payload), 5);
+                assert_eq!(read.err(), refused);
+            }
+        }
+    }
+
+    #[test]
     fn a_nonce_begins_with_what_was_agreed() {
         assert_eq!(iv(&[1; 4], &[2; 8]).as_ref(), [1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]);
         assert_eq!(iv(&[3; 12], &[]).as_ref(), [3; 12]);
