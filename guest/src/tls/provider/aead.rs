@@ -1,15 +1,11 @@
-//! AES-GCM (NIST SP 800-38D) and ChaCha20-Poly1305 (RFC 8439).
+//! The ciphers of TLS records.
 
 use alloc::boxed::Box;
 
-use aes_gcm::aead::consts::{U12, U16};
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes128Gcm, Aes256Gcm};
-use chacha20poly1305::ChaCha20Poly1305;
-use rustls::crypto::cipher::{AeadKey, Iv, NONCE_LEN};
-use rustls::{ConnectionTrafficSecrets, Error};
-
-pub(super) const TAG_LEN: usize = 16;
+use rustls::ConnectionTrafficSecrets;
+use rustls::crypto::cipher::{AeadKey, Iv};
+pub(super) use sandpiper_aead::{Cipher, TAG_LEN};
+use sandpiper_aead::{Error, NONCE_LEN, aes_128_gcm, aes_256_gcm, chacha20_poly1305};
 
 #[derive(Clone, Copy)]
 pub(super) enum Algorithm {
@@ -28,11 +24,12 @@ impl Algorithm {
 
     /// The cipher with its key; with a key of another length, one that fails.
     pub(super) fn with_key(self, key: &[u8]) -> Box<dyn Cipher> {
-        match self {
-            Self::Aes128Gcm => keyed::<Aes128Gcm>(key),
-            Self::Aes256Gcm => keyed::<Aes256Gcm>(key),
-            Self::ChaCha20Poly1305 => keyed::<ChaCha20Poly1305>(key),
-        }
+        let cipher = match self {
+            Self::Aes128Gcm => key.try_into().map(aes_128_gcm),
+            Self::Aes256Gcm => key.try_into().map(aes_256_gcm),
+            Self::ChaCha20Poly1305 => key.try_into().map(chacha20_poly1305),
+        };
+        cipher.unwrap_or_else(|_| Box::new(NoKey))
     }
 
     pub(super) fn secrets(self, key: AeadKey, iv: Iv) -> ConnectionTrafficSecrets {
@@ -44,42 +41,16 @@ impl Algorithm {
     }
 }
 
-fn keyed<C: Cipher + KeyInit + 'static>(key: &[u8]) -> Box<dyn Cipher> {
-    match C::new_from_slice(key) {
-        Ok(cipher) => Box::new(cipher),
-        Err(_) => Box::new(NoKey),
-    }
-}
-
 /// A cipher that was given a key of the wrong length.
 struct NoKey;
 
 impl Cipher for NoKey {
     fn seal(&self, _: &[u8; NONCE_LEN], _: &[u8], _: &mut [u8]) -> Result<[u8; TAG_LEN], Error> {
-        Err(Error::EncryptError)
+        Err(Error)
     }
 
     fn open(&self, _: &[u8; NONCE_LEN], _: &[u8], _: &mut [u8], _: &[u8; TAG_LEN]) -> Result<(), Error> {
-        Err(Error::DecryptError)
-    }
-}
-
-/// Encryption in place, with the tag apart.
-pub(super) trait Cipher: Send + Sync {
-    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], octets: &mut [u8]) -> Result<[u8; TAG_LEN], Error>;
-
-    fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], octets: &mut [u8], tag: &[u8; TAG_LEN]) -> Result<(), Error>;
-}
-
-impl<C: AeadInOut<NonceSize = U12, TagSize = U16> + Send + Sync> Cipher for C {
-    fn seal(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], octets: &mut [u8]) -> Result<[u8; TAG_LEN], Error> {
-        let tag = self.encrypt_inout_detached(nonce.into(), aad, octets.into());
-        tag.map(Into::into).map_err(|_| Error::EncryptError)
-    }
-
-    fn open(&self, nonce: &[u8; NONCE_LEN], aad: &[u8], octets: &mut [u8], tag: &[u8; TAG_LEN]) -> Result<(), Error> {
-        let opened = self.decrypt_inout_detached(nonce.into(), aad, octets.into(), tag.into());
-        opened.map_err(|_| Error::DecryptError)
+        Err(Error)
     }
 }
 
@@ -102,15 +73,15 @@ mod tests {
         for place in 0..text.len() {
             let mut changed = text.clone();
             changed[place] ^= 1;
-            assert_eq!(cipher.open(&nonce, &aad, &mut changed, &tag), Err(Error::DecryptError));
+            assert_eq!(cipher.open(&nonce, &aad, &mut changed, &tag), Err(Error));
         }
         for place in 0..TAG_LEN {
             let mut changed = tag;
             changed[place] ^= 0x80;
-            assert_eq!(cipher.open(&nonce, &aad, &mut text.clone(), &changed), Err(Error::DecryptError));
+            assert_eq!(cipher.open(&nonce, &aad, &mut text.clone(), &changed), Err(Error));
         }
         aad[0] ^= 1;
-        assert_eq!(cipher.open(&nonce, &aad, &mut text, &tag), Err(Error::DecryptError));
+        assert_eq!(cipher.open(&nonce, &aad, &mut text, &tag), Err(Error));
     }
 
     const GCM_KEY: &str = "feffe9928665731c6d6a8f9467308308";
@@ -155,7 +126,7 @@ mod tests {
     #[test]
     fn a_key_of_the_wrong_length_seals_and_opens_nothing() {
         let cipher = Algorithm::Aes128Gcm.with_key(&[0; 32]);
-        assert_eq!(cipher.seal(&[0; NONCE_LEN], &[], &mut [0; 4]), Err(Error::EncryptError));
-        assert_eq!(cipher.open(&[0; NONCE_LEN], &[], &mut [0; 4], &[0; TAG_LEN]), Err(Error::DecryptError));
+        assert_eq!(cipher.seal(&[0; NONCE_LEN], &[], &mut [0; 4]), Err(Error));
+        assert_eq!(cipher.open(&[0; NONCE_LEN], &[], &mut [0; 4], &[0; TAG_LEN]), Err(Error));
     }
 }

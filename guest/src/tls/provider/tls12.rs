@@ -147,7 +147,7 @@ impl MessageEncrypter for Records {
         let mut payload = PrefixedPayload::with_capacity(self.encrypted_payload_len(length));
         payload.extend_from_slice(&nonce.0[NONCE_LEN - self.explicit..]);
         payload.extend_from_chunks(&message.payload);
-        let tag = self.cipher.seal(&nonce.0, &aad, &mut payload.as_mut()[self.explicit..])?;
+        let tag = self.cipher.seal(&nonce.0, &aad, &mut payload.as_mut()[self.explicit..]).map_err(|_| Error::EncryptError)?;
         payload.extend_from_slice(&tag);
         Ok(OutboundOpaqueMessage::new(message.typ, message.version, payload))
     }
@@ -164,7 +164,7 @@ impl MessageDecrypter for Records {
         let mut nonce = Nonce::new(&self.iv, sequence).0;
         nonce[NONCE_LEN - self.explicit..].copy_from_slice(explicit);
         let aad = make_tls12_aad(sequence, message.typ, message.version, octets.len());
-        self.cipher.open(&nonce, &aad, octets, tag)?;
+        self.cipher.open(&nonce, &aad, octets, tag).map_err(|_| Error::DecryptError)?;
         if octets.len() > MAX_FRAGMENT_LEN {
             return Err(Error::PeerSentOversizedRecord);
         }

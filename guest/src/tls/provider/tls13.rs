@@ -86,7 +86,7 @@ impl MessageEncrypter for Records {
         payload.extend_from_chunks(&message.payload);
         payload.extend_from_slice(&[message.typ.into()]);
         let nonce = Nonce::new(&self.iv, sequence);
-        let tag = self.cipher.seal(&nonce.0, &make_tls13_aad(length), payload.as_mut())?;
+        let tag = self.cipher.seal(&nonce.0, &make_tls13_aad(length), payload.as_mut()).map_err(|_| Error::EncryptError)?;
         payload.extend_from_slice(&tag);
         // RFC 8446 §5.2: every protected record looks like application data of TLS 1.2.
         Ok(OutboundOpaqueMessage::new(ContentType::ApplicationData, ProtocolVersion::TLSv1_2, payload))
@@ -102,7 +102,7 @@ impl MessageDecrypter for Records {
         let aad = make_tls13_aad(message.payload.len());
         let (octets, tag) = message.payload.split_last_chunk_mut::<TAG_LEN>().ok_or(Error::DecryptError)?;
         let nonce = Nonce::new(&self.iv, sequence);
-        self.cipher.open(&nonce.0, &aad, octets, tag)?;
+        self.cipher.open(&nonce.0, &aad, octets, tag).map_err(|_| Error::DecryptError)?;
         let length = octets.len();
         message.payload.truncate(length);
         message.into_tls13_unpadded_message()
