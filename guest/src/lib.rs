@@ -27,6 +27,7 @@
 //! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
 //! | [`slab`] | values by id |
 //! | [`abnf`], [`field`] | octet classes and numbers; field lines |
+//! | `tls` | TLS, in the build with the feature of that name |
 //! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
 //!
 //! The core is behind a `#![no_std]` fence: no clock, no socket, no environment can be named in it. A panic in the component is
