@@ -1,4 +1,5 @@
-//! The WIT package as Rust: the one place that calls `bindgen!`.
+//! The WIT package as Rust: the one place that calls `bindgen!`. Twice: the interface `tls` is exported by the builds with TLS
+//! only, and so has a world of its own here.
 //!
 //! The world is bound in sync mode. With async exports the resource `send`, which becomes the type alias `Send`, takes
 //! the place of the trait of that name in the generated code, and it does not compile. The `func_*` accessors of sync
@@ -35,7 +36,38 @@ mod generated {
     });
 }
 
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    unsafe_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::cast_possible_truncation,
+    clippy::semicolon_if_nothing_returned,
+    clippy::undocumented_unsafe_blocks,
+    reason = "generated"
+)]
+mod generated_tls {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        inline: "
+            package sandpiper:host;
+            world tls-exports {
+                import sandpiper:http/types@0.1.0;
+                export sandpiper:http/tls@0.1.0;
+            }
+        ",
+        world: "sandpiper:host/tls-exports",
+        with: { "sandpiper:http/types": crate::bindings::types },
+        require_store_data_send: true,
+    });
+}
+
 pub(crate) use generated::exports::sandpiper::http::{client, streams};
-pub(crate) use generated::sandpiper::http::types;
+#[allow(unreachable_pub, reason = "the generated code of the other world hands it on as public")]
+pub use generated::sandpiper::http::types;
 pub(crate) use generated::wasi::sockets::ip_name_lookup;
-pub(crate) use generated::{ClientComponent, ClientComponentPre};
+pub(crate) use generated::{ClientComponent, ClientComponentIndices};
+pub(crate) use generated_tls::exports::sandpiper::http::tls;
+pub(crate) use generated_tls::{TlsExports, TlsExportsIndices};

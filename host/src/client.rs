@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, TcpSocket};
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
-use crate::bindings::ClientComponent;
+use crate::bindings::{ClientComponent, TlsExports};
 use crate::conn::ClientConn;
 use crate::error::{ConnError, Death, DeathCause, HostError, flatten, text};
 use crate::policy::{Denied, Reach};
@@ -34,6 +34,8 @@ const WRITE_BUDGET_OCTETS: usize = 64 * 1024;
 pub struct Client {
     pub(crate) core: Core,
     pub(crate) exports: Arc<ClientComponent>,
+    /// The interface `tls`, of a component that has it.
+    pub(crate) tls: Option<Arc<TlsExports>>,
 }
 
 /// The store, and what the calls into it need.
@@ -131,8 +133,8 @@ impl Client {
         prepare(&mut store, &shared)?;
         let instantiated = shared.pre.instantiate_async(&mut store).await;
         drop(running);
-        let exports = match instantiated {
-            Ok(exports) => Arc::new(exports),
+        let (exports, tls) = match instantiated.and_then(|instance| shared.exports.load(&mut store, &instance)) {
+            Ok((exports, tls)) => (Arc::new(exports), tls.map(Arc::new)),
             Err(error) if error.is::<Trap>() || store.data().memory.refusal().is_some() => {
                 return Err(HostError::Dead(death_of(&store, &shared, &error)));
             }
@@ -140,6 +142,7 @@ impl Client {
         };
         let life = Life::Alive(Box::new(store));
         let lent = Vec::new();
+        let policy = Arc::clone(&shared.policy);
         let core = Core {
             shared,
             exports: Arc::clone(&exports),
@@ -150,7 +153,9 @@ impl Client {
             in_call: false,
             yields: true,
         };
-        Ok(Self { core, exports })
+        let mut client = Self { core, exports, tls };
+        client.allow_tls(&policy).await?;
+        Ok(client)
     }
 
     /// Begins to connect, and returns at once: requests may be sent before the connection is established. `to` is a
@@ -410,8 +415,8 @@ fn streams_of<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> (DynInpu
 
 fn store_for(shared: &Shared, reach: &Arc<Reach>) -> Store<State> {
     let limits = &shared.limits;
-    let state = State::new(Arc::clone(reach), Arc::clone(&shared.resolver), limits, shared.tape.clone());
-    let mut store = Store::new(shared.pre.engine(), state);
+    let state = State::new(Arc::clone(reach), Arc::clone(&shared.resolver), limits, shared.tape.clone(), &shared.host_tls);
+    let mut store = Store::new(shared.pre.component().engine(), state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(limits.result_octets_max());
     store.set_max_component_handles(limits.table_entries_max());

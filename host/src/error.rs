@@ -50,6 +50,8 @@ pub enum HostError {
         /// What is wrong with it.
         reason: Arc<str>,
     },
+    /// The component takes the host's TLS, whose octets would be other ones each time: it can be neither recorded nor replayed.
+    Unrecordable,
     /// The component does not export `sandpiper:http`, or exports it with other types.
     WrongExports(Arc<str>),
     /// The engine cannot be set up, or has no room for another instance.
@@ -141,6 +143,9 @@ impl fmt::Display for HostError {
             Self::InvalidUrl { url, reason } => write!(f, "`{url}` is not a URL to connect to: {reason}"),
             Self::Unreadable { path, reason } => write!(f, "cannot read the component {path}: {reason}"),
             Self::Recording { path, reason } => write!(f, "the recording {path}: {reason}"),
+            Self::Unrecordable => {
+                f.write_str("a component that takes the host's TLS cannot be recorded or replayed; one with TLS inside can")
+            }
             Self::NotAComponent(found) => write!(f, "this is not a WebAssembly component in binary form, but {found}"),
             Self::InvalidComponent(reason) => write!(f, "the component cannot be compiled: {reason}"),
             Self::ForeignImports { imports, reason: None } => {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::{Datetime, Host as _};
+use wasmtime_wasi::p2::bindings::random::random::Host as _;
 pub use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::bindings::sockets::network::{IpAddressFamily, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType};
@@ -12,11 +14,14 @@ use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, TcpSocket};
 use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
 use wasmtime_wasi_io::bindings::wasi::io::streams::{self, Host as _, HostInputStream, HostOutputStream};
+use wasmtime_wasi_tls::WasiTlsView;
+use wasmtime_wasi_tls::p2::HostFutureClientStreams;
+use wasmtime_wasi_tls::p2::bindings::types::HostFutureClientStreams as _;
 
 use crate::bindings::ip_name_lookup::{Host as _, HostResolveAddressStream as _};
 use crate::lookup::Lookup;
 use crate::record::{Answer, answer};
-use crate::state::{State, sockets};
+use crate::state::{Given, State, clocks, sockets};
 
 /// A function that the component imports, and that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +51,12 @@ pub enum Import {
     Write,
     /// `poll`
     Poll,
+    /// `get-random-bytes`
+    GetRandomBytes,
+    /// `wall-clock.now`
+    Now,
+    /// `future-client-streams.get`
+    GetClientStreams,
 }
 
 /// What a function answers instead of doing anything.
@@ -58,12 +69,15 @@ pub enum Fault {
     Failed,
     /// A stream answers `closed`. A function of `wasi:sockets`: `connection-aborted`.
     Closed,
-    /// There is nothing yet: no octets, no room, `would-block`. `poll` says that everything is ready, and nothing need be. `write`
-    /// has no such answer, and does its work.
+    /// There is nothing yet: no octets, no room, `would-block`, no streams with TLS. `poll` says that everything is ready, and nothing
+    /// need be. `write` has no such answer, and does its work.
     Nothing,
     /// There is one octet, or room for one. Other functions do their work.
     One,
 }
+
+// `get-random-bytes` cannot fail: with `Nothing` it gives no octets, with `One` one, whatever was asked for. `now` tells 1970 with any
+// fault. `future-client-streams.get` gives an error where a stream would.
 
 /// Asked before each call of such a function, with the octets that a write hands over: `None` lets it do its work.
 pub(crate) type Faults = Arc<dyn Fn(Import, &[u8]) -> Option<Fault> + Send + Sync>;
@@ -98,7 +112,7 @@ impl Fault {
 ///
 /// # Errors
 /// Out of memory.
-pub(crate) fn interpose(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+pub(crate) fn interpose(linker: &mut Linker<State>, faults: &Faults, given: &Given) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     fail_sockets(linker, faults)?;
     fail_connections(linker, faults)?;
@@ -106,6 +120,7 @@ pub(crate) fn interpose(linker: &mut Linker<State>, faults: &Faults) -> wasmtime
     fail_input(linker, faults)?;
     fail_output(linker, faults)?;
     fail_polls(linker, faults)?;
+    fail_on_demand(linker, faults, given)?;
     linker.allow_shadowing(false);
     Ok(())
 }
@@ -247,4 +262,55 @@ fn fail_polls(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<(
             })
         },
     )
+}
+
+fn fail_on_demand(linker: &mut Linker<State>, faults: &Faults, given: &Given) -> wasmtime::Result<()> {
+    if given.randomness {
+        fail_randomness(linker, faults)?;
+    }
+    if given.date {
+        fail_dates(linker, faults)?;
+    }
+    if given.host_tls {
+        fail_host_tls(linker, faults)?;
+    }
+    Ok(())
+}
+
+fn fail_randomness(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let faults = Arc::clone(faults);
+    let draw = move |mut store: Store<'_>, (octets,): (u64,)| {
+        let octets = match faults(Import::GetRandomBytes, &[]) {
+            Some(Fault::Nothing) => 0,
+            Some(Fault::One) => 1,
+            _ => octets,
+        };
+        Ok((store.data_mut().random.get_random_bytes(octets)?,))
+    };
+    linker.instance("wasi:random/random@0.2.12")?.func_wrap("get-random-bytes", draw)
+}
+
+fn fail_dates(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let faults = Arc::clone(faults);
+    let now = move |mut store: Store<'_>, (): ()| match faults(Import::Now, &[]) {
+        Some(_) => Ok((Datetime { seconds: 0, nanoseconds: 0 },)),
+        None => Ok((clocks(store.data_mut()).now()?,)),
+    };
+    linker.instance("wasi:clocks/wall-clock@0.2.12")?.func_wrap("now", now)
+}
+
+fn fail_host_tls(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {
+    let faults = Arc::clone(faults);
+    let get = move |mut store: Store<'_>, (future,): (Resource<HostFutureClientStreams>,)| {
+        let fault = faults(Import::GetClientStreams, &[]);
+        Ok((match (fault, fault.and_then(Fault::stream_error)) {
+            (_, Some(_)) => {
+                let error = store.data_mut().table.push(wasmtime::Error::msg("a fault"))?;
+                Some(Ok(Err(error)))
+            }
+            (Some(Fault::Nothing), _) => None,
+            _ => store.data_mut().tls().get(future)?,
+        },))
+    };
+    linker.instance("wasi:tls/types@0.2.0-draft")?.func_wrap("[method]future-client-streams.get", get)
 }

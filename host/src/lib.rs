@@ -67,11 +67,14 @@
 
 mod agent;
 mod bindings;
+mod build;
+mod certificate;
 mod client;
 mod conn;
 mod endpoint;
 mod error;
 mod exchange;
+mod host_tls;
 mod lookup;
 mod message;
 mod options;
@@ -81,6 +84,7 @@ mod report;
 mod sandbox;
 mod state;
 mod text;
+mod tls;
 mod wake;
 
 pub mod faults;
@@ -88,11 +92,14 @@ pub mod limits;
 pub mod policy;
 
 pub use agent::{Agent, AgentExchange, AgentInfo};
+pub use build::Build;
+pub use certificate::{Certificate, Time};
 pub use client::{Client, Parts};
 pub use conn::ClientConn;
 pub use endpoint::Location;
 pub use error::{CallError, ConnError, Death, DeathCause, ExchangeError, HostError};
 pub use exchange::Exchange;
+pub use host_tls::{HostTls, HostTlsError};
 pub use limits::ClientLimits;
 pub use message::fields_named;
 pub use policy::{Denied, Policy, Rule};
@@ -102,23 +109,24 @@ pub use report::Report;
 pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
 pub use wake::Wake;
 
-/// The values of `wit/types.wit`, and those of `wit/client.wit`. The WIT files document every field and case.
+/// The values of `wit/types.wit`, and those of `wit/client.wit` and `wit/tls.wit`. The WIT files document every field and case.
 pub mod types {
     pub use crate::bindings::client::{
         Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness,
     };
+    pub use crate::bindings::tls::{CertificateRefusal, TlsInfo};
     pub use crate::bindings::types::{
         Chunk, CloseReason, ConnInfo, ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Ending,
         Endpoint, Error, ExchangeTiming, Failure, FieldLine, HttpVersion, Incompatibility, Leniency, Limit, Limits, LogEntry,
         LogEvent, Misbehaviour, Misuse, Nanoseconds, Persistence, PersistenceLearnt, Phase, Request, RequestContent,
-        RequestOptions, Response, ResponseHead, Reuse, Side, Timer, TlsOptions, TlsProblem,
+        RequestOptions, Response, ResponseHead, Reuse, Side, Timer, TlsOptions, TlsProblem, TlsVersion,
     };
 }
 
 pub use types::{
     Chunk, ConnOptions, Deadlines, Delivery, Endpoint, Failure, PollOptions, Request, RequestContent, RequestOptions, Response,
-    ResponseHead,
+    ResponseHead, TlsOptions,
 };
 
-/// The component that this crate was built with, as a WebAssembly component in its binary form.
-pub const COMPONENT: &[u8] = include!(concat!(env!("OUT_DIR"), "/component.rs"));
+/// The component that is run by default, [`Build::Plain`], as a WebAssembly component in its binary form.
+pub const COMPONENT: &[u8] = Build::Plain.octets();

@@ -32,6 +32,8 @@ pub struct Policy {
     public: bool,
     any: bool,
     deny_private_answers: bool,
+    any_certificate: bool,
+    key_log: bool,
 }
 
 /// Something that the component wanted to reach and may not.
@@ -83,6 +85,36 @@ impl Policy {
     pub fn deny_private_answers(&mut self) -> &mut Self {
         self.deny_private_answers = true;
         self
+    }
+
+    /// Lets callers say `accept_any_certificate` in [`TlsOptions`](crate::types::TlsOptions). Whoever is on the way to a server can
+    /// then be that server, and read and change everything. Counts for the build with TLS inside.
+    pub fn dangerous_allow_any_certificate(&mut self) -> &mut Self {
+        self.any_certificate = true;
+        self
+    }
+
+    /// Lets callers say `key_log` in [`TlsOptions`](crate::types::TlsOptions), and take the secrets of their connections with
+    /// [`Client::take_key_log`](crate::Client::take_key_log). Whoever has them can read what was exchanged. Counts for the build with
+    /// TLS inside.
+    pub fn allow_key_log(&mut self) -> &mut Self {
+        self.key_log = true;
+        self
+    }
+
+    /// May any certificate be accepted?
+    pub fn allows_any_certificate(&self) -> bool {
+        self.any_certificate
+    }
+
+    /// May the secrets of TLS be noted?
+    pub fn allows_key_log(&self) -> bool {
+        self.key_log
+    }
+
+    /// What it says about TLS, and nothing to be reached.
+    pub(crate) fn unreaching(&self) -> Self {
+        Self { any_certificate: self.any_certificate, key_log: self.key_log, ..Self::new() }
     }
 
     /// May this name be looked up?

@@ -2,8 +2,10 @@
 //!
 //! All inputs of a connection come in through a few functions of `wasi:sockets` and `wasi:io`. Recording shadows those that
 //! establish a transport (`link`) and wraps the streams that they give (`recorder`); replaying answers them from the file
-//! (`replay`). Without either nothing is shadowed or wrapped. The file is described in `docs/record.md`, and by `format`.
+//! (`replay`), and so does the randomness and the date that TLS inside the component asks for (`chance`). Without either nothing is shadowed or wrapped. The file is described in `docs/record.md`, and by `format`.
 
+mod chance;
+mod difference;
 mod format;
 mod link;
 mod player;
@@ -17,11 +19,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, TcpSocket};
 
+pub use difference::Difference;
 pub(crate) use link::{Answer, answer, shadow};
 use player::Player;
 use recorder::Track;
 pub use recorder::{RECORDING_OCTETS_DEFAULT, RECORDING_OCTETS_MAX, Recorder};
-pub use replay::{Difference, Replay};
+pub use replay::Replay;
 
 /// Where the transports of a sandbox go to, or come from.
 #[derive(Clone, Debug)]
@@ -34,13 +37,19 @@ pub(crate) enum Tape {
 #[derive(Debug)]
 pub(crate) struct Taped {
     pub(crate) tape: Tape,
+    /// Counts the instances of the sandbox that were made, from 1.
+    instance: u64,
     tracks: HashMap<u32, Arc<Track>>,
     players: HashMap<u32, Arc<Player>>,
 }
 
 impl Taped {
     pub(crate) fn new(tape: Tape) -> Self {
-        Self { tape, tracks: HashMap::new(), players: HashMap::new() }
+        let instance = match &tape {
+            Tape::Record(recorder) => recorder.begin_instance(),
+            Tape::Replay(replay) => replay.begin_instance(),
+        };
+        Self { tape, instance, tracks: HashMap::new(), players: HashMap::new() }
     }
 
     /// The socket is no longer in the table.

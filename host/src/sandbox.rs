@@ -9,23 +9,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig};
+use wasmtime::component::{Component, Instance, InstancePre, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, Store};
 
-use crate::COMPONENT;
-use crate::bindings::ClientComponentPre;
+use crate::bindings::{ClientComponent, ClientComponentIndices, TlsExports, TlsExportsIndices};
+use crate::build::Build;
 use crate::client::Client;
 use crate::error::{HostError, text};
 use crate::faults::{Fault, Faults, Import, interpose};
+use crate::host_tls::HostTls;
 use crate::limits::{ClientLimits, Ticker};
 use crate::lookup::{Resolver, given_resolver, system_resolver};
 use crate::policy::{Policy, Rule};
 use crate::record::{Recorder, Replay, Tape, shadow};
-use crate::state::{GIVEN, State, link};
+use crate::state::{Given, State, link};
 
 /// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
 /// beforehand. The component is linked from its own module and two small adapters.
 const POOLED_PARTS_MAX: u32 = 8;
+/// What the builds with TLS export besides.
+const TLS: &str = "sandpiper:http/tls@0.1.0";
 
 /// The compiled component, the policy and the limits. Instances are made of it. Cheap to clone.
 #[derive(Clone)]
@@ -35,7 +38,9 @@ pub struct Sandbox {
 
 /// What a sandbox and its clients have in common.
 pub(crate) struct Shared {
-    pub(crate) pre: ClientComponentPre<State>,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) exports: Exports,
+    pub(crate) host_tls: HostTls,
     pub(crate) policy: Arc<Policy>,
     pub(crate) limits: ClientLimits,
     pub(crate) resolver: Resolver,
@@ -43,7 +48,14 @@ pub(crate) struct Shared {
     pub(crate) tape: Option<Tape>,
 }
 
-/// Settings of a [`Sandbox`]. The defaults: the component of this crate, no address, [`ClientLimits::default`], the
+/// Where the component's exports are.
+pub(crate) struct Exports {
+    client: ClientComponentIndices,
+    /// `None`: it has no TLS.
+    tls: Option<TlsExportsIndices>,
+}
+
+/// Settings of a [`Sandbox`]. The defaults: the component of this crate without TLS, no address, [`ClientLimits::default`], the
 /// user's cache.
 #[derive(Clone)]
 #[must_use]
@@ -51,6 +63,7 @@ pub struct SandboxBuilder {
     policy: Policy,
     limits: ClientLimits,
     source: Source,
+    host_tls: HostTls,
     cache: CompiledCache,
     pooled_clients: Option<u32>,
     resolver: Resolver,
@@ -76,7 +89,7 @@ pub enum CompiledCache {
 
 #[derive(Clone)]
 enum Source {
-    Embedded,
+    Embedded(Build),
     Bytes(Vec<u8>),
     File(PathBuf),
 }
@@ -87,7 +100,8 @@ impl Sandbox {
         SandboxBuilder {
             policy: Policy::new(),
             limits: ClientLimits::default(),
-            source: Source::Embedded,
+            source: Source::Embedded(Build::default()),
+            host_tls: HostTls::default(),
             cache: CompiledCache::default(),
             pooled_clients: None,
             resolver: system_resolver(),
@@ -117,12 +131,30 @@ impl Sandbox {
 
     /// The interfaces that the component imports, with their versions: all that it can ever reach.
     pub fn imports(&self) -> Vec<String> {
-        let pre = self.shared.pre.instance_pre();
-        imports_of(pre.component(), self.engine())
+        imports_of(self.shared.pre.component())
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        self.shared.pre.engine()
+    /// Can its instances connect to an endpoint with TLS? True for a component that exports `sandpiper:http/tls`.
+    pub fn has_tls(&self) -> bool {
+        self.shared.exports.tls.is_some()
+    }
+}
+
+impl Exports {
+    fn of(pre: &InstancePre<State>) -> wasmtime::Result<Self> {
+        let has_tls = pre.component().get_export_index(None, TLS).is_some();
+        let tls = has_tls.then(|| TlsExportsIndices::new(pre)).transpose()?;
+        Ok(Self { client: ClientComponentIndices::new(pre)?, tls })
+    }
+
+    /// Those of one instance.
+    pub(crate) fn load(
+        &self,
+        store: &mut Store<State>,
+        instance: &Instance,
+    ) -> wasmtime::Result<(ClientComponent, Option<TlsExports>)> {
+        let tls = self.tls.as_ref().map(|tls| tls.load(&mut *store, instance)).transpose()?;
+        Ok((self.client.load(store, instance)?, tls))
     }
 }
 
@@ -158,6 +190,18 @@ impl SandboxBuilder {
     /// Refuses private addresses that an allowed name resolves to: see [`Policy::deny_private_answers`].
     pub fn deny_private_answers(mut self) -> Self {
         self.policy.deny_private_answers();
+        self
+    }
+
+    /// Lets callers accept any certificate: see [`Policy::dangerous_allow_any_certificate`].
+    pub fn dangerous_allow_any_certificate(mut self) -> Self {
+        self.policy.dangerous_allow_any_certificate();
+        self
+    }
+
+    /// Lets callers note the secrets of TLS: see [`Policy::allow_key_log`].
+    pub fn allow_key_log(mut self) -> Self {
+        self.policy.allow_key_log();
         self
     }
 
@@ -210,13 +254,27 @@ impl SandboxBuilder {
         self
     }
 
-    /// Runs another component than the embedded one, in binary form.
+    /// Runs this build of the component. Default: [`Build::Plain`], which has no TLS.
+    pub fn component(mut self, build: Build) -> Self {
+        self.source = Source::Embedded(build);
+        self
+    }
+
+    /// How the host does TLS for [`Build::HostTls`], and any other component that imports `wasi:tls`. Default:
+    /// [`HostTls::default`].
+    pub fn host_tls(mut self, host_tls: HostTls) -> Self {
+        self.host_tls = host_tls;
+        self
+    }
+
+    /// Runs another component than the embedded ones, in binary form. It is given what it imports, of what any
+    /// [`Build`] does.
     pub fn component_bytes(mut self, component: impl Into<Vec<u8>>) -> Self {
         self.source = Source::Bytes(component.into());
         self
     }
 
-    /// Runs another component than the embedded one, from a file in binary form, which is read by
+    /// Runs another component than the embedded ones, from a file in binary form, which is read by
     /// [`SandboxBuilder::build`].
     pub fn component_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.source = Source::File(path.into());
@@ -277,17 +335,19 @@ impl SandboxBuilder {
     /// # Errors
     /// - [`HostError::Unreadable`], [`HostError::NotAComponent`], [`HostError::InvalidComponent`],
     ///   [`HostError::ForeignImports`], [`HostError::WrongExports`]: the component is not one that can run here.
+    /// - [`HostError::Unrecordable`]: it takes the host's TLS, and is to be recorded or replayed.
     /// - [`HostError::Engine`].
     pub fn build(self) -> Result<Sandbox, HostError> {
         let engine = Engine::new(&self.config()).map_err(engine_error)?;
         let component = self.compile(&engine)?;
         let pre = prelink(&engine, &component, self.tape.as_ref(), self.faults.as_ref())?;
-        let pre = ClientComponentPre::new(pre).map_err(|error| HostError::WrongExports(text(&error)))?;
+        let exports = Exports::of(&pre).map_err(|error| HostError::WrongExports(text(&error)))?;
         let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
-        let Self { limits, resolver, tape, .. } = self;
+        let Self { host_tls, limits, resolver, tape, .. } = self;
         // What is replayed reaches nothing.
-        let policy = if matches!(tape, Some(Tape::Replay(_))) { Policy::new() } else { self.policy };
-        Ok(Sandbox { shared: Arc::new(Shared { pre, policy: Arc::new(policy), limits, resolver, ticker, tape }) })
+        let policy = if matches!(tape, Some(Tape::Replay(_))) { self.policy.unreaching() } else { self.policy };
+        let policy = Arc::new(policy);
+        Ok(Sandbox { shared: Arc::new(Shared { pre, exports, host_tls, policy, limits, resolver, ticker, tape }) })
     }
 
     fn config(&self) -> Config {
@@ -305,7 +365,7 @@ impl SandboxBuilder {
 
     fn compile(&self, engine: &Engine) -> Result<Component, HostError> {
         match &self.source {
-            Source::Embedded => compile(engine, COMPONENT),
+            Source::Embedded(build) => compile(engine, build.octets()),
             Source::Bytes(component) => compile(engine, component),
             Source::File(path) => match fs::read(path) {
                 Ok(component) => compile(engine, &component),
@@ -372,32 +432,24 @@ fn prelink(
     tape: Option<&Tape>,
     faults: Option<&Faults>,
 ) -> Result<InstancePre<State>, HostError> {
-    let foreign: Vec<String> = imports_of(component, engine).into_iter().filter(|import| !is_given(import)).collect();
-    if !foreign.is_empty() {
-        return Err(HostError::ForeignImports { imports: foreign, reason: None });
+    let imports = imports_of(component);
+    let given = Given::of(&imports).map_err(|foreign| HostError::ForeignImports { imports: foreign, reason: None })?;
+    if given.host_tls && tape.is_some() {
+        return Err(HostError::Unrecordable);
     }
     let mut linker = Linker::new(engine);
-    link(&mut linker).map_err(engine_error)?;
+    link(&mut linker, &given).map_err(engine_error)?;
     if let Some(tape) = tape {
-        shadow(&mut linker, tape).map_err(engine_error)?;
+        shadow(&mut linker, tape, &given).map_err(engine_error)?;
     }
     if let Some(faults) = faults {
-        interpose(&mut linker, faults).map_err(engine_error)?;
+        interpose(&mut linker, faults, &given).map_err(engine_error)?;
     }
-    linker
-        .instantiate_pre(component)
-        .map_err(|error| HostError::ForeignImports { imports: imports_of(component, engine), reason: Some(text(&error)) })
+    linker.instantiate_pre(component).map_err(|error| HostError::ForeignImports { imports, reason: Some(text(&error)) })
 }
 
-fn imports_of(component: &Component, engine: &Engine) -> Vec<String> {
-    component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()
-}
-
-/// Is this import, `package:name/interface@version`, among those that the component is given? Versions are for the
-/// linker to compare.
-fn is_given(import: &str) -> bool {
-    let interface = import.split_once('@').map_or(import, |(interface, _)| interface);
-    GIVEN.contains(&interface)
+fn imports_of(component: &Component) -> Vec<String> {
+    component.component_type().imports(component.engine()).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn engine_error(error: wasmtime::Error) -> HostError {

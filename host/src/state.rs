@@ -13,25 +13,30 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceType};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtx, WasiClocksCtxView};
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
+use wasmtime_wasi::p2::bindings::random::random;
+use wasmtime_wasi::p2::bindings::sockets::network::LinkOptions;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket;
 use wasmtime_wasi::p2::bindings::sockets::{instance_network, network, tcp, tcp_create_socket};
-use wasmtime_wasi::p2::bindings::{clocks::monotonic_clock, sockets::network::LinkOptions};
 use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Network, SocketError, SocketResult, TcpSocket};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsCtx, WasiSocketsCtxView, WasiSocketsView};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams as io_streams};
+use wasmtime_wasi_tls::{WasiTlsCtx, WasiTlsCtxBuilder, WasiTlsCtxView, WasiTlsView};
 
 use crate::bindings::{ip_name_lookup, streams};
 use crate::client::Parts;
 use crate::error::HostError;
+use crate::host_tls::HostTls;
 use crate::limits::{ClientLimits, Computing, Memory};
 use crate::lookup::{LOOKUPS_MAX, Resolver};
 use crate::policy::Reach;
 use crate::record::{Tape, Taped};
 
-/// The interfaces that the component is given, without their versions.
-pub(crate) const GIVEN: [&str; 10] = [
+/// The interfaces that every component is given, without their versions.
+const ALWAYS: [&str; 10] = [
     "sandpiper:http/types", // types alone: nothing has to be linked for it
     "wasi:io/error",
     "wasi:io/poll",
@@ -43,6 +48,38 @@ pub(crate) const GIVEN: [&str; 10] = [
     "wasi:sockets/tcp",
     "wasi:sockets/tcp-create-socket",
 ];
+
+/// What a component is given besides, since it imports it: TLS inside takes the first two, the host's TLS is the third.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// `wasi:clocks/wall-clock`
+    pub(crate) date: bool,
+    /// `wasi:random/random`
+    pub(crate) randomness: bool,
+    /// `wasi:tls/types`
+    pub(crate) host_tls: bool,
+}
+
+impl Given {
+    /// What of these imports, `package:name/interface@version`, is given on demand. Versions are for the linker to compare.
+    ///
+    /// # Errors
+    /// Those that are not given.
+    pub(crate) fn of(imports: &[String]) -> Result<Self, Vec<String>> {
+        let mut given = Self::default();
+        let mut foreign = Vec::new();
+        for import in imports {
+            match import.split_once('@').map_or(import.as_str(), |(interface, _)| interface) {
+                "wasi:clocks/wall-clock" => given.date = true,
+                "wasi:random/random" => given.randomness = true,
+                "wasi:tls/types" => given.host_tls = true,
+                interface if ALWAYS.contains(&interface) => {}
+                _ => foreign.push(import.clone()),
+            }
+        }
+        if foreign.is_empty() { Ok(given) } else { Err(foreign) }
+    }
+}
 
 /// The data of a store.
 pub(crate) struct State {
@@ -56,13 +93,21 @@ pub(crate) struct State {
     /// `None`: nothing is recorded or replayed.
     pub(crate) taped: Option<Taped>,
     clocks: WasiClocksCtx,
+    pub(crate) random: WasiRandomCtx,
+    host_tls: WasiTlsCtx,
     sockets: WasiSocketsCtx,
     sockets_open: usize,
     sockets_max: usize,
 }
 
 impl State {
-    pub(crate) fn new(reach: Arc<Reach>, resolver: Resolver, limits: &ClientLimits, tape: Option<Tape>) -> Self {
+    pub(crate) fn new(
+        reach: Arc<Reach>,
+        resolver: Resolver,
+        limits: &ClientLimits,
+        tape: Option<Tape>,
+        host_tls: &HostTls,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.table_entries_max());
         Self {
@@ -75,6 +120,8 @@ impl State {
             computing: Computing::new(limits.ticks_max()),
             taped: tape.map(Taped::new),
             clocks: WasiClocksCtx::default(),
+            random: WasiRandomCtx::default(),
+            host_tls: WasiTlsCtxBuilder::new().provider(Box::new(host_tls.clone())).build(),
             sockets_open: 0,
             sockets_max: limits.sockets_max,
         }
@@ -147,7 +194,7 @@ impl HasData for Table {
 ///
 /// # Errors
 /// Out of memory.
-pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn link(linker: &mut Linker<State>, given: &Given) -> wasmtime::Result<()> {
     error::add_to_linker::<State, Table>(linker, |state| &mut state.table)?;
     io_streams::add_to_linker::<State, Table>(linker, |state| &mut state.table)?;
     poll::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
@@ -158,19 +205,48 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     tcp::add_to_linker::<State, WasiSockets>(linker, sockets)?;
     tcp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     count_closed_sockets(linker)?;
-    close_streams_behind_the_component(linker)
+    close_streams_behind_the_component(linker, given.host_tls)?;
+    link_on_demand(linker, given)
+}
+
+fn link_on_demand(linker: &mut Linker<State>, given: &Given) -> wasmtime::Result<()> {
+    if given.date {
+        wall_clock::add_to_linker::<State, WasiClocks>(linker, clocks)?;
+    }
+    if given.randomness {
+        random::add_to_linker::<State, WasiRandom>(linker, |state| &mut state.random)?;
+    }
+    if given.host_tls {
+        let mut options = wasmtime_wasi_tls::p2::LinkOptions::default();
+        options.tls(true);
+        wasmtime_wasi_tls::p2::add_to_linker(linker, &options)?;
+    }
+    Ok(())
+}
+
+impl WasiTlsView for State {
+    fn tls(&mut self) -> WasiTlsCtxView<'_> {
+        WasiTlsCtxView { ctx: &mut self.host_tls, table: &mut self.table }
+    }
 }
 
 /// How long octets may take that the component has written and not seen leave when it drops the stream.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// Replaces the destructor of output streams. Wasmtime's own waits until what was written has left: a peer that does not read would
-/// stop the instance, for ever and with all its connections.
-fn close_streams_behind_the_component(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+/// stop the instance, for ever and with all its connections. The streams of the host's TLS do not wait, but throw away what has not
+/// left, and so are waited for here.
+fn close_streams_behind_the_component(linker: &mut Linker<State>, host_tls: bool) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    let close = |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
+    let close = move |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
         let mut stream = store.data_mut().table.delete(Resource::<DynOutputStream>::new_own(handle))?;
-        let mut closed = Box::pin(async move { tokio::time::timeout(LINGER, stream.cancel()).await });
+        let leave = async move {
+            if host_tls {
+                stream.ready().await;
+            }
+            stream.cancel().await;
+        };
+        let mut closed = Box::pin(async move { tokio::time::timeout(LINGER, leave).await });
         // When all has left, its socket is closed before the component goes on, and another may be opened in its place.
         if closed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             tokio::spawn(closed);
@@ -199,7 +275,7 @@ fn count_closed_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
+pub(crate) fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
     WasiClocksCtxView { ctx: &mut state.clocks, table: &mut state.table }
 }
 

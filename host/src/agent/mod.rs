@@ -48,7 +48,7 @@ use crate::client::Client;
 use crate::error::{CallError, ConnError, ExchangeError, HostError};
 use crate::poll::{Origin, Poll};
 use crate::sandbox::Sandbox;
-use crate::types::{Completion, ConnOptions, Endpoint, OriginInfo, PollInfo, PollOptions, Request, Response};
+use crate::types::{Completion, ConnOptions, Endpoint, OriginInfo, PollInfo, PollOptions, Request, Response, TlsInfo};
 use crate::wake::Wake;
 use command::{Answering, Command, Fetch, Queued, Work};
 use driver::Driver;
@@ -238,6 +238,22 @@ impl Agent {
     /// Of the call only.
     pub async fn network_changed(&self) -> Result<(), HostError> {
         self.run(|client, poll| Box::pin(poll.network_changed(client))).await?
+    }
+
+    /// The handshake of a connection, by the id that completions, failures and connections have, as [`Client::tls_info`].
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn tls_info(&self, connection: u64) -> Result<Option<TlsInfo>, HostError> {
+        self.run(move |client, _| Box::pin(client.tls_info(connection))).await?
+    }
+
+    /// Takes lines of the key log, as [`Client::take_key_log`].
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn take_key_log(&self, lines_max: u32) -> Result<Vec<String>, HostError> {
+        self.run(move |client, _| Box::pin(client.take_key_log(lines_max))).await?
     }
 
     /// Takes no more requests, lets those under way end, for at most this long, and cancels the rest: each fails with

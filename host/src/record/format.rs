@@ -47,6 +47,10 @@ pub(super) enum Line {
     OutputEnd { connection: u64, time_ns: u64, written: u64, reads: u64, how: How },
     /// The component closed the connection.
     Close { connection: u64, time_ns: u64 },
+    /// The component got random octets. `instance` counts the instances of the sandbox, from 1, in the order in which they were made.
+    Random { instance: u64, octets: Octets },
+    /// The component asked for the date: seconds since 1970-01-01T00:00:00Z, and nanoseconds.
+    Date { instance: u64, seconds: u64, nanoseconds: u32 },
     /// The last line.
     End { why: Why },
 }

@@ -9,11 +9,12 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress, 
 use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketResult, TcpSocket, subscribe};
 
+use super::chance::shadow_chance;
 use super::player::{PlayedOpening, Player};
 use super::recorder::{Recorder, Track};
 use super::replay::Replay;
 use super::{Tape, Taped};
-use crate::state::{State, sockets};
+use crate::state::{Given, State, sockets};
 
 const TCP: &str = "wasi:sockets/tcp@0.2.12";
 
@@ -26,13 +27,14 @@ pub(crate) type Answer<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
 ///
 /// # Errors
 /// Out of memory.
-pub(crate) fn shadow(linker: &mut Linker<State>, tape: &Tape) -> wasmtime::Result<()> {
+pub(crate) fn shadow(linker: &mut Linker<State>, tape: &Tape, given: &Given) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut tcp = linker.instance(TCP)?;
     match tape {
         Tape::Record(_) => shadow_to_record(&mut tcp)?,
         Tape::Replay(_) => shadow_to_replay(&mut tcp)?,
     }
+    shadow_chance(linker, given)?;
     linker.allow_shadowing(false);
     Ok(())
 }

@@ -9,8 +9,9 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError};
 
+use super::difference::Difference;
 use super::format::How;
-use super::replay::{Addresses, Connection, Difference, Incoming, OutputEnd, Replay};
+use super::replay::{Addresses, Connection, Incoming, OutputEnd, Replay};
 
 /// How much longer than in the recording a connection may wait for something to happen that has to happen on its own side, such as
 /// the rest of a request. Then it will not happen.

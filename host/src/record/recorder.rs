@@ -27,7 +27,8 @@ const END_OCTETS: u64 = 64;
 /// Writes what the transports of a [`Sandbox`](crate::Sandbox) do to a file, for [`Replay`](crate::Replay).
 ///
 /// Each thing is written when it happens, in one write: what a crash leaves is a recording too. The file holds all octets of
-/// all connections, credentials included, and can be read by its owner alone. Clones write to the same file.
+/// all connections, credentials included; with TLS inside the component also the randomness that its keys are made of. It can be read
+/// by its owner alone. Clones write to the same file.
 #[derive(Clone)]
 pub struct Recorder(Arc<Mutex<Sink>>);
 
@@ -35,6 +36,7 @@ struct Sink {
     path: PathBuf,
     file: File,
     octets_left: u64,
+    instances: u64,
     connections: u64,
     lookups: u64,
     state: State,
@@ -68,7 +70,7 @@ impl Recorder {
         let path = path.as_ref().to_owned();
         let file = create(&path).map_err(|error| trouble(&path, &error.to_string()))?;
         let octets_left = octets_max.clamp(4096, RECORDING_OCTETS_MAX) - END_OCTETS;
-        let mut sink = Sink { path, file, octets_left, connections: 0, lookups: 0, state: State::Writing };
+        let mut sink = Sink { path, file, octets_left, instances: 0, connections: 0, lookups: 0, state: State::Writing };
         sink.write(&Line::SandpiperRecording { version: VERSION });
         sink.check()?;
         Ok(Self(Arc::new(Mutex::new(sink))))
@@ -80,6 +82,23 @@ impl Recorder {
     /// [`HostError::Recording`]: the file could not be written, or the limit was reached. What came later is missing.
     pub fn check(&self) -> Result<(), HostError> {
         self.sink().check()
+    }
+
+    /// Another instance was made; gives its number.
+    pub(super) fn begin_instance(&self) -> u64 {
+        let mut sink = self.sink();
+        sink.instances += 1;
+        sink.instances
+    }
+
+    /// An instance got random octets.
+    pub(super) fn random(&self, instance: u64, octets: &[u8]) {
+        self.sink().write(&Line::Random { instance, octets: Octets(octets.to_vec()) });
+    }
+
+    /// An instance asked for the date.
+    pub(super) fn date(&self, instance: u64, seconds: u64, nanoseconds: u32) {
+        self.sink().write(&Line::Date { instance, seconds, nanoseconds });
     }
 
     /// A connection to this address begins.

@@ -16,13 +16,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
+use super::difference::Difference;
 use super::format::{How, Line, VERSION, Why, code_named};
 use super::player::Player;
 use super::recorder::{RECORDING_OCTETS_MAX, trouble};
 use crate::error::HostError;
 
-/// Octets of each side that the text of a difference shows.
-const SHOWN_OCTETS: usize = 40;
+/// Random octets that are given at once: wasmtime's own bound.
+const RANDOM_OCTETS_MAX: usize = 64 << 20;
 
 /// A recording that [`SandboxBuilder::replay`](crate::SandboxBuilder::replay) plays. Clones are the same replay: each recorded
 /// connection is played once.
@@ -40,8 +41,17 @@ struct Shared {
 pub(super) struct Recording {
     connections: Vec<Arc<Connection>>,
     lookups: Vec<Lookup>,
+    /// What each instance drew, and which dates it was told.
+    drawn: HashMap<u64, Drawn>,
     /// Is the end of what happened missing?
     cut_off: bool,
+}
+
+/// What an instance got from chance and the calendar.
+#[derive(Debug, Default)]
+struct Drawn {
+    random: Vec<Vec<u8>>,
+    dates: Vec<(u64, u32)>,
 }
 
 #[derive(Debug)]
@@ -102,56 +112,10 @@ struct Played {
     begun: HashMap<Peer, usize>,
     players: Vec<Option<Arc<Player>>>,
     looked_up: HashMap<String, usize>,
+    instances: u64,
+    /// How many draws and dates each instance has had.
+    drawn: HashMap<u64, (usize, usize)>,
     difference: Option<Difference>,
-}
-
-/// The first thing in which a replay was not what had been recorded. Its text is a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Difference {
-    /// Octets were written that are not those that were written then.
-    Written {
-        /// The connection, as the recording numbers it, from 1.
-        connection: usize,
-        /// The first octet that differs, from 0, from the beginning of the connection.
-        octet: u64,
-        /// The recorded octets from there on, 40 at most; empty: nothing more was written.
-        recorded: Vec<u8>,
-        /// The octets from there on, 40 at most.
-        found: Vec<u8>,
-    },
-    /// Less was written than had been, and the rest did not come.
-    NotWritten {
-        /// The connection, as the recording numbers it, from 1.
-        connection: usize,
-        /// Octets that were written.
-        octets: u64,
-        /// Octets that had been written.
-        recorded_octets: u64,
-    },
-    /// A block was not read that had been read, and nothing more happened.
-    NotRead {
-        /// The connection, as the recording numbers it, from 1.
-        connection: usize,
-        /// Blocks that were read, and an end.
-        reads: usize,
-    },
-    /// There is no further recorded connection to this address or authority.
-    NoConnection(String),
-    /// There is no further recorded lookup of this name.
-    NoLookup(String),
-    /// The recorded connection was not made.
-    NotMade {
-        /// The connection, as the recording numbers it, from 1.
-        connection: usize,
-        /// Its address or authority.
-        to: String,
-    },
-    /// The recording ends before the connection does: its limit was reached, or the program ended.
-    CutOff {
-        /// The connection, as the recording numbers it, from 1.
-        connection: usize,
-    },
 }
 
 impl Replay {
@@ -235,6 +199,45 @@ impl Replay {
         }
     }
 
+    /// Another instance was made; gives its number.
+    pub(super) fn begin_instance(&self) -> u64 {
+        let mut played = self.played();
+        played.instances += 1;
+        played.instances
+    }
+
+    /// What the instance drew next; zeros where that was something else.
+    pub(super) fn random(&self, instance: u64, octets: u64) -> Vec<u8> {
+        let nth = {
+            let mut played = self.played();
+            let (drawn, _) = played.drawn.entry(instance).or_default();
+            std::mem::replace(drawn, *drawn + 1)
+        };
+        let octets = usize::try_from(octets).unwrap_or(usize::MAX).min(RANDOM_OCTETS_MAX);
+        let recorded = self.0.tape.drawn.get(&instance).and_then(|drawn| drawn.random.get(nth));
+        match recorded.filter(|recorded| recorded.len() == octets) {
+            Some(recorded) => recorded.clone(),
+            None => {
+                self.differ(Difference::NotDrawn { instance });
+                vec![0; octets]
+            }
+        }
+    }
+
+    /// The next date that the instance was told, or again the last one.
+    pub(super) fn date(&self, instance: u64) -> (u64, u32) {
+        let nth = {
+            let mut played = self.played();
+            let (_, told) = played.drawn.entry(instance).or_default();
+            std::mem::replace(told, *told + 1)
+        };
+        let dates = self.0.tape.drawn.get(&instance).map_or(&[][..], |drawn| &drawn.dates);
+        dates.get(nth).or(dates.last()).copied().unwrap_or_else(|| {
+            self.differ(Difference::NotDrawn { instance });
+            (0, 0)
+        })
+    }
+
     /// Notes a difference, if it is the first.
     pub(super) fn differ(&self, difference: Difference) {
         self.played().difference.get_or_insert(difference);
@@ -307,6 +310,10 @@ impl Recording {
                 let place = index_of(lookup).and_then(|index| self.lookups.get_mut(index)).ok_or("no such lookup")?;
                 let code = error.map(|name| code_named(&name).ok_or("no such error code")).transpose()?;
                 (place.outcome, place.looks) = (Some(code.map_or(Ok(addresses), Err)), looks);
+            }
+            Line::Random { instance, octets } => self.drawn.entry(instance).or_default().random.push(octets.0),
+            Line::Date { instance, seconds, nanoseconds } => {
+                self.drawn.entry(instance).or_default().dates.push((seconds, nanoseconds));
             }
             Line::Connect { connection, address } => self.begin(connection, Peer::Address(address), None)?,
             Line::Handshake { connection, authority } => {
@@ -405,45 +412,4 @@ impl fmt::Display for Peer {
             Self::Authority(authority) => authority.fmt(f),
         }
     }
-}
-
-impl Difference {
-    /// Where octets differ from the recorded ones behind `octet`; both begin there.
-    pub(super) fn written(connection: usize, octet: u64, recorded: &[u8], found: &[u8]) -> Self {
-        let same = recorded.iter().zip(found).take_while(|(one, other)| one == other).count();
-        let shown = |octets: &[u8]| octets[same..].iter().copied().take(SHOWN_OCTETS).collect();
-        Self::Written { connection, octet: octet + same as u64, recorded: shown(recorded), found: shown(found) }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Written { connection, octet, recorded, found } if recorded.is_empty() => {
-                write!(f, "connection {connection} writes more than the {octet} octets of the recording: {}", quoted(found))
-            }
-            Self::Written { connection, octet, recorded, found } => {
-                let (recorded, found) = (quoted(recorded), quoted(found));
-                write!(f, "connection {connection} writes something else at octet {octet}: {found}, recorded is {recorded}")
-            }
-            Self::NotWritten { connection, octets, recorded_octets } => {
-                write!(f, "connection {connection} has written {octets} of the {recorded_octets} octets of the recording")
-            }
-            Self::NotRead { connection, reads } => {
-                write!(f, "connection {connection} has read {reads} blocks, and does not read what comes next in the recording")
-            }
-            Self::NoConnection(to) => write!(f, "there is no further connection to {to} in the recording"),
-            Self::NoLookup(name) => write!(f, "there is no further lookup of {name} in the recording"),
-            Self::NotMade { connection, to } => write!(f, "connection {connection} of the recording, to {to}, was not made"),
-            Self::CutOff { connection } => {
-                write!(f, "the recording ends before connection {connection} does: it is cut off there")
-            }
-        }
-    }
-}
-
-impl std::error::Error for Difference {}
-
-fn quoted(octets: &[u8]) -> String {
-    format!("\"{}\"", octets.escape_ascii())
 }

@@ -1,0 +1,299 @@
+//! TLS of the host, for components that import `wasi:tls`: rustls, as an embedder configures it.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+
+use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{CertificateError, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsConnector, client};
+use wasmtime_wasi_tls::{Error, TlsProvider, TlsStream, TlsTransport};
+
+use crate::types::{CertificateRefusal, Error as HttpError, TlsOptions, TlsProblem, TlsVersion};
+
+/// The protocol that a component of this crate speaks (RFC 7301).
+const HTTP11: &str = "http/1.1";
+
+/// How the host does TLS for a component that imports `wasi:tls`: trust anchors, client identity, protocols, least version. Keys and
+/// plaintext are then in the host's memory, and what the server sends is parsed there. Cheap to clone; clones share sessions.
+///
+/// The default is that of [`TlsOptions`]: Mozilla's trust anchors, `http/1.1`, TLS 1.2 and 1.3.
+#[derive(Clone)]
+pub struct HostTls(Arc<ClientConfig>);
+
+/// Options that the host's TLS cannot be made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostTlsError {
+    /// `roots_pem`: no certificate, or none that can be a trust anchor. What is wrong, as a clause.
+    Roots(String),
+    /// The chain of `identity_pem`. What is wrong, as a clause.
+    Chain(String),
+    /// The key of `identity_pem`. What is wrong, as a clause.
+    Key(String),
+    /// `alpn`: a protocol has no octet, or more than 255.
+    Alpn,
+    /// The host's TLS has no such option; its name in the WIT package.
+    Unsupported(&'static str),
+}
+
+impl HostTls {
+    /// With these options; what is `None` is at its default, as the WIT package says it. `server_name` is left to the component.
+    ///
+    /// # Errors
+    /// [`HostTlsError`].
+    pub fn new(options: &TlsOptions) -> Result<Self, HostTlsError> {
+        refuse_unsupported(options)?;
+        let provider = Arc::new(ring::default_provider());
+        let versions: &[_] = match options.version_min {
+            Some(TlsVersion::Tls13) => &[&TLS13],
+            Some(TlsVersion::Tls12) | None => &[&TLS13, &TLS12],
+        };
+        let roots = Arc::new(roots(options)?);
+        let refuse_roots = |error: &dyn fmt::Display| HostTlsError::Roots(error.to_string());
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .map_err(|error| refuse_roots(&error))?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(|error| refuse_roots(&error))?
+            .with_webpki_verifier(verifier);
+        let mut config = match &options.identity_pem {
+            None => config.with_no_client_auth(),
+            Some((chain, key)) => {
+                let (chain, key) = (certificates(chain).map_err(HostTlsError::Chain)?, private_key(key)?);
+                config.with_client_auth_cert(chain, key).map_err(|error| HostTlsError::Key(key_problem(&error)))?
+            }
+        };
+        config.alpn_protocols = protocols(options)?;
+        if options.resumption == Some(false) {
+            config.resumption = Resumption::disabled();
+        }
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+impl Default for HostTls {
+    fn default() -> Self {
+        static DEFAULT: LazyLock<HostTls> =
+            LazyLock::new(|| HostTls::new(&TlsOptions::default()).expect("the built-in trust anchors can be read"));
+        DEFAULT.clone()
+    }
+}
+
+impl fmt::Debug for HostTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostTls").finish_non_exhaustive()
+    }
+}
+
+fn refuse_unsupported(options: &TlsOptions) -> Result<(), HostTlsError> {
+    let refused = [
+        ("spki-pins", options.spki_pins.is_some()),
+        ("key-log", options.key_log == Some(true)),
+        ("accept-any-certificate", options.accept_any_certificate == Some(true)),
+    ];
+    match refused.into_iter().find(|(_, is_given)| *is_given) {
+        Some((name, _)) => Err(HostTlsError::Unsupported(name)),
+        None => Ok(()),
+    }
+}
+
+fn roots(options: &TlsOptions) -> Result<RootCertStore, HostTlsError> {
+    let mut roots = RootCertStore::empty();
+    if options.roots_pem.is_none() || options.with_builtin_roots == Some(true) {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    if let Some(pem) = &options.roots_pem {
+        for (index, certificate) in certificates(pem).map_err(HostTlsError::Roots)?.into_iter().enumerate() {
+            roots.add(certificate).map_err(|_| {
+                HostTlsError::Roots(format!("certificate {} cannot be read, or cannot be a trust anchor", index + 1))
+            })?;
+        }
+    }
+    Ok(roots)
+}
+
+/// The error is a clause.
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => {
+            Err("it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)".to_owned())
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(format!("it is malformed PEM: {error}")),
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, HostTlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
+        HostTlsError::Key(match error {
+            rustls::pki_types::pem::Error::NoItemsFound => {
+                let hint = if contains(pem, b"ENCRYPTED PRIVATE KEY") { "; an encrypted one cannot be used" } else { "" };
+                format!("it holds no private key in PEM (PKCS #8, SEC 1 or PKCS #1){hint}")
+            }
+            error => format!("it is malformed PEM: {error}"),
+        })
+    })
+}
+
+fn contains(octets: &[u8], words: &[u8]) -> bool {
+    octets.windows(words.len()).any(|window| window == words)
+}
+
+fn key_problem(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InconsistentKeys(_) => "it is not the key of the certificate".to_owned(),
+        error => format!("it cannot be used: {error}"),
+    }
+}
+
+fn protocols(options: &TlsOptions) -> Result<Vec<Vec<u8>>, HostTlsError> {
+    let Some(protocols) = &options.alpn else {
+        return Ok(vec![HTTP11.into()]);
+    };
+    match protocols.iter().all(|protocol| (1..=255).contains(&protocol.len())) {
+        true => Ok(protocols.iter().map(|protocol| protocol.clone().into_bytes()).collect()),
+        false => Err(HostTlsError::Alpn),
+    }
+}
+
+impl fmt::Display for HostTlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Roots(reason) => write!(f, "the trust anchors: {reason}"),
+            Self::Chain(reason) => write!(f, "the client certificate: {reason}"),
+            Self::Key(reason) => write!(f, "the client certificate's private key: {reason}"),
+            Self::Alpn => f.write_str("a protocol of ALPN has 1 to 255 octets"),
+            Self::Unsupported(option) => write!(f, "the host's TLS has no {option}; the component with TLS inside has"),
+        }
+    }
+}
+
+impl std::error::Error for HostTlsError {}
+
+impl TlsProvider for HostTls {
+    fn connect(
+        &self,
+        server_name: String,
+        transport: Box<dyn TlsTransport>,
+    ) -> Pin<Box<dyn Future<Output = Result<Box<dyn TlsStream>, Error>> + Send>> {
+        let connector = TlsConnector::from(Arc::clone(&self.0));
+        Box::pin(async move {
+            let bare = server_name.trim_start_matches('[').trim_end_matches(']').to_owned();
+            let name = ServerName::try_from(bare).map_err(|_| Error::msg(format!("`{server_name}` is no name for TLS")))?;
+            let stream = connector.connect(name, transport).await.map_err(|error| Error::msg(explain(&error)))?;
+            match stream.get_ref().1.alpn_protocol() {
+                Some(protocol) if protocol != HTTP11.as_bytes() => {
+                    let sentence = sentence(TlsProblem::ProtocolNotSpoken);
+                    Err(Error::msg(format!("{sentence}: it chose `{}`", protocol.escape_ascii())))
+                }
+                _ => Ok(Box::new(Stream(stream)) as Box<dyn TlsStream>),
+            }
+        })
+    }
+}
+
+/// Which check failed, as a sentence for people.
+fn explain(error: &io::Error) -> String {
+    let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => sentence(TlsProblem::HandshakeEnded),
+            _ => error.to_string(),
+        };
+    };
+    let Some(problem) = problem_of(error) else {
+        return error.to_string();
+    };
+    match error {
+        rustls::Error::InvalidCertificate(refused) => match refusal_of(refused).sentence() {
+            Some(particulars) => format!("{}: {particulars}", sentence(problem)),
+            None => sentence(problem),
+        },
+        rustls::Error::AlertReceived(alert) => format!("{}: {alert:?}, number {}", sentence(problem), u8::from(*alert)),
+        error => format!("{}: {error}", sentence(problem)),
+    }
+}
+
+fn sentence(problem: TlsProblem) -> String {
+    HttpError::Tls(problem).sentence()
+}
+
+fn problem_of(error: &rustls::Error) -> Option<TlsProblem> {
+    Some(match error {
+        rustls::Error::InvalidCertificate(refused) => problem_of_certificate(refused),
+        rustls::Error::NoCertificatesPresented => TlsProblem::CertificateMalformed,
+        rustls::Error::InvalidMessage(_) => TlsProblem::NotTls,
+        rustls::Error::PeerIncompatible(_) => TlsProblem::NoAgreement,
+        rustls::Error::NoApplicationProtocol => TlsProblem::ProtocolNotSpoken,
+        rustls::Error::AlertReceived(_) => TlsProblem::Alert,
+        rustls::Error::PeerSentOversizedRecord => TlsProblem::RecordTooLong,
+        rustls::Error::DecryptError => TlsProblem::RecordCorrupt,
+        rustls::Error::PeerMisbehaved(_)
+        | rustls::Error::InappropriateMessage { .. }
+        | rustls::Error::InappropriateHandshakeMessage { .. } => TlsProblem::Protocol,
+        _ => return None,
+    })
+}
+
+fn problem_of_certificate(refused: &CertificateError) -> TlsProblem {
+    match refused {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsProblem::CertificateExpired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsProblem::CertificateNotYetValid,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsProblem::CertificateName,
+        CertificateError::UnknownIssuer => TlsProblem::CertificateIssuer,
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => TlsProblem::CertificateKey,
+        CertificateError::BadEncoding | CertificateError::BadSignature => TlsProblem::CertificateMalformed,
+        _ => TlsProblem::CertificateUse,
+    }
+}
+
+/// The names and dates of a refused certificate.
+fn refusal_of(refused: &CertificateError) -> CertificateRefusal {
+    let none = CertificateRefusal { names: Vec::new(), not_before: None, not_after: None, checked_at: None };
+    match refused {
+        CertificateError::ExpiredContext { time, not_after } => {
+            CertificateRefusal { not_after: Some(not_after.as_secs()), checked_at: Some(time.as_secs()), ..none }
+        }
+        CertificateError::NotValidYetContext { time, not_before } => {
+            CertificateRefusal { not_before: Some(not_before.as_secs()), checked_at: Some(time.as_secs()), ..none }
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => CertificateRefusal { names: presented.clone(), ..none },
+        _ => none,
+    }
+}
+
+/// A connection with TLS: wasmtime's trait cannot be implemented for tokio-rustls' type.
+struct Stream(client::TlsStream<Box<dyn TlsTransport>>);
+
+impl TlsStream for Stream {}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
