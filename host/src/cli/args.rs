@@ -1,17 +1,19 @@
 //! The command line's grammar, and the text of `--help`.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use sandpiper_host::Rule;
 use sandpiper_host::types::Endpoint;
+use sandpiper_host::{Build, Rule};
 
 use super::help::{EXIT_STATUS, FETCH_AFTER, JSON_HELP};
 use super::resolve::Resolve;
 use super::target::parse_host_port;
+use super::tls::Tls;
 
 /// HTTP client connections as a WebAssembly component, from the shell.
 #[derive(Parser, Debug)]
@@ -229,6 +231,9 @@ pub(crate) struct Fetch {
     pub(crate) allow: Vec<Rule>,
 
     #[command(flatten)]
+    pub(crate) tls: Tls,
+
+    #[command(flatten)]
     pub(crate) component: Component,
 }
 
@@ -258,9 +263,26 @@ pub(crate) struct Inspect {
 
 #[derive(Args, Debug)]
 pub(crate) struct Component {
-    /// The component to run [default: the one that this program was built with]
-    #[arg(long = "component", value_name = "FILE", help_heading = SANDBOX)]
-    pub(crate) file: Option<PathBuf>,
+    /// The component to run: plain, tls (TLS inside), host-tls (TLS of this program), or the FILE of another one.
+    ///
+    /// Default: tls for https URLs, else plain, which is smaller and can reach less. Write ./tls for a file of such a name.
+    #[arg(long = "component", value_name = "BUILD|FILE", help_heading = SANDBOX)]
+    pub(crate) given: Option<Given>,
+}
+
+/// `--component`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    Build(Build),
+    File(PathBuf),
+}
+
+impl FromStr for Given {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Build))
+    }
 }
 
 /// `--max-conns`, `--max-host-conns`, `--parallel-max`.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use sandpiper_host::Denied;
-use sandpiper_host::types::{Delivery, DnsProblem, Endpoint, Error, Failure, Limit, Timer, TlsProblem};
+use sandpiper_host::types::{Delivery, Denial, DnsProblem, Endpoint, Error, Failure, Limit, Timer, TlsInfo, TlsProblem};
 
-use super::escape;
+use super::{escape, secured};
 
 /// A failed exchange, with what only the command line knows about it.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Complaint<'a> {
     /// What became of its output.
     pub(crate) output: Option<&'a str>,
     pub(crate) denied: &'a [Denied],
+    /// The handshake, if the failure is one of TLS.
+    pub(crate) tls: Option<&'a TlsInfo>,
 }
 
 impl Complaint<'_> {
@@ -34,6 +36,9 @@ impl Complaint<'_> {
             self.place(),
             phase.what()
         );
+        for (what, line) in self.tls.map(secured::failed).unwrap_or_default() {
+            _ = writeln!(text, "  {:<9} {}", format!("{what}:"), escape(&line));
+        }
         for denied in self.denied {
             _ = writeln!(text, "  refused:  {denied}");
         }
@@ -102,7 +107,17 @@ fn odd_address(host: &str) -> Option<&'static str> {
 /// Where an option of the command line is what to change.
 fn option_advice(error: &Error) -> Option<&'static str> {
     Some(match error {
-        Error::Tls(TlsProblem::Unavailable) => "use an http:// URL, or put a proxy that does TLS in between",
+        Error::Tls(TlsProblem::Unavailable) => "leave --component out, or give --component tls",
+        Error::Tls(TlsProblem::CertificateIssuer | TlsProblem::CertificateSelfSigned) => {
+            "this may be another server; if you know the certificate or its issuer to be right, trust it with --cacert"
+        }
+        Error::Tls(TlsProblem::CertificateName) => {
+            "this may be another server; check the host in the URL, or give the server's name with --server-name"
+        }
+        Error::Tls(TlsProblem::NoAgreement) => "the server speaks only what is out of date, or --tls-min asks for too much",
+        Error::Tls(TlsProblem::ProtocolNotSpoken) => "offer other protocols with --alpn, or none with --no-alpn",
+        Error::Denied(Denial::AnyCertificate) => "--allow-any-certificate allows it; --cacert trusts a certificate of your own",
+        Error::Denied(Denial::KeyLog) => "--key-log allows it",
         Error::Denied(_) => "allow it with --allow, if it is to be reached",
         Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time",
         Error::TimedOut(Timer::Connect) => {
@@ -168,6 +183,7 @@ mod tests {
             idempotent,
             output: Some("none"),
             denied: &[],
+            tls: None,
         };
         complaint.in_full()
     }

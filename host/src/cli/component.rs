@@ -2,52 +2,86 @@
 
 use std::fs;
 
-use sandpiper_host::{COMPONENT, HostError, Sandbox, SandboxBuilder};
+use sandpiper_host::{Build, HostError, Sandbox, SandboxBuilder};
 
-use super::args::Component;
+use super::args::{Component, Given};
 
 impl Component {
-    pub(crate) fn builder(&self) -> SandboxBuilder {
-        match &self.file {
-            Some(file) => Sandbox::builder().component_file(file),
-            None => Sandbox::builder(),
+    /// The build that runs; `None`: a file does.
+    ///
+    /// # Errors
+    /// A sentence: it has no TLS, and `secured`, a URL, needs it.
+    pub(crate) fn build(&self, secured: Option<&str>) -> Result<Option<Build>, String> {
+        match (&self.given, secured) {
+            (Some(Given::File(_)), _) => Ok(None),
+            (Some(Given::Build(build)), Some(url)) if !build.has_tls() => Err(format!(
+                "`{url}` needs TLS, which --component {build} has not; leave the option out, or give --component tls"
+            )),
+            (Some(Given::Build(build)), _) => Ok(Some(*build)),
+            (None, Some(_)) => Ok(Some(Build::Tls)),
+            (None, None) => Ok(Some(Build::Plain)),
         }
     }
 
-    /// An error of the build, with the file that it is about.
+    /// A sandbox of this build, as [`Component::build`] gives it.
+    pub(crate) fn builder(&self, build: Option<Build>) -> SandboxBuilder {
+        match (&self.given, build) {
+            (Some(Given::File(file)), _) => Sandbox::builder().component_file(file),
+            (_, build) => Sandbox::builder().component(build.unwrap_or_default()),
+        }
+    }
+
+    /// An error of the build, with the component that it is about.
     pub(crate) fn explain(&self, error: &HostError) -> String {
-        match &self.file {
-            Some(file) => format!("--component {}: {error}", file.display()),
+        match &self.given {
+            Some(given) => format!("--component {}: {error}", given.name()),
             None => error.to_string(),
         }
     }
 
-    /// Its octets.
+    /// Its octets, where no URL has a say.
     ///
     /// # Errors
     /// A sentence: the file cannot be read.
     pub(crate) fn octets(&self) -> Result<Vec<u8>, String> {
-        match &self.file {
-            Some(file) => fs::read(file).map_err(|error| format!("--component {}: {error}", file.display())),
-            None => Ok(COMPONENT.to_vec()),
+        match &self.given {
+            Some(Given::File(file)) => fs::read(file).map_err(|error| format!("--component {}: {error}", file.display())),
+            Some(Given::Build(build)) => Ok(build.octets().to_vec()),
+            None => Ok(Build::default().octets().to_vec()),
         }
     }
 
     pub(crate) fn name(&self) -> String {
-        self.file
-            .as_ref()
-            .map_or_else(|| "sandpiper.wasm, as this program was built with it".to_owned(), |file| file.display().to_string())
+        match &self.given {
+            Some(Given::File(file)) => file.display().to_string(),
+            Some(Given::Build(build)) => embedded(*build),
+            None => embedded(Build::default()),
+        }
+    }
+}
+
+fn embedded(build: Build) -> String {
+    format!("{}, as this program was built with it", build.file_name())
+}
+
+impl Given {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Build(build) => build.to_string(),
+            Self::File(file) => file.display().to_string(),
+        }
     }
 }
 
 /// What WASI has to give, by the beginnings of its interfaces' names.
-const POWERS: [(&str, &str); 6] = [
+const POWERS: [(&str, &str); 7] = [
     ("wasi:filesystem/", "files"),
     ("wasi:cli/", "arguments, environment and standard streams"),
     ("wasi:random/", "random numbers"),
     ("wasi:clocks/wall-clock", "the date"),
     ("wasi:sockets/udp", "UDP"),
     ("wasi:http/", "the host's HTTP"),
+    ("wasi:tls/", "the host's TLS"),
 ];
 
 /// What no import gives.
@@ -63,6 +97,18 @@ mod tests {
     #[test]
     fn powers_are_told_by_the_imports() {
         let imports = ["wasi:cli/environment@0.2.12".to_owned(), "wasi:clocks/monotonic-clock@0.2.12".to_owned()];
-        assert_eq!(out_of_reach(&imports), ["files", "random numbers", "the date", "UDP", "the host's HTTP"]);
+        assert_eq!(out_of_reach(&imports), ["files", "random numbers", "the date", "UDP", "the host's HTTP", "the host's TLS"]);
+    }
+
+    #[test]
+    fn a_url_with_https_chooses_tls() {
+        let of = |given: Option<&str>, secured| Component { given: given.map(|given| given.parse().unwrap()) }.build(secured);
+        assert_eq!(of(None, None), Ok(Some(Build::Plain)));
+        assert_eq!(of(None, Some("https://h/")), Ok(Some(Build::Tls)));
+        assert_eq!(of(Some("host-tls"), Some("https://h/")), Ok(Some(Build::HostTls)));
+        assert_eq!(of(Some("tls"), None), Ok(Some(Build::Tls)));
+        assert_eq!(of(Some("./tls"), Some("https://h/")), Ok(None));
+        let refusal = of(Some("plain"), Some("https://h/")).unwrap_err();
+        assert!(refusal.contains("https://h/") && refusal.contains("--component plain"), "{refusal}");
     }
 }

@@ -95,7 +95,8 @@ async fn show(demo: &Demo) -> Result<bool, String> {
     let page = Arc::new(Page::new(demo.resources));
     let server = DemoServer::start(Arc::clone(&page), round_trip).await.map_err(|error| text(&error))?;
     let allowed = server.address.to_string();
-    let sandbox = demo.component.builder().allow(&allowed).and_then(sandpiper_host::SandboxBuilder::build);
+    let build = demo.component.build(None)?;
+    let sandbox = demo.component.builder(build).allow(&allowed).and_then(sandpiper_host::SandboxBuilder::build);
     let sandbox = sandbox.map_err(|error| demo.component.explain(&error))?;
     let mut client = sandbox.instantiate().await.map_err(|error| text(&error))?;
     let show = |lines: &str| {

@@ -17,6 +17,7 @@ use sandpiper_host::{CallError, Client, Exchange, HostError, Poll};
 
 use super::bounds::Bounds;
 use super::incoming::{self, Form, Incoming, Received};
+use super::key_log::KeyLog;
 use super::link::{Link, LinkOptions};
 use super::outgoing::{self, Outgoing, Sent};
 use super::output::Destination;
@@ -130,6 +131,7 @@ pub(crate) struct Engine<'a> {
     poll: Poll,
     pub(crate) report: Report,
     log: WireLog,
+    key_log: KeyLog,
     states: Vec<State>,
     unended: usize,
     active: HashMap<usize, Active>,
@@ -159,6 +161,7 @@ impl<'a> Engine<'a> {
         mut client: Client,
         report: Report,
         log: WireLog,
+        key_log: KeyLog,
     ) -> Result<Self, HostError> {
         let poll = client.poll(None).await?;
         let mut origins: Vec<Waiting> = plan.origins.iter().map(|_| Waiting::default()).collect();
@@ -173,6 +176,7 @@ impl<'a> Engine<'a> {
             poll,
             report,
             log,
+            key_log,
             states: plan.jobs.iter().map(|_| State::default()).collect(),
             unended: plan.jobs.len(),
             active: HashMap::new(),
@@ -417,7 +421,7 @@ impl<'a> Engine<'a> {
         for link in self.links.values() {
             self.log.take(&mut self.client, link, &self.tokens, &self.report).await?;
         }
-        Ok(())
+        Ok(self.key_log.take(&mut self.client).await?)
     }
 
     fn show_counts(&mut self) {
@@ -452,6 +456,6 @@ impl<'a> Engine<'a> {
             link.conn.shutdown(&mut self.client).await?;
             self.log.take(&mut self.client, &link, &self.tokens, &self.report).await?;
         }
-        Ok(())
+        Ok(self.key_log.take(&mut self.client).await?)
     }
 }

@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
-use sandpiper_host::Sandbox;
+use sandpiper_host::{Build, Sandbox};
 
-use super::args::{Component, Fetch};
+use super::args::Fetch;
 use super::bounds::Bounds;
 use super::engine::{Engine, Settings, Stop};
 use super::incoming::{Form, Tunnel};
 use super::interrupt::end_on_signal;
+use super::key_log::KeyLog;
 use super::link::LinkOptions;
 use super::listing::list;
 use super::output::Destination;
@@ -39,6 +40,7 @@ struct Parts {
     client: sandpiper_host::Client,
     report: Report,
     log: WireLog,
+    key_log: KeyLog,
 }
 
 /// All that can be wrong before anything is sent.
@@ -46,13 +48,14 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let listed = list(fetch)?;
     let plan = Plan::new(fetch, &listed)?;
     let log = WireLog::new(fetch.verbose, fetch.log.as_deref()).map_err(|error| format!("--log: {error}"))?;
+    let key_log = KeyLog::new(fetch.tls.key_log.as_deref())?;
     let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
     let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);
     let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress);
     let report = Report::new(urls, fetch.json, progress.clone());
     end_on_signal(report.unfinished.clone(), progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
     let tape = Tape::new(fetch)?;
-    let sandbox = sandbox(&fetch.component, &plan, &tape)?;
+    let sandbox = sandbox(fetch, &plan, &tape)?;
     let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
     let bounds = Bounds::new(fetch);
     let settings = Settings {
@@ -62,12 +65,20 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
         repeats_max: fetch.retry,
         summary: fetch.summary,
     };
-    Ok((plan, Parts { settings, client, report, log }, tape))
+    Ok((plan, Parts { settings, client, report, log, key_log }, tape))
 }
 
-fn sandbox(component: &Component, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
-    let builder = tape.attach(component.builder().policy(plan.policy.clone()));
-    builder.build().map_err(|error| component.explain(&error))
+fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
+    let component = &fetch.component;
+    let mut builder = tape.attach(component.builder(plan.build).policy(plan.policy.clone()));
+    if plan.build == Some(Build::HostTls) {
+        builder = builder.host_tls(fetch.tls.host_tls(&plan.tls)?);
+    }
+    let sandbox = builder.build().map_err(|error| component.explain(&error))?;
+    match &plan.secured {
+        Some(url) if !sandbox.has_tls() => Err(format!("`{url}` needs TLS, which {} has not", component.name())),
+        _ => Ok(sandbox),
+    }
 }
 
 fn form(fetch: &Fetch, plan: &Plan) -> Form {
@@ -79,9 +90,9 @@ fn form(fetch: &Fetch, plan: &Plan) -> Form {
     Form { json: fetch.json, heads: fetch.include || fetch.head, fail: fetch.fail, tunnel }
 }
 
-async fn drive(plan: &Plan, Parts { settings, client, report, log }: Parts) -> u8 {
+async fn drive(plan: &Plan, Parts { settings, client, report, log, key_log }: Parts) -> u8 {
     let progress = report.progress.clone();
-    let mut engine = match Engine::new(plan, settings, client, report, log).await {
+    let mut engine = match Engine::new(plan, settings, client, report, log, key_log).await {
         Ok(engine) => engine,
         Err(error) => {
             tell(&format!("sandpiper: {error}\n"));

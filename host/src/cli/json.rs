@@ -2,8 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sandpiper_host::types::{ExchangeTiming, Failure, FieldLine, ResponseHead};
+use sandpiper_host::types::{ExchangeTiming, Failure, FieldLine, ResponseHead, TlsInfo};
 use serde::Serialize;
+
+use super::secured::Secured;
 
 /// A response as it is collected for one line.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ struct Completed<'a> {
     interim: Vec<Interim<'a>>,
     connection: u64,
     timing_ns: Timing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Secured>,
 }
 
 #[derive(Serialize)]
@@ -55,6 +59,8 @@ struct Failed<'a> {
     detail: &'static str,
     delivery: &'static str,
     connection: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Secured>,
 }
 
 /// The line of an exchange that completed, without its end; `None` if there was no head.
@@ -65,6 +71,7 @@ pub(crate) fn completed(
     trailers: &[FieldLine],
     connection: u64,
     timing: &ExchangeTiming,
+    tls: Option<&TlsInfo>,
 ) -> Option<String> {
     let head = response.head.as_ref()?;
     let object = Completed {
@@ -86,12 +93,13 @@ pub(crate) fn completed(
             response_head: timing.response_head,
             response_ended: timing.response_ended,
         },
+        tls: tls.map(Secured::new),
     };
     serde_json::to_string(&object).ok()
 }
 
 /// The line of an exchange that failed, without its end.
-pub(crate) fn failed(index: usize, url: &str, failure: &Failure) -> Option<String> {
+pub(crate) fn failed(index: usize, url: &str, failure: &Failure, tls: Option<&TlsInfo>) -> Option<String> {
     let Failure { error, delivery, connection, .. } = failure;
     let object = Failed {
         index,
@@ -101,6 +109,7 @@ pub(crate) fn failed(index: usize, url: &str, failure: &Failure) -> Option<Strin
         detail: error.detail().unwrap_or_default(),
         delivery: delivery.name(),
         connection: *connection,
+        tls: tls.map(Secured::new),
     };
     serde_json::to_string(&object).ok()
 }
@@ -143,14 +152,14 @@ mod tests {
             response_head: Some(4),
             response_ended: None,
         };
-        let line = completed(7, "http://h/", &response, &[("T".to_owned(), b"t".to_vec())], 2, &timing).unwrap();
+        let line = completed(7, "http://h/", &response, &[("T".to_owned(), b"t".to_vec())], 2, &timing, None).unwrap();
         let expected = concat!(
             r#"{"index":7,"url":"http://h/","ok":true,"status":200,"reason":"é","version":"HTTP/1.1","fields":[["A","\"ÿ"],["A",""]],"#,
             r#""content_base64":"AP8h","trailers":[["T","t"]],"interim":[{"status":103,"reason":"Early Hints","fields":[]}],"connection":2,"#,
             r#""timing_ns":{"request_started":1,"request_sent":2,"response_started":3,"response_head":4,"response_ended":null}}"#
         );
         assert_eq!(line, expected);
-        assert!(completed(0, "", &Collected::default(), &[], 1, &timing).is_none());
+        assert!(completed(0, "", &Collected::default(), &[], 1, &timing, None).is_none());
     }
 
     #[test]
@@ -165,6 +174,6 @@ mod tests {
             connection: 3,
         };
         let expected = r#"{"index":0,"url":"http://h/","ok":false,"error":"peer-misbehaved","detail":"not-http","delivery":"response-started","connection":3}"#;
-        assert_eq!(failed(0, "http://h/", &failure).unwrap(), expected);
+        assert_eq!(failed(0, "http://h/", &failure, None).unwrap(), expected);
     }
 }

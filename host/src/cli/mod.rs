@@ -3,7 +3,8 @@
 //! `fetch` reads its arguments (`args`, `help`) and lists of URLs (`listing`), checks them as a whole (`plan`, `target`, `resolve`,
 //! `template`, `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
 //! goes out (`outgoing`) and what comes in (`incoming`), decides about failures (`retry`), records or replays it all (`tape`), and tells how
-//! it came out (`report`, `complaint`, `json`, `progress`, `summary`, `wire_log`, `interrupt`).
+//! it came out (`report`, `complaint`, `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
+//! told about a handshake, `key_log` its secrets.
 
 mod args;
 mod bounds;
@@ -18,6 +19,7 @@ mod incoming;
 mod inspect;
 mod interrupt;
 mod json;
+mod key_log;
 mod link;
 mod listing;
 mod outgoing;
@@ -27,10 +29,12 @@ mod progress;
 mod report;
 mod resolve;
 mod retry;
+mod secured;
 mod summary;
 mod tape;
 mod target;
 mod template;
+mod tls;
 mod wire_log;
 
 use std::io::{self, Write};

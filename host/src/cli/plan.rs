@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sandpiper_host::types::Endpoint;
-use sandpiper_host::{Policy, Rule};
+use sandpiper_host::{Build, Policy, Rule, TlsOptions};
 
 use super::args::Fetch;
 use super::listing::Listed;
@@ -11,6 +11,7 @@ use super::output::Destination;
 use super::resolve::resolved;
 use super::target::Target;
 use super::template::Template;
+use super::tls::with_options;
 
 /// One URL.
 #[derive(Debug)]
@@ -39,6 +40,12 @@ pub(crate) struct Plan {
     /// All that the component may reach.
     pub(crate) policy: Policy,
     pub(crate) template: Template,
+    /// What is run; `None`: the file of `--component`.
+    pub(crate) build: Option<Build>,
+    /// The first URL that needs TLS.
+    pub(crate) secured: Option<String>,
+    /// What the command line says about TLS.
+    pub(crate) tls: TlsOptions,
 }
 
 impl Plan {
@@ -47,6 +54,9 @@ impl Plan {
     pub(crate) fn new(fetch: &Fetch, list: &[Listed]) -> Result<Self, String> {
         let destinations = Destination::assign(&fetch.outputs, list)?;
         let template = Template::new(fetch, list.len())?;
+        let secured = list.iter().find(|listed| listed.target.endpoint.tls.is_some()).map(|listed| listed.url.clone());
+        let build = fetch.component.build(secured.as_deref())?;
+        let tls = fetch.tls.options()?;
         let mut places = HashMap::new();
         let mut origins = Vec::new();
         let mut jobs = Vec::with_capacity(list.len());
@@ -55,14 +65,16 @@ impl Plan {
             let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
             let name = format!("{scheme}://{}", endpoint.authority());
             let origin = *places.entry(name).or_insert_with_key(|name| {
+                let endpoint = with_options(endpoint, &tls, build);
                 let endpoint = resolved(dialled(endpoint, fetch.connect_to.as_ref()), &fetch.resolve);
                 origins.push(Origin { name: name.clone(), endpoint });
                 origins.len() - 1
             });
             jobs.push(Job { authority, request_target, origin, destination });
         }
-        let policy = policy(&fetch.allow, &origins)?;
-        Ok(Self { jobs, origins, policy, template })
+        let mut policy = policy(&fetch.allow, &origins)?;
+        fetch.tls.permit(&mut policy);
+        Ok(Self { jobs, origins, policy, template, build, secured, tls })
     }
 }
 
@@ -139,6 +151,21 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_for_the_host_of_the_url() {
+        let of = |arguments: &[&str]| plan(arguments).unwrap().origins.remove(0).endpoint;
+        let elsewhere = of(&["https://a/", "--connect-to", "127.0.0.1:1"]);
+        assert_eq!((elsewhere.authority(), elsewhere.tls.unwrap().server_name.unwrap()), ("127.0.0.1:1".into(), "a".into()));
+        let given = of(&["https://a/", "--server-name", "b", "--tls-min", "1.3", "--no-alpn", "--no-resumption"]).tls.unwrap();
+        assert_eq!((given.server_name.as_deref(), given.alpn, given.resumption), (Some("b"), Some(Vec::new()), Some(false)));
+        assert!(given.version_min.is_some());
+        assert!(of(&["http://a/", "--no-alpn"]).tls.is_none());
+        let allowed = plan(&["https://a/", "-k", "--allow-any-certificate", "--key-log", "f"]).unwrap().policy;
+        assert!(allowed.allows_any_certificate() && allowed.allows_key_log());
+        let plainly = plan(&["https://a/", "--allow-any-certificate"]).unwrap().policy;
+        assert!(!plainly.allows_any_certificate() && !plainly.allows_key_log());
+    }
+
+    #[test]
     fn what_cannot_work_is_refused() {
         for (arguments, why) in [
             (&["http://h/", "--expect-continue"][..], "needs content"),
@@ -156,6 +183,12 @@ mod tests {
             (&["-K", "/dev/null"], "-K /dev/null: it holds no URL"),
             (&["-K", "-", "-T", "-"], "-K - and -T - would both read standard input"),
             (&["-K", "-", "-K", "-"], "would both read standard input"),
+            (&["https://h/", "--component", "plain"], "`https://h/` needs TLS, which --component plain has not"),
+            (&["https://h/", "-k"], "Only --allow-any-certificate"),
+            (&["https://h/", "--cacert", "/no/such/file"], "--cacert /no/such/file: No such file"),
+            (&["https://h/", "--cacert", "/dev/null"], "--cacert /dev/null: it holds no certificate"),
+            (&["https://h/", "--cert", "/dev/null"], "--cert /dev/null: it holds no certificate"),
+            (&["https://h/", "--alpn", "http/1.1,"], "--alpn"),
         ] {
             let message = plan(arguments).unwrap_err();
             assert!(message.contains(why), "{arguments:?}: {message}");

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use sandpiper_host::types::{Error, ExchangeTiming, Failure, FieldLine};
+use sandpiper_host::types::{Error, ExchangeTiming, Failure, FieldLine, TlsInfo};
 
 use super::complaint::Complaint;
 use super::incoming::Incoming;
@@ -46,6 +46,7 @@ impl Report {
         trailers: &[FieldLine],
         connection: u64,
         timing: Option<&ExchangeTiming>,
+        tls: Option<&TlsInfo>,
     ) -> io::Result<()> {
         if incoming.is_refused()
             && let Some(head) = incoming.head()
@@ -55,7 +56,7 @@ impl Report {
         }
         self.end(index);
         match timing
-            .and_then(|timing| json::completed(index, &self.urls[index], &incoming.collected, trailers, connection, timing))
+            .and_then(|timing| json::completed(index, &self.urls[index], &incoming.collected, trailers, connection, timing, tls))
         {
             Some(line) => self.print(&line),
             None => Ok(()),
@@ -73,7 +74,7 @@ impl Report {
         self.told = Some(this);
         self.progress.suspend(|| tell(&text));
         self.failures += 1;
-        self.record(index, failure)
+        self.record(index, failure, complaint.tls)
     }
 
     /// Something of this machine failed, and with it the exchange: a file.
@@ -87,12 +88,12 @@ impl Report {
         };
         let delivery = failure.delivery;
         self.complain(index, &format!("{why}{known}; delivery {}: {}", delivery.name(), delivery.what()));
-        self.record(index, failure)
+        self.record(index, failure, None)
     }
 
-    fn record(&mut self, index: usize, failure: &Failure) -> io::Result<()> {
+    fn record(&mut self, index: usize, failure: &Failure, tls: Option<&TlsInfo>) -> io::Result<()> {
         self.end(index);
-        match json::failed(index, &self.urls[index], failure).filter(|_| self.json) {
+        match json::failed(index, &self.urls[index], failure, tls).filter(|_| self.json) {
             Some(line) => self.print(&line),
             None => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! What to do with a request that failed: give it up, repeat it, or move it to another connection.
 
-use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Timer};
+use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Timer, TlsProblem};
 
 /// What is known about a failed request, beside the failure.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,14 @@ fn is_final(error: &Error) -> bool {
 
 /// Did the connection fail before it was one?
 pub(crate) fn is_establishing(error: &Error) -> bool {
-    matches!(error, Error::Dns(_) | Error::Connect(_) | Error::TimedOut(Timer::Connect) | Error::Denied(_))
+    match error {
+        Error::Dns(_) | Error::Connect(_) | Error::TimedOut(Timer::Connect) | Error::Denied(_) => true,
+        // These come of what is sent later.
+        Error::Tls(problem) => {
+            !matches!(problem, TlsProblem::RecordCorrupt | TlsProblem::RecordTooLong | TlsProblem::Renegotiation)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use sandpiper_host::types::{Error, FieldLine, LogEntry, LogEvent, ResponseHead};
+use sandpiper_host::types::{Error, FieldLine, LogEntry, LogEvent, ResponseHead, TlsInfo};
 use sandpiper_host::{Client, HostError};
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use super::incoming::on_the_wire;
 use super::json::{fields, latin1};
 use super::link::Link;
 use super::report::Report;
+use super::secured::{self, Secured};
 use super::{escape, tell};
 
 /// Entries that the component holds between two looks: all that one wait can make of its bounded work.
@@ -55,7 +56,11 @@ impl WireLog {
             let entries = link.conn.take_log(client, TAKEN_AT_ONCE).await?;
             for entry in &entries {
                 let index = entry.token.and_then(|token| tokens.get(usize::try_from(token).ok()?).copied());
-                self.note(link.id, index, entry, report);
+                let tls = match entry.what {
+                    LogEvent::Secured => client.tls_info(link.id).await?,
+                    _ => None,
+                };
+                self.note(link.id, index, entry, tls.as_ref(), report);
             }
             if entries.len() < TAKEN_AT_ONCE as usize {
                 break;
@@ -75,7 +80,7 @@ impl WireLog {
         Ok(())
     }
 
-    fn note(&mut self, connection: u64, index: Option<usize>, entry: &LogEntry, report: &Report) {
+    fn note(&mut self, connection: u64, index: Option<usize>, entry: &LogEntry, tls: Option<&TlsInfo>, report: &Report) {
         let expected = self.expected.insert(connection, entry.sequence + 1).unwrap_or(0);
         if let Some(teller) = &mut self.told {
             if entry.sequence > expected {
@@ -83,13 +88,19 @@ impl WireLog {
             }
             if !teller.sum_up(&entry.what) {
                 teller.place(connection, index, &report.urls);
-                teller.event(&entry.what);
+                match tls {
+                    Some(tls) => teller.secured(tls),
+                    None => teller.event(&entry.what),
+                }
             }
         }
         if let Some(file) = &mut self.file {
-            _ = serde_json::to_writer(&mut *file, &LogLine::new(connection, index, entry))
-                .map_err(io::Error::from)
-                .and_then(|()| file.write_all(b"\n"));
+            _ = serde_json::to_writer(
+                &mut *file,
+                &LogLine { tls: tls.map(Secured::new), ..LogLine::new(connection, index, entry) },
+            )
+            .map_err(io::Error::from)
+            .and_then(|()| file.write_all(b"\n"));
         }
     }
 }
@@ -185,6 +196,11 @@ impl Teller {
         }
     }
 
+    fn secured(&mut self, tls: &TlsInfo) {
+        self.tell_sums();
+        secured::agreed(tls).iter().for_each(|line| self.line('*', line));
+    }
+
     fn end(&mut self, trailers: &[FieldLine]) {
         let octets = std::mem::take(&mut self.received);
         self.tell_content('<', octets);
@@ -251,6 +267,8 @@ struct LogLine<'a> {
     detail: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Secured>,
 }
 
 impl<'a> LogLine<'a> {

@@ -31,19 +31,6 @@ fn wrong_arguments_end_with_2() {
 }
 
 #[test]
-fn https_says_that_there_is_no_tls() {
-    let server = Server::echo();
-    let secure = format!("https://{}/", server.address);
-    let run = fails(&[&secure, &server.url("/plain")], &["[0]", &secure, "tls(unavailable)", "no TLS", "not-sent"]);
-    assert_eq!(run.text(), "/plain");
-    let json = fails(&["--json", &secure], &["no TLS"]).json();
-    assert_eq!(
-        (&json[0]["error"], &json[0]["detail"], &json[0]["delivery"]),
-        (&"tls".into(), &"unavailable".into(), &"not-sent".into())
-    );
-}
-
-#[test]
 fn an_unknown_host() {
     fails(&["http://no-such-host.invalid/"], &["[0] http://no-such-host.invalid/", "dns(", "connection 1", "not-sent"]);
 }

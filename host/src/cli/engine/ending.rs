@@ -25,6 +25,7 @@ impl Engine<'_> {
             return self.cannot_write(job, error).await;
         }
         let timing = if self.settings.form.json { Some(active.exchange.timing(&mut self.client).await?) } else { None };
+        let tls = if self.settings.form.json { self.client.tls_info(active.link).await? } else { None };
         self.count_carried(active.link, job);
         if let Some(link) = self.links.get_mut(&active.link) {
             link.answered = true;
@@ -33,7 +34,7 @@ impl Engine<'_> {
             true => self.tally(job).fail("status"),
             false => self.tally(job).complete(),
         }
-        self.report.complete(job, &active.incoming, trailers, active.link, timing.as_ref())?;
+        self.report.complete(job, &active.incoming, trailers, active.link, timing.as_ref(), tls.as_ref())?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }
@@ -195,6 +196,10 @@ impl Engine<'_> {
     pub(super) async fn give_up(&mut self, job: usize, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
         let output = active.and_then(|mut active| active.incoming.abandon());
         let denied = if matches!(failure.error, Error::Denied(_)) { self.client.take_denied() } else { Vec::new() };
+        let tls = match failure.error {
+            Error::Tls(_) | Error::Denied(_) => self.client.tls_info(failure.connection).await?,
+            _ => None,
+        };
         let urls = std::sync::Arc::clone(&self.report.urls);
         let complaint = Complaint {
             index: job,
@@ -205,6 +210,7 @@ impl Engine<'_> {
             idempotent: self.plan.template.is_idempotent(),
             output: output.as_deref(),
             denied: &denied,
+            tls: tls.as_ref(),
         };
         self.report.fail(&complaint)?;
         self.tally(job).fail(failure.error.name());
@@ -306,6 +312,7 @@ impl Engine<'_> {
                 idempotent: self.plan.template.is_idempotent(),
                 output: output.as_deref(),
                 denied: &[],
+                tls: None,
             })?;
         }
         Ok(())
