@@ -1,9 +1,10 @@
 //! Which components run here, what is said of the others, and what a start costs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use sandpiper_host::{COMPONENT, CompiledCache, HostError, Sandbox};
+use sandpiper_host::{Build, COMPONENT, CompiledCache, HostError, Sandbox};
 
 use crate::hostile::{empty, importing};
 
@@ -14,26 +15,58 @@ fn refusal(bytes: impl Into<Vec<u8>>) -> HostError {
     }
 }
 
+/// The interfaces of WASI that a world of `wit/world.wit` imports, with those of the world that it includes.
+fn imports_of_world(world: &str) -> BTreeSet<String> {
+    let body = WORLDS.split(&format!("world {world} {{")).nth(1).unwrap().split('}').next().unwrap();
+    let of = |keyword: &str| {
+        let lines = body.lines().filter_map(move |line| line.trim().strip_prefix(keyword)?.strip_suffix(';'));
+        lines.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let included = of("include").iter().flat_map(|world| imports_of_world(world)).collect::<BTreeSet<_>>();
+    of("import").into_iter().filter(|name| name.starts_with("wasi:")).chain(included).collect()
+}
+
+const WORLDS: &str = include_str!("../../../wit/world.wit");
+
+fn imports_of(build: Build) -> BTreeSet<String> {
+    let imports = Sandbox::builder().component(build).build().unwrap().imports();
+    imports.into_iter().filter(|import| import.starts_with("wasi:")).collect()
+}
+
 #[test]
-fn the_component_imports_nothing_but_its_world() {
-    let imports = Sandbox::builder().build().unwrap().imports();
-    let names: Vec<&str> = imports.iter().map(|import| import.split('@').next().unwrap()).collect();
-    let world = [
-        "sandpiper:http/types",
-        "wasi:io/error",
-        "wasi:io/poll",
-        "wasi:io/streams",
-        "wasi:clocks/monotonic-clock",
-        "wasi:sockets/network",
-        "wasi:sockets/instance-network",
-        "wasi:sockets/ip-name-lookup",
-        "wasi:sockets/tcp",
-        "wasi:sockets/tcp-create-socket",
-    ];
-    for name in &names {
-        assert!(world.contains(name), "{name}");
+fn the_component_imports_its_world() {
+    let world = imports_of_world("client-component");
+    assert!(world.len() == 9 && world.contains("wasi:sockets/tcp@0.2.12"), "{world:?}");
+    assert_eq!(imports_of(Build::Plain), world);
+    assert_eq!(
+        Sandbox::builder().build().unwrap().imports(),
+        Sandbox::builder().component(Build::Plain).build().unwrap().imports()
+    );
+}
+
+#[test]
+fn the_components_with_tls_export_it() {
+    for build in Build::ALL {
+        assert_eq!(Sandbox::builder().component(build).build().unwrap().has_tls(), build.has_tls(), "{build}");
     }
-    assert!(names.contains(&"wasi:sockets/tcp"));
+}
+
+/// A component is given what it imports: of what the builds import, anything; of what they do not, nothing.
+#[test]
+fn a_component_of_ones_own_may_have_what_the_builds_have() {
+    for interface in ["wasi:random/random@0.2.12", "wasi:clocks/wall-clock@0.2.12", "wasi:tls/types@0.2.0-draft"] {
+        // It is given, but is no function of this type; and the component would lack the client.
+        match refusal(importing(interface, "no-such-function")) {
+            HostError::ForeignImports { reason: Some(_), .. } => {}
+            other => panic!("{interface}: {other}"),
+        }
+    }
+    for interface in ["wasi:random/insecure@0.2.12", "wasi:clocks/timezone@0.2.12"] {
+        match refusal(importing(interface, "no-such-function")) {
+            HostError::ForeignImports { imports, reason: None } => assert_eq!(imports, [interface]),
+            other => panic!("{interface}: {other}"),
+        }
+    }
 }
 
 #[test]

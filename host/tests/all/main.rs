@@ -6,8 +6,12 @@ mod agent_server;
 mod agent_stream;
 mod calls;
 mod containment;
+mod host_tls;
 mod hostile;
+mod https;
 mod loading;
 mod reach;
 mod record;
 mod server;
+#[path = "../tls/mod.rs"]
+mod tls;

@@ -3,10 +3,14 @@
 mod contents;
 mod delivery;
 mod failures;
+mod https;
 mod lists;
 mod many;
 mod other_commands;
 mod program;
 mod record;
+mod secured;
 mod server;
+#[path = "../tls/mod.rs"]
+mod tls;
 mod uploads;
