@@ -18,11 +18,12 @@
 //! | [`random`] | reproducible numbers |
 //! | [`memory`] | memory, counted |
 //! | [`differential`] | the core beside other clients |
-//! | [`program`] | programs that are started |
+//! | [`program`], [`process`] | programs that are started, and those that run beside a test |
 //! | `servers` | real servers, and what each can do through the component |
 //! | [`script`] | scenarios as text, in `tests/peers` |
 //! | `server`, `errands` | a server for everything, and what callers commonly do with it through the component |
 //! | [`simulation`] | runs that a seed gives, and what must be true of them |
+//! | [`tls`] | servers with TLS, good and bad, and the matrix of them |
 //! | [`oracles`] | what must hold for any octets at all |
 
 pub mod answer;
@@ -37,6 +38,7 @@ pub mod native;
 pub mod oracles;
 pub mod peer;
 pub mod pool;
+pub mod process;
 pub mod program;
 pub mod random;
 #[cfg(feature = "sandboxed")]
@@ -50,6 +52,7 @@ pub mod server;
 pub mod servers;
 pub mod simulation;
 pub mod story;
+pub mod tls;
 pub mod vectors;
 pub mod world;
 

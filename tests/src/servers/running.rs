@@ -3,7 +3,8 @@
 use super::content::{FILES, file};
 use super::kind::{Kind, Restart};
 use super::origin::{Origin, write_big};
-use crate::program::{command, environment};
+use crate::process::{Process, free_port, wait_until};
+use crate::program::command;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,13 +17,10 @@ use tempfile::TempDir;
 
 /// How long a server may take to listen, or to end.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How often it is looked.
-const PAUSE: Duration = Duration::from_millis(10);
 /// Another process may take a port between its choice and its use.
 const ATTEMPTS: usize = 3;
 /// What is asked for to see whether a server answers.
 pub const PROBE: &str = "/files/1?ready";
-const KEEP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/keep.sh");
 
 /// A running server and what it serves.
 pub struct Running {
@@ -39,60 +37,6 @@ pub struct Running {
     origin: Origin,
     directory: TempDir,
     process: Option<Process>,
-}
-
-/// A program that runs for as long as this value, and no longer than this process.
-struct Process {
-    keeper: Child,
-    id: u32,
-}
-
-impl Process {
-    fn start(program: &Path, arguments: &[String], home: &Path) -> Result<Process, String> {
-        let log = |name| fs::File::create(home.join(name)).map_err(|error| error.to_string());
-        let mut keep = Command::new(KEEP);
-        keep.envs(environment(program));
-        keep.env("HOME", home).env("XDG_DATA_HOME", home).env("XDG_CONFIG_HOME", home).env("PYTHONDONTWRITEBYTECODE", "1");
-        keep.arg(program)
-            .args(arguments)
-            .current_dir(home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log("output.log")?);
-        let mut keeper = keep.spawn().map_err(|error| format!("{KEEP}: {error}"))?;
-        let mut line = String::new();
-        let read = keeper.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
-        match (read, line.trim().parse()) {
-            (Some(Ok(_)), Ok(id)) => Ok(Process { keeper, id }),
-            _ => Err(format!("{KEEP} does not say what it has started: {line:?}")),
-        }
-    }
-
-    fn runs(&self) -> bool {
-        if !Path::new("/proc/self/stat").exists() {
-            return self.signal("0").is_ok();
-        }
-        // One that has ended stays as a zombie until its parent, the keeper, looks.
-        let status = fs::read_to_string(format!("/proc/{}/stat", self.id)).unwrap_or_default();
-        status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
-    }
-
-    fn signal(&self, name: &str) -> Result<(), String> {
-        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id)]).status();
-        status.is_ok_and(|status| status.success()).then_some(()).ok_or_else(|| format!("{name} cannot be sent"))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-fn free_port() -> Result<u16, String> {
-    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| error.to_string())
 }
 
 impl Running {
@@ -243,17 +187,6 @@ fn write_site(root: &Path, big_octets: u64) -> std::io::Result<()> {
     }
     fs::write(root.join("included/page"), "before <!--#include virtual=\"/files/3\" --> behind")?;
     write_big(&root.join("files/big"), big_octets)
-}
-
-fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
-    let began = Instant::now();
-    while !holds() {
-        if began.elapsed() > PATIENCE {
-            return false;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    true
 }
 
 /// Does a server of HTTP answer on this port, with a file of the site?

@@ -1,0 +1,181 @@
+//! A server, what the client is told, and what must come of it.
+
+use super::client::{Outcome, Problem, Told};
+use super::serving::{Seen, Serving};
+
+/// What must come of the last connection. All before it must be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// The response is whole.
+    Answered,
+    /// The handshake is done, and then it fails like this; of several, the first is the better word.
+    Broken(Vec<Problem>),
+    /// The handshake fails like this, and no octet of a request has left.
+    Refused(Vec<Problem>),
+    /// It fails like this, before or after the handshake is done for the client: the server checks behind its own last word. No request
+    /// is read by it.
+    RefusedByServer(Vec<Problem>),
+}
+
+/// What a server must have seen, or a client received; says what is wrong.
+pub type Check = fn(&[Seen], &[Outcome]) -> Result<(), String>;
+type Serve = Box<dyn Fn(usize) -> Result<Serving, String> + Send + Sync>;
+type Tell = Box<dyn Fn(&mut Told) + Send + Sync>;
+
+/// One row of the matrix.
+pub struct Case {
+    /// In a few words.
+    pub name: String,
+    /// The server, for one of `points`.
+    ///
+    /// # Errors
+    /// Why there is none here.
+    pub serve: Serve,
+    /// It is run for each, with the same result.
+    pub points: Vec<usize>,
+    /// What the client is told besides what all are.
+    pub tell: Tell,
+    /// What must come of it.
+    pub expected: Expected,
+    /// What else must hold.
+    pub checks: Vec<Check>,
+    /// Why curl may do otherwise.
+    pub curl_differs: Option<&'static str>,
+}
+
+impl Case {
+    /// One that is answered, until it is told otherwise.
+    pub fn new(name: impl Into<String>, serve: impl Fn() -> Serving + Send + Sync + 'static) -> Case {
+        Case::trying(name, move || Ok(serve()))
+    }
+
+    /// As [`Case::new`], where the server may be missing.
+    pub fn trying(name: impl Into<String>, serve: impl Fn() -> Result<Serving, String> + Send + Sync + 'static) -> Case {
+        Case {
+            name: name.into(),
+            serve: Box::new(move |_| serve()),
+            points: vec![0],
+            tell: Box::new(|_| ()),
+            expected: Expected::Answered,
+            checks: Vec::new(),
+            curl_differs: None,
+        }
+    }
+
+    /// As [`Case::new`], with a server for each of these points.
+    pub fn at(name: impl Into<String>, points: Vec<usize>, serve: impl Fn(usize) -> Serving + Send + Sync + 'static) -> Case {
+        Case { serve: Box::new(move |point| Ok(serve(point))), points, ..Case::new(name, || unreachable!("replaced")) }
+    }
+
+    /// Tells the client this too.
+    #[must_use]
+    pub fn told(mut self, tell: impl Fn(&mut Told) + Send + Sync + 'static) -> Case {
+        let before = self.tell;
+        self.tell = Box::new(move |told| {
+            before(told);
+            tell(told);
+        });
+        self
+    }
+
+    /// The client connects to these, one after the other.
+    #[must_use]
+    pub fn visits(self, names: &'static [&'static str]) -> Case {
+        self.told(|told| told.visits = names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    /// It is refused within the handshake.
+    #[must_use]
+    pub fn refused(mut self, problem: Problem) -> Case {
+        self.expected = Expected::Refused(vec![problem]);
+        self
+    }
+
+    /// The server refuses it, at a time when the client may have sent its request.
+    #[must_use]
+    pub fn refused_by_server(mut self, problem: Problem) -> Case {
+        self.expected = Expected::RefusedByServer(vec![problem]);
+        self
+    }
+
+    /// It breaks behind the handshake.
+    #[must_use]
+    pub fn broken(mut self, problem: Problem) -> Case {
+        self.expected = Expected::Broken(vec![problem]);
+        self
+    }
+
+    /// This word is as good, because what the client sees allows both.
+    #[must_use]
+    pub fn or(mut self, problem: Problem) -> Case {
+        match &mut self.expected {
+            Expected::Answered => {}
+            Expected::Broken(problems) | Expected::Refused(problems) | Expected::RefusedByServer(problems) => problems.push(problem),
+        }
+        self
+    }
+
+    /// This must hold too.
+    #[must_use]
+    pub fn check(mut self, check: Check) -> Case {
+        self.checks.push(check);
+        self
+    }
+
+    /// curl may do otherwise, for this reason.
+    #[must_use]
+    pub fn curl_differs(mut self, why: &'static str) -> Case {
+        self.curl_differs = Some(why);
+        self
+    }
+}
+
+impl Expected {
+    /// What is wrong with an outcome, for a client that tells problems, or one that does not.
+    ///
+    /// # Errors
+    /// That.
+    pub fn judge(&self, outcome: &Outcome, tells_problems: bool) -> Result<(), String> {
+        let wrong = || Err(format!("{outcome}, where {self} is expected"));
+        match (self, outcome) {
+            (Expected::Answered, Outcome::Answered(_)) => Ok(()),
+            (Expected::Answered, _) | (_, Outcome::Answered(_)) => wrong(),
+            _ if !tells_problems => Ok(()),
+            (Expected::Broken(problems), Outcome::Broken(problem)) if problems.contains(problem) => Ok(()),
+            (Expected::Refused(problems), Outcome::Refused(problem)) if problems.contains(problem) => Ok(()),
+            (Expected::RefusedByServer(problems), Outcome::Refused(problem) | Outcome::Broken(problem)) if problems.contains(problem) => {
+                Ok(())
+            }
+            _ => wrong(),
+        }
+    }
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (word, problems) = match self {
+            Expected::Answered => return formatter.write_str("answered"),
+            Expected::Broken(problems) => ("broken", problems),
+            Expected::Refused(problems) => ("refused", problems),
+            Expected::RefusedByServer(problems) => ("refused by the server", problems),
+        };
+        let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        write!(formatter, "{word}: {}", problems.join(" or "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_problem_or_another_time_is_wrong() {
+        let expected = Expected::Refused(vec![Problem::CertificateName, Problem::Protocol]);
+        assert_eq!(expected.judge(&Outcome::Refused(Problem::Protocol), true), Ok(()));
+        assert!(expected.judge(&Outcome::Refused(Problem::CertificateUse), true).is_err());
+        assert!(expected.judge(&Outcome::Broken(Problem::CertificateName), true).is_err());
+        assert_eq!(expected.judge(&Outcome::Broken(Problem::CertificateName), false), Ok(()));
+        assert!(Expected::Answered.judge(&Outcome::Refused(Problem::NotTls), false).is_err());
+        assert!(Expected::RefusedByServer(vec![Problem::Alert(42)]).judge(&Outcome::Broken(Problem::Alert(43)), true).is_err());
+    }
+}
