@@ -27,7 +27,9 @@ fn main() -> ExitCode {
     };
     let mut groups = groups();
     for group in &mut groups {
-        group.cases.retain(|case| words.iter().all(|word| case.name.contains(word.as_str()) || group.name.contains(word.as_str())));
+        group
+            .cases
+            .retain(|case| words.iter().all(|word| case.name.contains(word.as_str()) || group.name.contains(word.as_str())));
     }
     let names: Vec<String> = clients.iter().map(|client| client.name()).collect();
     let rows = run_all(&groups, &clients, |row| report(row, &names));

@@ -1,6 +1,6 @@
 //! A server, what the client is told, and what must come of it.
 
-use super::client::{Outcome, Problem, Told};
+use super::client::{Library, Outcome, Problem, Told};
 use super::serving::{Seen, Serving};
 
 /// What must come of the last connection. All before it must be answered.
@@ -10,7 +10,7 @@ pub enum Expected {
     Answered,
     /// The handshake is done, and then it fails like this; of several, the first is the better word.
     Broken(Vec<Problem>),
-    /// The handshake fails like this, and no octet of a request has left.
+    /// The handshake fails like this, and no octet of a request has left; without a problem, it fails somehow.
     Refused(Vec<Problem>),
     /// It fails like this, before or after the handshake is done for the client: the server checks behind its own last word. No request
     /// is read by it.
@@ -37,10 +37,12 @@ pub struct Case {
     pub tell: Tell,
     /// What must come of it.
     pub expected: Expected,
+    /// What the client must say when it refuses: one of each.
+    pub words: Vec<&'static [&'static str]>,
     /// What else must hold.
     pub checks: Vec<Check>,
-    /// Why curl may do otherwise.
-    pub curl_differs: Option<&'static str>,
+    /// Why the clients of a library may do otherwise.
+    pub differs: Vec<(Library, &'static str)>,
 }
 
 impl Case {
@@ -57,8 +59,9 @@ impl Case {
             points: vec![0],
             tell: Box::new(|_| ()),
             expected: Expected::Answered,
+            words: Vec::new(),
             checks: Vec::new(),
-            curl_differs: None,
+            differs: Vec::new(),
         }
     }
 
@@ -91,6 +94,20 @@ impl Case {
         self
     }
 
+    /// It is refused within the handshake, as it may: any change in these octets must be seen.
+    #[must_use]
+    pub fn refused_somehow(mut self) -> Case {
+        self.expected = Expected::Refused(Vec::new());
+        self
+    }
+
+    /// In the words of the refusal, there is one of these.
+    #[must_use]
+    pub fn saying(mut self, one_of: &'static [&'static str]) -> Case {
+        self.words.push(one_of);
+        self
+    }
+
     /// The server refuses it, at a time when the client may have sent its request.
     #[must_use]
     pub fn refused_by_server(mut self, problem: Problem) -> Case {
@@ -110,7 +127,9 @@ impl Case {
     pub fn or(mut self, problem: Problem) -> Case {
         match &mut self.expected {
             Expected::Answered => {}
-            Expected::Broken(problems) | Expected::Refused(problems) | Expected::RefusedByServer(problems) => problems.push(problem),
+            Expected::Broken(problems) | Expected::Refused(problems) | Expected::RefusedByServer(problems) => {
+                problems.push(problem)
+            }
         }
         self
     }
@@ -122,10 +141,10 @@ impl Case {
         self
     }
 
-    /// curl may do otherwise, for this reason.
+    /// The clients of this library may do otherwise, for this reason.
     #[must_use]
-    pub fn curl_differs(mut self, why: &'static str) -> Case {
-        self.curl_differs = Some(why);
+    pub fn differs(mut self, library: Library, why: &'static str) -> Case {
+        self.differs.push((library, why));
         self
     }
 }
@@ -142,8 +161,12 @@ impl Expected {
             (Expected::Answered, _) | (_, Outcome::Answered(_)) => wrong(),
             _ if !tells_problems => Ok(()),
             (Expected::Broken(problems), Outcome::Broken(problem)) if problems.contains(problem) => Ok(()),
-            (Expected::Refused(problems), Outcome::Refused(problem)) if problems.contains(problem) => Ok(()),
-            (Expected::RefusedByServer(problems), Outcome::Refused(problem) | Outcome::Broken(problem)) if problems.contains(problem) => {
+            (Expected::Refused(problems), Outcome::Refused(problem, _)) if problems.is_empty() || problems.contains(problem) => {
+                Ok(())
+            }
+            (Expected::RefusedByServer(problems), Outcome::Refused(problem, _) | Outcome::Broken(problem))
+                if problems.contains(problem) =>
+            {
                 Ok(())
             }
             _ => wrong(),
@@ -159,6 +182,9 @@ impl std::fmt::Display for Expected {
             Expected::Refused(problems) => ("refused", problems),
             Expected::RefusedByServer(problems) => ("refused by the server", problems),
         };
+        if problems.is_empty() {
+            return write!(formatter, "{word}, somehow");
+        }
         let problems: Vec<String> = problems.iter().map(Problem::to_string).collect();
         write!(formatter, "{word}: {}", problems.join(" or "))
     }
@@ -170,12 +196,13 @@ mod tests {
 
     #[test]
     fn another_problem_or_another_time_is_wrong() {
+        let refused = |problem| Outcome::Refused(problem, String::new());
         let expected = Expected::Refused(vec![Problem::CertificateName, Problem::Protocol]);
-        assert_eq!(expected.judge(&Outcome::Refused(Problem::Protocol), true), Ok(()));
-        assert!(expected.judge(&Outcome::Refused(Problem::CertificateUse), true).is_err());
+        assert_eq!(expected.judge(&refused(Problem::Protocol), true), Ok(()));
+        assert!(expected.judge(&refused(Problem::CertificateUse), true).is_err());
         assert!(expected.judge(&Outcome::Broken(Problem::CertificateName), true).is_err());
         assert_eq!(expected.judge(&Outcome::Broken(Problem::CertificateName), false), Ok(()));
-        assert!(Expected::Answered.judge(&Outcome::Refused(Problem::NotTls), false).is_err());
+        assert!(Expected::Answered.judge(&refused(Problem::NotTls), false).is_err());
         assert!(Expected::RefusedByServer(vec![Problem::Alert(42)]).judge(&Outcome::Broken(Problem::Alert(43)), true).is_err());
     }
 }

@@ -6,10 +6,24 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// What a client has its TLS from: what is known of one, holds for all its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// rustls, with whichever cryptography.
+    Rustls,
+    /// OpenSSL, as curl uses it.
+    OpenSsl,
+    /// Another.
+    Other,
+}
+
 /// A client that the matrix is run through.
 pub trait TlsClient {
     /// For the table.
     fn name(&self) -> String;
+
+    /// What it is built on.
+    fn library(&self) -> Library;
 
     /// Requests `/` once for each of `told.visits`: as one client (one pool, so that sessions may be resumed), each on a new
     /// connection, one after the other; the first that is not answered ends it. One outcome for each that was tried.
@@ -113,6 +127,25 @@ pub enum Problem {
     Other(String),
 }
 
+impl Problem {
+    /// Whether it lies in the certificate, so that a client can say which it was.
+    pub fn is_of_certificate(&self) -> bool {
+        use Problem::{
+            CertificateExpired, CertificateIssuer, CertificateKey, CertificateName, CertificateNotYetValid, CertificateUse,
+        };
+        matches!(
+            self,
+            CertificateExpired
+                | CertificateIssuer
+                | CertificateKey
+                | CertificateName
+                | CertificateNotYetValid
+                | CertificateUse
+                | Problem::Pin
+        )
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -154,8 +187,8 @@ pub enum Outcome {
     Answered(Answer),
     /// The handshake was done, and the response is not whole.
     Broken(Problem),
-    /// The handshake was not done.
-    Refused(Problem),
+    /// The handshake was not done: why, and what the client says of it.
+    Refused(Problem, String),
 }
 
 impl fmt::Display for Outcome {
@@ -163,7 +196,7 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Answered(answer) => write!(formatter, "answered {}", answer.status),
             Outcome::Broken(problem) => write!(formatter, "broken: {problem}"),
-            Outcome::Refused(problem) => write!(formatter, "refused: {problem}"),
+            Outcome::Refused(problem, _) => write!(formatter, "refused: {problem}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The `curl` command as a client. It tells by numbers what it tells, so only whether it answered is compared.
 
 use super::authority::pem;
-use super::client::{Answer, Outcome, Problem, TlsClient, Told, Version};
+use super::client::{Answer, Library, Outcome, Problem, TlsClient, Told, Version};
 use crate::program::{command, find_program, version_in};
 use base64::Engine as _;
 use std::fs;
@@ -42,8 +42,11 @@ impl Curl {
         add("--connect-to", format!("::127.0.0.1:{}", told.address.port()));
         add("--tls-max", if told.maximum == Version::Tls12 { "1.2" } else { "1.3" }.to_owned());
         if !told.pins.is_empty() {
-            let digests: Vec<String> =
-                told.pins.iter().map(|pin| format!("sha256//{}", base64::engine::general_purpose::STANDARD.encode(pin))).collect();
+            let digests: Vec<String> = told
+                .pins
+                .iter()
+                .map(|pin| format!("sha256//{}", base64::engine::general_purpose::STANDARD.encode(pin)))
+                .collect();
             add("--pinnedpubkey", digests.join(";"));
         }
         if let Some(identity) = &told.identity {
@@ -72,6 +75,10 @@ impl TlsClient for Curl {
         self.version.clone()
     }
 
+    fn library(&self) -> Library {
+        Library::OpenSsl
+    }
+
     fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         let arguments = Curl::arguments(told, home.path())?;
@@ -80,7 +87,7 @@ impl TlsClient for Curl {
         let read = |(number, line): (usize, &str)| {
             let (code, status) = line.split_once(' ').unwrap_or((line, ""));
             if code != "0" {
-                return Outcome::Refused(Problem::Other(format!("exit {code}")));
+                return Outcome::Refused(Problem::Other(format!("exit {code}")), String::new());
             }
             let content = fs::read(home.path().join(number.to_string())).unwrap_or_default();
             Outcome::Answered(Answer { status: status.parse().unwrap_or_default(), content, alpn: None })

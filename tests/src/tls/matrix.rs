@@ -52,8 +52,10 @@ fn run_at(case: &Case, client: &dyn TlsClient, point: usize) -> Cell {
     let what = outcomes.iter().map(Outcome::to_string).collect::<Vec<_>>().join(", ");
     match judge(case, client, &told, &outcomes, seen.as_deref()) {
         Ok(()) => Cell::Passed(what),
-        Err(_) if !client.tells_problems() && case.curl_differs.is_some() => Cell::Differs(case.curl_differs.unwrap_or_default().to_owned()),
-        Err(wrong) => Cell::Failed(wrong),
+        Err(wrong) => match case.differs.iter().find(|(library, _)| *library == client.library()) {
+            Some((_, why)) => Cell::Differs(format!("{what}: {why}")),
+            None => Cell::Failed(wrong),
+        },
     }
 }
 
@@ -66,10 +68,26 @@ fn judge(case: &Case, client: &dyn TlsClient, told: &Told, outcomes: &[Outcome],
     if case.expected == Expected::Answered && outcomes.len() != told.visits.len() {
         return Err(format!("{} outcomes of {}", outcomes.len(), told.visits.len()));
     }
+    if client.tells_problems() {
+        judge_words(case, told, last)?;
+    }
     if let Some(seen) = seen {
         judge_seen(&case.expected, client, seen, outcomes.len())?;
     }
     case.checks.iter().try_for_each(|check| check(seen.unwrap_or_default(), outcomes))
+}
+
+/// A client that refuses a certificate says for which name; and what else the case asks for.
+fn judge_words(case: &Case, told: &Told, last: &Outcome) -> Result<(), String> {
+    let Outcome::Refused(problem, words) = last else { return Ok(()) };
+    let name = told.visits.last().filter(|_| problem.is_of_certificate());
+    if let Some(name) = name.filter(|name| !words.contains(name.as_str())) {
+        return Err(format!("{words:?} does not name {name}"));
+    }
+    match case.words.iter().find(|one_of| !one_of.iter().any(|word| words.contains(word))) {
+        Some(missing) => Err(format!("none of {missing:?} in {words:?}")),
+        None => Ok(()),
+    }
 }
 
 /// What holds in every case, at the server.
@@ -152,7 +170,12 @@ pub fn table(rows: &[Row], clients: &[String]) -> String {
     for row in rows {
         if row.group != group {
             group = row.group;
-            let _ = write!(text, "\n### {group}\n\n| server | must be | {} |\n|---|---|{}\n", clients.join(" | "), "---|".repeat(clients.len()));
+            let _ = write!(
+                text,
+                "\n### {group}\n\n| server | must be | {} |\n|---|---|{}\n",
+                clients.join(" | "),
+                "---|".repeat(clients.len())
+            );
         }
         let cells: Vec<&str> = row.cells.iter().map(mark).collect();
         let _ = writeln!(text, "| {} | {} | {} |", row.name, row.expected, cells.join(" | "));

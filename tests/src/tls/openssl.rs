@@ -16,7 +16,8 @@ pub fn program() -> Result<PathBuf, String> {
 }
 
 fn run(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
-    let output = command(&program()?).current_dir(directory).args(arguments).output().map_err(|error| format!("openssl: {error}"))?;
+    let output =
+        command(&program()?).current_dir(directory).args(arguments).output().map_err(|error| format!("openssl: {error}"))?;
     let said = || format!("openssl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
     if output.status.success() { Ok(output.stdout) } else { Err(said()) }
 }
@@ -43,7 +44,8 @@ pub fn leaf(authority: &Authority, bits: u32, digest: &str) -> Result<Identity, 
     write("key.pem", &key)?;
     write("ca.pem", &authority.intermediate.pem())?;
     write("ca.key", &authority.intermediate.key_pem())?;
-    let extensions = format!("subjectAltName=DNS:{NAME}\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\nbasicConstraints=CA:false\n");
+    let extensions =
+        format!("subjectAltName=DNS:{NAME}\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\nbasicConstraints=CA:false\n");
     write("extensions", &extensions)?;
     run(at, &["req", "-new", "-key", "key.pem", "-subj", "/CN=the test server", "-out", "request"])?;
     let signing = ["x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "77", "-days", "30"];

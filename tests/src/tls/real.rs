@@ -63,7 +63,8 @@ pub fn s_server(identity: &Identity, options: &[&str]) -> Result<Serving, String
         let place = |name: &str| root.join(name).display().to_string();
         let address = format!("127.0.0.1:{port}");
         let (leaf, chain, key, roots) = (place("leaf.pem"), place("chain.pem"), place("key.pem"), place("root.pem"));
-        let own = ["s_server", "-accept", &address, "-www", "-cert", &leaf, "-cert_chain", &chain, "-key", &key, "-CAfile", &roots];
+        let own =
+            ["s_server", "-accept", &address, "-www", "-cert", &leaf, "-cert_chain", &chain, "-key", &key, "-CAfile", &roots];
         Ok(strings(&[&own[..], options].concat()))
     })
 }
@@ -72,7 +73,11 @@ fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn start(name: &str, identity: &Identity, arguments: impl Fn(&Path, u16) -> Result<Vec<String>, String>) -> Result<Serving, String> {
+fn start(
+    name: &str,
+    identity: &Identity,
+    arguments: impl Fn(&Path, u16) -> Result<Vec<String>, String>,
+) -> Result<Serving, String> {
     let program = find_program(name).ok_or_else(|| format!("there is no program {name}"))?;
     let mut wrong = String::new();
     for _ in 0..ATTEMPTS {
@@ -96,7 +101,12 @@ fn write_identity(identity: &Identity) -> std::io::Result<TempDir> {
     fs::create_dir(home.path().join("temporary"))?;
     let leaf = Identity { chain: identity.chain[..1].to_vec(), ..identity.clone() };
     let clients = [authority().intermediate.pem(), authority().root.pem()].concat();
-    let files = [("leaf.pem", leaf.chain_pem()), ("chain.pem", identity.chain_pem()), ("key.pem", identity.key_pem()), ("root.pem", clients)];
+    let files = [
+        ("leaf.pem", leaf.chain_pem()),
+        ("chain.pem", identity.chain_pem()),
+        ("key.pem", identity.key_pem()),
+        ("root.pem", clients),
+    ];
     files.into_iter().try_for_each(|(name, text)| fs::write(home.path().join(name), text))?;
     Ok(home)
 }

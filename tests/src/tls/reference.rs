@@ -1,7 +1,7 @@
 //! rustls with ring, natively, as a client: what the matrix is checked with, and what other clients are compared with.
 
 use super::authority::pin;
-use super::client::{Answer, Outcome, Problem, TlsClient, Told, Version};
+use super::client::{Answer, Library, Outcome, Problem, TlsClient, Told, Version};
 use super::response::{Progress, progress};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -26,6 +26,10 @@ pub struct Reference;
 impl TlsClient for Reference {
     fn name(&self) -> String {
         "rustls, natively".to_owned()
+    }
+
+    fn library(&self) -> Library {
+        Library::Rustls
     }
 
     fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
@@ -71,7 +75,8 @@ impl Verifier {
 
     fn signature(&self, checked: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
         checked.map_err(|error| match error {
-            Error::InvalidCertificate(CertificateError::BadSignature) => self.refuse(Problem::Protocol),
+            // Not the certificate: the server does not show that it has the key.
+            Error::InvalidCertificate(_) => self.refuse(Problem::Protocol),
             other => other,
         })
     }
@@ -131,8 +136,11 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn config(told: &Told, verifier: Arc<Verifier>) -> Result<ClientConfig, String> {
     let versions = [(Version::Tls12, &rustls::version::TLS12), (Version::Tls13, &rustls::version::TLS13)];
-    let versions: Vec<_> =
-        versions.into_iter().filter(|(version, _)| (told.minimum..=told.maximum).contains(version)).map(|(_, version)| version).collect();
+    let versions: Vec<_> = versions
+        .into_iter()
+        .filter(|(version, _)| (told.minimum..=told.maximum).contains(version))
+        .map(|(_, version)| version)
+        .collect();
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&versions);
     let builder = builder.map_err(|error| error.to_string())?.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &told.identity {
@@ -150,6 +158,8 @@ struct Visit {
     deadline: Instant,
     /// The first octets that came.
     first: Vec<u8>,
+    /// What rustls said of its last error.
+    words: String,
 }
 
 fn visit(told: &Told, config: &Arc<ClientConfig>, verifier: &Verifier, name: &str) -> Result<Outcome, String> {
@@ -157,10 +167,10 @@ fn visit(told: &Told, config: &Arc<ClientConfig>, verifier: &Verifier, name: &st
     let tls = ClientConnection::new(Arc::clone(config), server_name).map_err(|error| error.to_string())?;
     let stream = TcpStream::connect(told.address).map_err(|error| error.to_string())?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    let mut visit = Visit { stream, tls, deadline: Instant::now() + told.patience, first: Vec::new() };
+    let mut visit = Visit { stream, tls, deadline: Instant::now() + told.patience, first: Vec::new(), words: String::new() };
     let found = |problem| verifier.found.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(problem);
     if let Err(problem) = visit.shake_hands() {
-        return Ok(Outcome::Refused(found(problem)));
+        return Ok(Outcome::Refused(found(problem), format!("{name}: {}", visit.words)));
     }
     visit.deadline = Instant::now() + told.patience;
     Ok(visit.exchange(name).map_or_else(Outcome::Broken, Outcome::Answered))
@@ -225,6 +235,7 @@ impl Visit {
         let read = self.tls.read_tls(&mut tee).map_err(|error| io_problem(&error))?;
         if let Err(error) = self.tls.process_new_packets() {
             let _ = self.flush();
+            self.words = error.to_string();
             return Err(if is_tls(&self.first) { problem(&error) } else { Problem::NotTls });
         }
         let _ = self.flush();
@@ -244,9 +255,9 @@ impl Read for Tee<'_> {
     }
 }
 
-/// Whether these may be the first octets of a server with TLS: a record of the handshake, or an alert.
+/// Whether these may be the first octets of a server with TLS: a record of the handshake, an alert, or one that is in the wrong place.
 fn is_tls(first: &[u8]) -> bool {
-    matches!(first, [] | [21 | 22] | [21 | 22, 3, ..])
+    matches!(first, [] | [20..=22] | [20..=22, 3, ..])
 }
 
 fn io_problem(error: &std::io::Error) -> Problem {
@@ -266,7 +277,9 @@ fn problem(error: &Error) -> Problem {
         Error::PeerIncompatible(_) => Problem::NoAgreement,
         Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => Problem::Alpn,
         Error::InvalidCertificate(error) => certificate_problem(error),
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) | Error::PeerMisbehaved(_) | Error::InvalidMessage(_) => Problem::Protocol,
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) | Error::PeerMisbehaved(_) | Error::InvalidMessage(_) => {
+            Problem::Protocol
+        }
         Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => Problem::Protocol,
         Error::DecryptError | Error::PeerSentOversizedRecord | Error::NoCertificatesPresented => Problem::Protocol,
         other => Problem::Other(other.to_string()),
@@ -281,11 +294,15 @@ fn certificate_problem(error: &CertificateError) -> Problem {
         E::NotValidForName | E::NotValidForNameContext { .. } => Problem::CertificateName,
         E::UnknownIssuer => Problem::CertificateIssuer,
         E::InvalidPurpose | E::InvalidPurposeContext { .. } | E::UnhandledCriticalExtension => Problem::CertificateUse,
-        E::UnsupportedSignatureAlgorithmContext { .. } | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Problem::CertificateKey,
+        E::UnsupportedSignatureAlgorithmContext { .. } | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            Problem::CertificateKey
+        }
         E::BadEncoding | E::BadSignature => Problem::CertificateMalformed,
         // webpki's own words, where rustls has no name for them.
         E::Other(other) => match other.0.to_string().as_str() {
-            "CaUsedAsEndEntity" | "UnsupportedCriticalExtension" | "EndEntityUsedAsCa" => Problem::CertificateUse,
+            "CaUsedAsEndEntity" | "PathLenConstraintViolated" | "UnsupportedCriticalExtension" | "EndEntityUsedAsCa" => {
+                Problem::CertificateUse
+            }
             "NameConstraintViolation" => Problem::CertificateName,
             words => Problem::Other(words.to_owned()),
         },

@@ -31,7 +31,8 @@ impl Seal {
 
     /// One record.
     pub fn record(&mut self, kind: u8, payload: &[u8]) -> Vec<u8> {
-        let message = OutboundPlainMessage { typ: ContentType::from(kind), version: ProtocolVersion::TLSv1_2, payload: payload.into() };
+        let message =
+            OutboundPlainMessage { typ: ContentType::from(kind), version: ProtocolVersion::TLSv1_2, payload: payload.into() };
         let sealed = self.encrypter.encrypt(message, self.sequence).expect("a record");
         self.sequence += 1;
         sealed.encode()

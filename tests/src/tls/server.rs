@@ -113,7 +113,8 @@ impl Settings {
         let key = provider.key_provider.load_private_key(self.identity.key.clone_key()).expect("a key");
         // Certificates that a library would not read are what is served here, so it is not asked to.
         let certified = CertifiedKey::new(self.identity.chain.clone(), key);
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(self.versions).expect("versions");
+        let builder =
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(self.versions).expect("versions");
         let builder = match self.client_auth {
             ClientAuth::None => builder.with_no_client_auth(),
             asked => {
@@ -174,7 +175,8 @@ impl Connection {
         let tls = &connection.tls;
         seen.kind = tls.handshake_kind();
         seen.alpn = tls.alpn_protocol().map(text);
-        seen.version = Some(if tls.protocol_version() == Some(ProtocolVersion::TLSv1_2) { Version::Tls12 } else { Version::Tls13 });
+        seen.version =
+            Some(if tls.protocol_version() == Some(ProtocolVersion::TLSv1_2) { Version::Tls12 } else { Version::Tls13 });
         seen.client_certificates = tls.peer_certificates().unwrap_or_default().iter().map(|der| der.to_vec()).collect();
         Ok(connection)
     }
@@ -223,7 +225,8 @@ impl Connection {
                 }
                 let closes = request.to_ascii_lowercase().contains("connection: close");
                 let name = seen.server_name.as_deref().unwrap_or("no name");
-                let answer = response(&format!("name={name} alpn={} path={}", seen.alpn.as_deref().unwrap_or("none"), path(&request)));
+                let answer =
+                    response(&format!("name={name} alpn={} path={}", seen.alpn.as_deref().unwrap_or("none"), path(&request)));
                 self.tls.writer().write_all(&answer).map_err(|error| error.to_string())?;
                 if closes {
                     self.tls.send_close_notify();

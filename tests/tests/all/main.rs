@@ -49,6 +49,7 @@ mod simulation;
 mod soak;
 #[cfg(feature = "sandboxed")]
 mod tiny_memory;
+mod tls_matrix;
 #[cfg(feature = "sandboxed")]
 mod torture;
 mod tunnel;

@@ -3,7 +3,7 @@
 use super::{BOTH, good, with};
 use crate::tls::authority::{DATES_AHEAD, DATES_EXPIRED, Identity, NAME, OTHER_NAME, authority, leaf_params};
 use crate::tls::case::Case;
-use crate::tls::client::Problem;
+use crate::tls::client::{Library, Problem};
 use crate::tls::real::s_server;
 use crate::tls::server::Settings;
 use crate::tls::{openssl, proxy};
@@ -30,11 +30,11 @@ fn good_ones() -> Vec<Case> {
     vec![
         serving("ECDSA on P-256", || authority().good()),
         serving("ECDSA on P-384", || authority().p384()),
-        serving("Ed25519", || authority().ed25519())
-            .curl_differs("OpenSSL 3.0 offers Ed25519, and a build of curl may be without it"),
+        serving("Ed25519", || authority().ed25519()),
         Case::trying("RSA of 2048 bits", || Ok(with(authority().rsa()?).start())),
         serving("an extension that is not known, not critical", || {
-            authority().leaf(|params| params.custom_extensions.push(CustomExtension::from_oid_content(UNKNOWN_EXTENSION, vec![5, 0])))
+            authority()
+                .leaf(|params| params.custom_extensions.push(CustomExtension::from_oid_content(UNKNOWN_EXTENSION, vec![5, 0])))
         }),
         serving("the root sent too", || {
             let mut identity = authority().good();
@@ -58,23 +58,27 @@ fn names() -> Vec<Case> {
         asks("a wildcard in other letters", &["*.Wild.TEST"], &["a.wild.test"]),
         asks("the wildcard's own domain", &["*.wild.test"], &["wild.test"]).refused(Problem::CertificateName),
         asks("a wildcard for two labels", &["*.wild.test"], &["a.b.wild.test"]).refused(Problem::CertificateName),
-        asks("a wildcard in the middle", &["a.*.test"], &["a.b.test"]).refused(Problem::CertificateName).or(Problem::CertificateMalformed),
+        asks("a wildcard in the middle", &["a.*.test"], &["a.b.test"])
+            .refused(Problem::CertificateName)
+            .or(Problem::CertificateMalformed),
         asks("a wildcard within a label", &["a*.wild.test"], &["ab.wild.test"])
             .refused(Problem::CertificateName)
-            .or(Problem::CertificateMalformed)
-            .curl_differs("OpenSSL takes a wildcard that is part of a label"),
-        asks("another name", &[OTHER_NAME], &[NAME]).refused(Problem::CertificateName),
+            .or(Problem::CertificateMalformed),
+        asks("another name", &[OTHER_NAME], &[NAME]).refused(Problem::CertificateName).saying(&[OTHER_NAME]),
         asks("a name that begins with the right one", &["server.test.evil.test"], &[NAME]).refused(Problem::CertificateName),
         asks("a name that is the end of the right one", &["test"], &[NAME]).refused(Problem::CertificateName),
         asks("the second of its names", &[NAME, OTHER_NAME], &[OTHER_NAME]),
-        asks("an IPv4 address", &["127.0.0.1"], &["127.0.0.1"]).check(|seen, _| match seen.last().map(|seen| &seen.server_name) {
-            Some(None) => Ok(()),
-            other => Err(format!("an address is no server name (RFC 6066): {other:?}")),
+        asks("an IPv4 address", &["127.0.0.1"], &["127.0.0.1"]).check(|seen, _| {
+            match seen.last().map(|seen| &seen.server_name) {
+                Some(None) => Ok(()),
+                other => Err(format!("an address is no server name (RFC 6066): {other:?}")),
+            }
         }),
-        asks("another IPv4 address", &["127.0.0.2"], &["127.0.0.1"]).refused(Problem::CertificateName),
+        asks("another IPv4 address", &["127.0.0.2"], &["127.0.0.1"]).refused(Problem::CertificateName).saying(&["127.0.0.2"]),
         asks("the name, for an address", &[NAME], &["127.0.0.1"]).refused(Problem::CertificateName),
         serving("the address as a DNS name", || {
-            authority().leaf(|params| params.subject_alt_names = vec![rcgen::SanType::DnsName("127.0.0.1".try_into().expect("ASCII"))])
+            authority()
+                .leaf(|params| params.subject_alt_names = vec![rcgen::SanType::DnsName("127.0.0.1".try_into().expect("ASCII"))])
         })
         .visits(&["127.0.0.1"])
         .refused(Problem::CertificateName)
@@ -86,7 +90,7 @@ fn names() -> Vec<Case> {
             })
         })
         .refused(Problem::CertificateName)
-        .curl_differs("OpenSSL falls back on the common name where there is no subjectAltName"),
+        .differs(Library::OpenSsl, "OpenSSL falls back on the common name where there is no subjectAltName"),
         serving("outside the name constraints of its issuer", || {
             let mut identity = authority().constrained.sign(&PKCS_ECDSA_P256_SHA256, &leaf_params(&[NAME]));
             identity.chain.truncate(2);
@@ -109,8 +113,16 @@ fn names() -> Vec<Case> {
 
 fn dates_and_issuers() -> Vec<Case> {
     vec![
-        serving("expired", || authority().dated(DATES_EXPIRED)).refused(Problem::CertificateExpired),
-        serving("not yet valid", || authority().dated(DATES_AHEAD)).refused(Problem::CertificateNotYetValid),
+        serving("expired", || authority().dated(DATES_EXPIRED)).refused(Problem::CertificateExpired).saying(&[
+            "2021-01-01",
+            "20210101",
+            "1609459200",
+        ]),
+        serving("not yet valid", || authority().dated(DATES_AHEAD)).refused(Problem::CertificateNotYetValid).saying(&[
+            "2090-01-01",
+            "20900101",
+            "3786912000",
+        ]),
         serving("its issuer has expired", || authority().expired.sign(&PKCS_ECDSA_P256_SHA256, &leaf_params(&[NAME])))
             .refused(Problem::CertificateExpired)
             .or(Problem::CertificateIssuer),
@@ -182,7 +194,7 @@ fn uses() -> Vec<Case> {
             authority().leaf(|params| params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained))
         })
         .refused(Problem::CertificateUse)
-        .curl_differs("OpenSSL lets an authority be a server"),
+        .differs(Library::OpenSsl, "OpenSSL lets an authority be a server"),
         serving("a critical extension that is not known", || {
             authority().leaf(|params| {
                 let mut extension = CustomExtension::from_oid_content(UNKNOWN_EXTENSION, vec![5, 0]);
@@ -214,7 +226,11 @@ fn keys() -> Vec<Case> {
             identity.chain[0] = vec![0x30, 3, 1, 2].into();
             Settings { versions, ..with(identity) }.start()
         };
-        cases.push(Case::new(format!("no certificate, but octets, {word}"), garbled).refused(Problem::CertificateMalformed).or(Problem::Protocol));
+        cases.push(
+            Case::new(format!("no certificate, but octets, {word}"), garbled)
+                .refused(Problem::CertificateMalformed)
+                .or(Problem::Protocol),
+        );
     }
     let dribbling = || proxy::start(good().start(), proxy::Change::Dribble);
     cases.push(Case::new("a good one, an octet at a time", dribbling));
@@ -234,13 +250,17 @@ fn told() -> Vec<Case> {
         pinned("no pin is its key's, and anything is accepted", false)
             .told(|told| told.accepts_anything = true)
             .refused(Problem::Pin),
-        serving("signed by itself, and anything is accepted", || authority().self_signed()).told(|told| told.accepts_anything = true),
+        serving("signed by itself, and anything is accepted", || authority().self_signed())
+            .told(|told| told.accepts_anything = true),
         serving("expired and for others, and anything is accepted", || authority().dated(DATES_EXPIRED))
             .visits(&["unknown.test"])
             .told(|told| told.accepts_anything = true),
-        serving("the key is another's, and anything is accepted", || Identity { key: authority().good().key, ..authority().good() })
-            .told(|told| told.accepts_anything = true)
-            .refused(Problem::Protocol),
+        serving("the key is another's, and anything is accepted", || Identity {
+            key: authority().good().key,
+            ..authority().good()
+        })
+        .told(|told| told.accepts_anything = true)
+        .refused(Problem::Protocol),
         serving("good, but the client trusts nobody it knows", || authority().good())
             .told(|told| told.roots = vec![authority().stranger.certificate.clone()])
             .refused(Problem::CertificateIssuer),

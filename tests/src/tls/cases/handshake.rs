@@ -7,7 +7,12 @@ use crate::tls::client::Problem;
 use crate::tls::edit::{Edit, message};
 use crate::tls::server::{ClientAuth, Settings};
 
-fn changed(name: impl Into<String>, settings: impl Fn() -> Settings + Send + Sync + 'static, kind: u8, change: fn(&mut Vec<u8>)) -> Case {
+fn changed(
+    name: impl Into<String>,
+    settings: impl Fn() -> Settings + Send + Sync + 'static,
+    kind: u8,
+    change: fn(&mut Vec<u8>),
+) -> Case {
     Case::new(name, move || Settings { edit: Some(Edit { kind, change }), ..settings() }.start()).refused(Problem::Protocol)
 }
 
@@ -24,8 +29,14 @@ fn last(content: &mut [u8]) {
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (word, versions, _) in BOTH {
-        let finished = |name: &str, change| changed(format!("{name}, {word}"), move || speaking(versions), message::FINISHED, change);
-        cases.push(changed(format!("nothing is changed, by the same server, {word}"), move || speaking(versions), message::FINISHED, |_| ()));
+        let finished =
+            |name: &str, change| changed(format!("{name}, {word}"), move || speaking(versions), message::FINISHED, change);
+        cases.push(changed(
+            format!("nothing is changed, by the same server, {word}"),
+            move || speaking(versions),
+            message::FINISHED,
+            |_| (),
+        ));
         if let Some(case) = cases.last_mut() {
             case.expected = crate::tls::case::Expected::Answered;
         }
@@ -42,11 +53,19 @@ pub(super) fn cases() -> Vec<Case> {
 fn extensions() -> Vec<Case> {
     let with = |name: &str, change| newer(name, message::ENCRYPTED_EXTENSIONS, change);
     vec![
-        with("an encrypted extension that nobody asked for", |content| super::hello::append_extension(content, 0, &[0xff, 7, 0, 0])),
-        with("an extension that belongs to the ServerHello", |content| super::hello::append_extension(content, 0, &[0, 51, 0, 2, 0, 29])),
-        with("early data is accepted, which was not offered", |content| super::hello::append_extension(content, 0, &[0, 42, 0, 0])),
-        with("the same encrypted extension twice", |content| super::hello::append_extension(content, 0, &[0, 16, 0, 5, 0, 3, 2, b'h', b'3']))
-            .or(Problem::Alpn),
+        with("an encrypted extension that nobody asked for", |content| {
+            super::hello::append_extension(content, 0, &[0xff, 7, 0, 0])
+        }),
+        with("an extension that belongs to the ServerHello", |content| {
+            super::hello::append_extension(content, 0, &[0, 51, 0, 2, 0, 29])
+        }),
+        with("early data is accepted, which was not offered", |content| {
+            super::hello::append_extension(content, 0, &[0, 42, 0, 0])
+        }),
+        with("the same encrypted extension twice", |content| {
+            super::hello::append_extension(content, 0, &[0, 16, 0, 5, 0, 3, 2, b'h', b'3'])
+        })
+        .or(Problem::Alpn),
         with("encrypted extensions that end early", |content| content.truncate(1)),
         with("two protocols are selected", |content| {
             content.clear();

@@ -14,7 +14,8 @@ pub(super) fn cases() -> Vec<Case> {
             Case::new(format!("{name}, {word}"), move || Settings { client_auth, ..speaking(versions) }.start())
                 .told(move |told| told.identity = known.map(|known| authority().client(known)))
         };
-        cases.push(case("a certificate is demanded, and there is one", ClientAuth::Required, Some(true)).check(certificates::<2>));
+        cases
+            .push(case("a certificate is demanded, and there is one", ClientAuth::Required, Some(true)).check(certificates::<2>));
         cases.push(case("one may be sent, and there is one", ClientAuth::Optional, Some(true)).check(certificates::<2>));
         cases.push(case("one may be sent, and there is none", ClientAuth::Optional, None).check(certificates::<0>));
         cases.push(case("none is asked for, and there is one", ClientAuth::None, Some(true)).check(certificates::<0> as Check));

@@ -33,7 +33,8 @@ fn other_protocols() -> Vec<Case> {
 }
 
 fn alerts() -> Vec<Case> {
-    let alert = |name: &str, code, problem| Case::new(format!("alert {code}, {name}"), move || raw::alert(2, code)).refused(problem);
+    let alert =
+        |name: &str, code, problem| Case::new(format!("alert {code}, {name}"), move || raw::alert(2, code)).refused(problem);
     vec![
         alert("unexpected_message", 10, Problem::Alert(10)),
         alert("handshake_failure", 40, Problem::NoAgreement).or(Problem::Alert(40)),
@@ -45,7 +46,9 @@ fn alerts() -> Vec<Case> {
         alert("unrecognized_name", 112, Problem::Alert(112)),
         alert("no_application_protocol", 120, Problem::Alpn),
         alert("which has no name", 213, Problem::Alert(213)),
-        Case::new("close_notify in place of a ServerHello", || raw::alert(1, 0)).refused(Problem::Truncated).or(Problem::Alert(0)),
+        Case::new("close_notify in place of a ServerHello", || raw::alert(1, 0))
+            .refused(Problem::Truncated)
+            .or(Problem::Alert(0)),
         Case::new("an alert of three octets", || raw::octets(&framed(21, &[2, 40, 0]))).refused(Problem::Protocol),
         Case::new("an alert of one octet", || raw::octets(&framed(21, &[2]))).refused(Problem::Protocol),
     ]
@@ -62,11 +65,20 @@ fn ends() -> Vec<Case> {
         // Within each header, message and boundary of the first flight, which has more than 900 octets.
         let points = (1..8).chain((8..200).step_by(11)).chain((200..900).step_by(67)).collect();
         cases.push(Case::at(format!("its first flight is cut, {word}"), points, cut).refused(Problem::Truncated));
+        let flip = move |at| proxy::start(speaking(versions).start(), Change::Flip(at));
+        let flipped = Case::at(format!("one octet of its first flight is changed, {word}"), flips(), flip);
+        cases.push(flipped.told(|told| told.patience = PATIENCE).refused_somehow());
         let hold = move |at| proxy::start(speaking(versions).start(), Change::Hold(at));
         let held = Case::at(format!("its first flight stops, {word}"), vec![3, 70, 600], hold);
         cases.push(held.told(|told| told.patience = PATIENCE).refused(Problem::TimedOut));
     }
     cases
+}
+
+/// Octets of the first flight. All count but for the versions in the headers of records, which are for nothing, and three records begin in it.
+fn flips() -> Vec<usize> {
+    const VERSIONS: [usize; 6] = [1, 2, 128, 129, 134, 135];
+    (0..12).chain((12..900).step_by(23)).chain(120..140).filter(|octet| !VERSIONS.contains(octet)).collect()
 }
 
 fn endless() -> Vec<Case> {

@@ -2,7 +2,7 @@
 
 use crate::tls::authority::{DATES_EXPIRED, NAME, authority};
 use crate::tls::case::Case;
-use crate::tls::client::{Outcome, Problem};
+use crate::tls::client::{Library, Outcome, Problem};
 use crate::tls::real::{nginx, node, s_server};
 use crate::tls::serving::Seen;
 
@@ -58,7 +58,9 @@ fn older(_: &[Seen], outcomes: &[Outcome]) -> Result<(), String> {
 
 fn nginx_cases() -> Vec<Case> {
     let case = |name: &str, options: &'static str| {
-        Case::trying(format!("nginx, {name}"), move || nginx(&authority().good(), &format!("ssl_protocols TLSv1.2 TLSv1.3; {options}")))
+        Case::trying(format!("nginx, {name}"), move || {
+            nginx(&authority().good(), &format!("ssl_protocols TLSv1.2 TLSv1.3; {options}"))
+        })
     };
     vec![
         case("as it comes", "").check(named).check(newer),
@@ -79,16 +81,20 @@ fn nginx_cases() -> Vec<Case> {
 }
 
 fn node_cases() -> Vec<Case> {
-    let case = |name: &str, options: &'static str| Case::trying(format!("Node, {name}"), move || node(&authority().good(), options));
+    let case =
+        |name: &str, options: &'static str| Case::trying(format!("Node, {name}"), move || node(&authority().good(), options));
     vec![
         case("as it comes", "{}").check(named).check(newer).check(|_, outcomes| says(outcomes, 0, &["alpn=http/1.1"])),
         case("TLS 1.2", r#"{"maxVersion":"TLSv1.2"}"#).check(named).check(older),
         case("resumption", "{}").visits(TWICE).check(resumed),
-        case("resumption, TLS 1.2", r#"{"maxVersion":"TLSv1.2"}"#).visits(TWICE).check(resumed),
+        case("resumption, TLS 1.2", r#"{"maxVersion":"TLSv1.2"}"#)
+            .visits(TWICE)
+            .check(resumed)
+            .differs(Library::OpenSsl, super::sessions::CURL_TICKETS),
         case("a client certificate", r#"{"requestCert":true,"rejectUnauthorized":true}"#)
             .told(|told| told.identity = Some(authority().client(true)))
             .check(client_known),
-        case("ALPN h2 alone", r#"{"ALPNProtocols":["h2"]}"#).refused(Problem::Alpn).curl_differs("OpenSSL's client may go on without"),
+        case("ALPN h2 alone", r#"{"ALPNProtocols":["h2"]}"#).refused(Problem::Alpn),
         Case::trying("Node, signed by itself", || node(&authority().self_signed(), "{}")).refused(Problem::CertificateIssuer),
     ]
 }
@@ -108,13 +114,13 @@ fn s_server_cases() -> Vec<Case> {
         case("TLS 1.0 alone", &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]).refused(Problem::NoAgreement).or(Problem::Alert(70)),
         case("TLS 1.2, CBC suites alone", &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA"])
             .refused(Problem::NoAgreement)
-            .curl_differs("OpenSSL has suites with CBC"),
+            .differs(Library::OpenSsl, "OpenSSL has suites with CBC"),
         rsa("TLS 1.2, RSA key exchange alone", &["-tls1_2", "-cipher", "AES128-GCM-SHA256"])
             .refused(Problem::NoAgreement)
-            .curl_differs("OpenSSL has suites without forward secrecy"),
+            .differs(Library::OpenSsl, "OpenSSL has suites without forward secrecy"),
         rsa("TLS 1.2, finite-field Diffie-Hellman alone", &["-tls1_2", "-cipher", "DHE-RSA-AES128-GCM-SHA256"])
             .refused(Problem::NoAgreement)
-            .curl_differs("OpenSSL has suites with finite-field Diffie-Hellman"),
+            .differs(Library::OpenSsl, "OpenSSL has suites with finite-field Diffie-Hellman"),
         case("TLS 1.2, NULL cipher alone", &["-tls1_2", "-cipher", "NULL:@SECLEVEL=0"]).refused(Problem::NoAgreement),
         case("TLS 1.2, anonymous alone", &["-tls1_2", "-cipher", "aNULL:@SECLEVEL=0"]).refused(Problem::NoAgreement),
         rsa("TLS 1.2, RSA", &["-tls1_2"]).check(older),
@@ -126,9 +132,7 @@ fn s_server_cases() -> Vec<Case> {
         case("no tickets, TLS 1.3", &["-tls1_3", "-num_tickets", "0"]).visits(TWICE).check(not_resumed),
         case("ALPN http/1.1", &["-alpn", "http/1.1"]),
         case("P-384 alone", &["-curves", "P-384"]),
-        case("P-521 alone", &["-curves", "P-521"])
-            .refused(Problem::NoAgreement)
-            .curl_differs("OpenSSL has P-521"),
+        case("P-521 alone", &["-curves", "P-521"]).refused(Problem::NoAgreement).differs(Library::OpenSsl, "OpenSSL has P-521"),
         case("a client certificate", &["-Verify", "3"]).told(|told| told.identity = Some(authority().client(true))),
         case("a client certificate is demanded, and there is none", &["-Verify", "3", "-tls1_3"])
             .refused_by_server(Problem::Alert(116)),

@@ -1,0 +1,128 @@
+//! Servers with TLS, good and bad, through the client that is compared with; `just tls-matrix` runs more clients, and writes the table.
+
+use sandpiper_tests::skipped;
+use sandpiper_tests::tls::cases::{Group, groups};
+use sandpiper_tests::tls::client::{Library, Outcome, TlsClient, Told};
+use sandpiper_tests::tls::matrix::{Cell, run};
+use sandpiper_tests::tls::reference::Reference;
+use std::collections::BTreeSet;
+
+fn group(name: &str) -> Group {
+    groups().into_iter().find(|group| group.name == name).unwrap_or_else(|| panic!("there is no group {name}"))
+}
+
+fn runs(name: &str) {
+    let mut failed = Vec::new();
+    for case in group(name).cases {
+        match run(&case, &Reference) {
+            Cell::Passed(_) | Cell::Differs(_) => {}
+            Cell::Skipped(why) => skipped(&format!("{name}: {}: {why}", case.name)),
+            Cell::Failed(what) => failed.push(format!("{}: {what}", case.name)),
+        }
+    }
+    assert!(failed.is_empty(), "{name}:\n{}", failed.join("\n"));
+}
+
+macro_rules! groups_run {
+    ($($test:ident: $name:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            runs($name);
+        })*
+
+        #[test]
+        fn every_group_of_the_tls_matrix_is_run() {
+            let run: BTreeSet<&str> = [$($name),*].into();
+            assert_eq!(groups().iter().map(|group| group.name).collect::<BTreeSet<_>>(), run);
+        }
+    };
+}
+
+groups_run! {
+    tls_certificates: "Certificates",
+    tls_agreement: "Versions, suites, groups, ALPN",
+    tls_is_missing_or_ends: "No TLS, or the end of it",
+    tls_hellos: "The ServerHello and what is not encrypted",
+    tls_handshakes: "The encrypted handshake",
+    tls_records: "Records behind the handshake",
+    tls_ends: "Ends",
+    tls_sessions: "Sessions",
+    tls_client_certificates: "Client certificates",
+    tls_servers_as_others_made_them: "Servers as others made them",
+}
+
+#[test]
+fn every_case_of_the_tls_matrix_has_a_name_of_its_own_and_stands_in_its_page() {
+    let page = include_str!("../../../docs/tls.md");
+    let mut names = BTreeSet::new();
+    for group in groups() {
+        for case in group.cases {
+            let row = format!("\n| {} | {} |", case.name, case.expected);
+            assert!(page.contains(&row), "docs/tls.md is stale: run `just tls-matrix`; it lacks {row}");
+            assert!(names.insert((group.name, case.name.clone())), "{}: {} stands twice", group.name, case.name);
+        }
+    }
+}
+
+/// What a client must not be: it takes any certificate, and for an answer what has begun to be one.
+struct Careless;
+
+impl TlsClient for Careless {
+    fn name(&self) -> String {
+        "careless".to_owned()
+    }
+
+    fn library(&self) -> Library {
+        Library::Other
+    }
+
+    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
+        Reference.fetch(&Told { accepts_anything: true, pins: Vec::new(), ..told.clone() })
+    }
+}
+
+#[test]
+fn a_client_that_checks_no_certificate_fails_wherever_one_is_refused() {
+    let mut refused = 0;
+    for case in group("Certificates").cases {
+        let certificate = case.expected.to_string().contains("certificate-") || case.expected.to_string().contains("pin");
+        // What cannot be read, or has a wrong signature of its own, is refused for other reasons too.
+        if !certificate || case.expected.to_string().contains("certificate-malformed") || case.expected.to_string().contains("-key") {
+            continue;
+        }
+        refused += 1;
+        let cell = run(&case, &Careless);
+        let expected = matches!(&cell, Cell::Failed(what) if what.contains("answered 200"));
+        // webpki reads a certificate before it is told not to check it.
+        assert!(expected || case.name.contains("critical extension"), "{}: {cell:?}", case.name);
+    }
+    assert!(refused > 20, "{refused} cases were tried");
+}
+
+/// One that keeps no sessions, or keeps them for all names, is seen by the servers.
+struct Forgetful;
+
+impl TlsClient for Forgetful {
+    fn name(&self) -> String {
+        "forgetful".to_owned()
+    }
+
+    fn library(&self) -> Library {
+        Library::Other
+    }
+
+    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
+        let alone = |name: &String| Reference.fetch(&Told { visits: vec![name.clone()], ..told.clone() });
+        told.visits.iter().map(alone).collect::<Result<Vec<_>, _>>().map(|outcomes| outcomes.concat())
+    }
+}
+
+#[test]
+fn a_client_that_keeps_no_sessions_fails_where_they_are_resumed() {
+    let failed = |words: &str| {
+        let cases = group("Sessions").cases;
+        let case = cases.iter().find(|case| case.name == words).unwrap_or_else(|| panic!("there is no case {words}"));
+        matches!(run(case, &Forgetful), Cell::Failed(_))
+    };
+    assert!(failed("tickets, TLS 1.3") && failed("kept by the server, TLS 1.2") && !failed("no sessions, TLS 1.3"));
+}
