@@ -87,6 +87,13 @@ impl Case {
         self.told(|told| told.visits = names.iter().map(|name| (*name).to_owned()).collect())
     }
 
+    /// It is answered all the same.
+    #[must_use]
+    pub fn answered(mut self) -> Case {
+        self.expected = Expected::Answered;
+        self
+    }
+
     /// It is refused within the handshake.
     #[must_use]
     pub fn refused(mut self, problem: Problem) -> Case {
@@ -128,7 +135,7 @@ impl Case {
         match &mut self.expected {
             Expected::Answered => {}
             Expected::Broken(problems) | Expected::Refused(problems) | Expected::RefusedByServer(problems) => {
-                problems.push(problem)
+                problems.push(problem);
             }
         }
         self

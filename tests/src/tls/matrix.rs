@@ -72,7 +72,7 @@ fn judge(case: &Case, client: &dyn TlsClient, told: &Told, outcomes: &[Outcome],
         judge_words(case, told, last)?;
     }
     if let Some(seen) = seen {
-        judge_seen(&case.expected, client, seen, outcomes.len())?;
+        judge_seen(&case.expected, client, seen, outcomes)?;
     }
     case.checks.iter().try_for_each(|check| check(seen.unwrap_or_default(), outcomes))
 }
@@ -91,8 +91,15 @@ fn judge_words(case: &Case, told: &Told, last: &Outcome) -> Result<(), String> {
 }
 
 /// What holds in every case, at the server.
-fn judge_seen(expected: &Expected, client: &dyn TlsClient, seen: &[Seen], tried: usize) -> Result<(), String> {
+fn judge_seen(expected: &Expected, client: &dyn TlsClient, seen: &[Seen], outcomes: &[Outcome]) -> Result<(), String> {
+    let tried = outcomes.len();
     let last = seen.get(tried - 1).ok_or_else(|| format!("the server saw {} connections of {tried}", seen.len()))?;
+    if let Some(Outcome::Answered(answer)) = outcomes.last()
+        && client.tells_problems()
+        && answer.alpn != last.alpn
+    {
+        return Err(format!("the server selected {:?}, and the client tells of {:?}", last.alpn, answer.alpn));
+    }
     let refused = matches!(expected, Expected::Refused(_) | Expected::RefusedByServer(_));
     if refused && last.plaintext > 0 {
         return Err(format!("{} octets of a request reached the server", last.plaintext));

@@ -87,7 +87,10 @@ fn a_client_that_checks_no_certificate_fails_wherever_one_is_refused() {
     for case in group("Certificates").cases {
         let certificate = case.expected.to_string().contains("certificate-") || case.expected.to_string().contains("pin");
         // What cannot be read, or has a wrong signature of its own, is refused for other reasons too.
-        if !certificate || case.expected.to_string().contains("certificate-malformed") || case.expected.to_string().contains("-key") {
+        if !certificate
+            || case.expected.to_string().contains("certificate-malformed")
+            || case.expected.to_string().contains("-key")
+        {
             continue;
         }
         refused += 1;

@@ -1,7 +1,6 @@
 //! What is changed in messages that are not encrypted: the ServerHello, and in TLS 1.2 all but Finished.
 
 use super::{BOTH, TLS12, TLS13, good, speaking};
-use crate::tls::authority::authority;
 use crate::tls::case::Case;
 use crate::tls::client::{Library, Problem};
 use crate::tls::edit::{Edit, message};
@@ -224,7 +223,7 @@ fn older_certificate() -> Vec<Case> {
         .or(Problem::CertificateIssuer),
         certificate("the key in the certificate is changed, TLS 1.2", |content| {
             // The leaf's public key is not far before its extensions; the chain of trust sees any change.
-            let key = authority_key_place(content);
+            let key = place_in_key(content);
             content[key] ^= 1;
         })
         .refused(Problem::CertificateMalformed)
@@ -233,10 +232,9 @@ fn older_certificate() -> Vec<Case> {
 }
 
 /// Somewhere in the public key of the leaf: behind the object identifier of P-256, and the head of the bit string.
-fn authority_key_place(content: &[u8]) -> usize {
+fn place_in_key(content: &[u8]) -> usize {
     const P256: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
     let found = content.windows(P256.len()).position(|octets| octets == P256);
-    debug_assert!(authority().root.certificate.windows(P256.len()).any(|octets| octets == P256));
     found.map_or(0, |place| place + P256.len() + 8)
 }
 

@@ -108,7 +108,7 @@ fn forged(word: &str, versions: super::Versions) -> Vec<Case> {
 
 fn newer() -> Vec<Case> {
     let case = |name: &str, steps: &[Step]| doing(name, TLS13, around(steps));
-    let padded = |padding: usize| Step::Record(0, [&b""[..], &[DATA], &vec![0; padding]].concat());
+    let padded = |padding: usize| Step::Record(0, [&[DATA][..], &vec![0; padding]].concat());
     let update = |asks: u8| Step::Record(HANDSHAKE, vec![24, 0, 0, 1, asks]);
     let ticket = [&[4, 0, 0, 22][..], &[0, 0, 0x0e, 0x10, 1, 2, 3, 4, 1, 7, 0, 8], &[5; 8], &[0, 0]].concat();
     let octets = whole();
