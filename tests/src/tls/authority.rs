@@ -18,7 +18,7 @@ pub const DATES_EXPIRED: [i32; 2] = [2020, 2021];
 pub const DATES_AHEAD: [i32; 2] = [2090, 2100];
 
 /// Certificates with the key of the first.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Identity {
     /// The certificate, and those between it and the root.
     pub chain: Vec<CertificateDer<'static>>,

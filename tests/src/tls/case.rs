@@ -1,7 +1,9 @@
 //! A server, what the client is told, and what must come of it.
 
+use super::authority::NAME;
 use super::client::{Library, Outcome, Problem, Told};
 use super::serving::{Seen, Serving};
+use std::net::SocketAddr;
 
 /// What must come of the last connection. All before it must be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub struct Case {
     pub points: Vec<usize>,
     /// What the client is told besides what all are.
     pub tell: Tell,
+    /// The names of its connections.
+    pub visits: &'static [&'static str],
+    /// One more connection for each of these, told otherwise.
+    pub then: Vec<fn(&mut Told)>,
     /// What must come of it.
     pub expected: Expected,
     /// What the client must say when it refuses: one of each.
@@ -58,6 +64,8 @@ impl Case {
             serve: Box::new(move |_| serve()),
             points: vec![0],
             tell: Box::new(|_| ()),
+            visits: &[NAME],
+            then: Vec::new(),
             expected: Expected::Answered,
             words: Vec::new(),
             checks: Vec::new(),
@@ -83,8 +91,29 @@ impl Case {
 
     /// The client connects to these, one after the other.
     #[must_use]
-    pub fn visits(self, names: &'static [&'static str]) -> Case {
-        self.told(|told| told.visits = names.iter().map(|name| (*name).to_owned()).collect())
+    pub fn visits(mut self, names: &'static [&'static str]) -> Case {
+        self.visits = names;
+        self
+    }
+
+    /// Then it connects once more, told otherwise.
+    #[must_use]
+    pub fn then(mut self, change: fn(&mut Told)) -> Case {
+        self.then.push(change);
+        self
+    }
+
+    /// What the client is told, for each connection.
+    pub fn all_told(&self, address: SocketAddr) -> Vec<Told> {
+        let mut told = Told::new(address);
+        (self.tell)(&mut told);
+        let mut all: Vec<Told> = self.visits.iter().map(|name| Told { name: (*name).to_owned(), ..told.clone() }).collect();
+        for change in &self.then {
+            let mut other = told.clone();
+            change(&mut other);
+            all.push(other);
+        }
+        all
     }
 
     /// It is answered all the same.

@@ -25,12 +25,12 @@ pub trait TlsClient {
     /// What it is built on.
     fn library(&self) -> Library;
 
-    /// Requests `/` once for each of `told.visits`: as one client (one pool, so that sessions may be resumed), each on a new
-    /// connection, one after the other; the first that is not answered ends it. One outcome for each that was tried.
+    /// Requests `/` once for each of these: as one client (one pool, so that sessions may be resumed, and what must not be mixed could
+    /// be), each on a new connection, one after the other; the first that is not answered ends it. One outcome for each that was tried.
     ///
     /// # Errors
     /// Why this client cannot do what it is told.
-    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String>;
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String>;
 
     /// Whether it tells one problem from another; else only whether it answered is compared.
     fn tells_problems(&self) -> bool {
@@ -48,12 +48,12 @@ pub enum Version {
 }
 
 /// What a client is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Told {
     /// Where the server is.
     pub address: SocketAddr,
-    /// The server name, or address, for each connection in turn: what is sent as SNI and what the certificate must be for.
-    pub visits: Vec<String>,
+    /// The server name, or address: what is sent as SNI and what the certificate must be for.
+    pub name: String,
     /// The trust roots.
     pub roots: Vec<CertificateDer<'static>>,
     /// SHA-256 digests of public keys of which the leaf must have one; empty: any.
@@ -73,11 +73,16 @@ pub struct Told {
 }
 
 impl Told {
+    /// Whether only the name differs, so that one pool of connections that do not mix would tell them apart by the name alone.
+    pub fn is_as_but_for_the_name(&self, other: &Told) -> bool {
+        Told { name: other.name.clone(), ..self.clone() } == *other
+    }
+
     /// What a client is told when a case says nothing else.
     pub fn new(address: SocketAddr) -> Told {
         Told {
             address,
-            visits: vec![NAME.to_owned()],
+            name: NAME.to_owned(),
             roots: vec![authority().root.certificate.clone()],
             pins: Vec::new(),
             alpn: vec!["http/1.1".to_owned()],

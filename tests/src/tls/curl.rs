@@ -26,7 +26,8 @@ impl Curl {
         Ok(Curl { program, version: format!("curl {}, {library}", version_in(&said).unwrap_or("of unknown version")) })
     }
 
-    fn arguments(told: &Told, home: &Path) -> Result<Vec<String>, String> {
+    fn arguments(visits: &[Told], home: &Path) -> Result<Vec<String>, String> {
+        let Some(told) = visits.first() else { return Err("there is nothing to do".to_owned()) };
         let write = |name: &str, text: String| {
             let path = home.join(name);
             fs::write(&path, text).map_err(|error| error.to_string())?;
@@ -62,9 +63,9 @@ impl Curl {
         if told.accepts_anything {
             arguments.push("--insecure".to_owned());
         }
-        for (number, name) in told.visits.iter().enumerate() {
+        for (number, visit) in visits.iter().enumerate() {
             arguments.extend(["--output".to_owned(), home.join(number.to_string()).display().to_string()]);
-            arguments.push(format!("https://{name}:{}/", told.address.port()));
+            arguments.push(format!("https://{}:{}/", visit.name, told.address.port()));
         }
         Ok(arguments)
     }
@@ -79,7 +80,22 @@ impl TlsClient for Curl {
         Library::OpenSsl
     }
 
-    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
+        // One process for those that it can be told together.
+        let mut outcomes = Vec::new();
+        for together in told.chunk_by(Told::is_as_but_for_the_name) {
+            outcomes.extend(self.run(together)?);
+        }
+        Ok(outcomes)
+    }
+
+    fn tells_problems(&self) -> bool {
+        false
+    }
+}
+
+impl Curl {
+    fn run(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
         let home = tempfile::tempdir().map_err(|error| error.to_string())?;
         let arguments = Curl::arguments(told, home.path())?;
         let output = command(&self.program).args(arguments).output().map_err(|error| error.to_string())?;
@@ -93,9 +109,5 @@ impl TlsClient for Curl {
             Outcome::Answered(Answer { status: status.parse().unwrap_or_default(), content, alpn: None })
         };
         Ok(said.lines().enumerate().map(read).collect())
-    }
-
-    fn tells_problems(&self) -> bool {
-        false
     }
 }

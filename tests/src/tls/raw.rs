@@ -1,9 +1,9 @@
 //! Servers that are none, or break TLS with octets of their own.
 
 use super::proxy::{framed, read_record};
-use super::serving::{Serving, end};
+use super::serving::{Serving, end, rest};
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 /// More than any client should take before it gives up.
 const ENDLESS: usize = 64 << 20;
@@ -12,8 +12,11 @@ const ENDLESS: usize = 64 << 20;
 pub fn behind_hello(answer: impl Fn(&TcpStream) + Send + Sync + 'static) -> Serving {
     Serving::start(move |stream, seen| {
         let mut came = read_record(&stream).ok().flatten().unwrap_or_default();
+        // Read all the time: a client that resets the connection would take with it what nobody has read yet.
+        let reading = stream.try_clone().map(|stream| std::thread::spawn(move || rest(&stream)));
         answer(&stream);
-        came.extend(end(&stream));
+        let _ = stream.shutdown(Shutdown::Write);
+        came.extend(reading.ok().and_then(|reading| reading.join().ok()).unwrap_or_default());
         let request = came.windows(5).position(|octets| octets == b"GET /");
         seen.plaintext = request.map_or(0, |start| came.len() - start);
     })
@@ -50,9 +53,8 @@ pub fn ends() -> Serving {
 
 /// Says nothing until the client goes.
 pub fn mute() -> Serving {
-    Serving::start(|mut stream, seen| {
-        let mut came = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut stream, &mut came);
+    Serving::start(|stream, seen| {
+        let came = rest(&stream);
         seen.plaintext = usize::from(came.windows(5).any(|octets| octets == b"GET /"));
     })
 }

@@ -32,12 +32,16 @@ impl TlsClient for Reference {
         Library::Rustls
     }
 
-    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
-        let verifier = Arc::new(Verifier::new(told)?);
-        let config = Arc::new(config(told, Arc::clone(&verifier))?);
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
+        let mut pools: Vec<Pool> = Vec::new();
         let mut outcomes = Vec::new();
-        for name in &told.visits {
-            let outcome = visit(told, &config, &verifier, name)?;
+        for told in told {
+            let known = pools.iter().position(|pool| pool.told.is_as_but_for_the_name(told));
+            if known.is_none() {
+                pools.push(Pool::new(told)?);
+            }
+            let pool = &pools[known.unwrap_or(pools.len() - 1)];
+            let outcome = visit(told, &pool.config, &pool.verifier, &told.name)?;
             let goes_on = matches!(outcome, Outcome::Answered(_));
             outcomes.push(outcome);
             if !goes_on {
@@ -45,6 +49,21 @@ impl TlsClient for Reference {
             }
         }
         Ok(outcomes)
+    }
+}
+
+/// What is shared by connections that are told the same: they may resume each other's sessions.
+struct Pool {
+    told: Told,
+    config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
+}
+
+impl Pool {
+    fn new(told: &Told) -> Result<Pool, String> {
+        let verifier = Arc::new(Verifier::new(told)?);
+        let config = Arc::new(config(told, Arc::clone(&verifier))?);
+        Ok(Pool { told: told.clone(), config, verifier })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::client::Version;
 use rustls::HandshakeKind;
 use std::any::Any;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,9 +125,13 @@ impl Drop for Serving {
 }
 
 /// Ends our direction, and reads until the client ends its own, so that nothing that was written is lost to a reset.
-pub fn end(mut stream: &TcpStream) -> Vec<u8> {
-    let _ = stream.flush();
+pub fn end(stream: &TcpStream) -> Vec<u8> {
     let _ = stream.shutdown(Shutdown::Write);
+    rest(stream)
+}
+
+/// What still comes.
+pub fn rest(mut stream: &TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     rest

@@ -2,10 +2,12 @@
 
 use sandpiper_tests::skipped;
 use sandpiper_tests::tls::cases::{Group, groups};
-use sandpiper_tests::tls::client::{Library, Outcome, TlsClient, Told};
+use sandpiper_tests::tls::client::{Library, Outcome, Problem, TlsClient, Told};
 use sandpiper_tests::tls::matrix::{Cell, run};
 use sandpiper_tests::tls::reference::Reference;
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 fn group(name: &str) -> Group {
     groups().into_iter().find(|group| group.name == name).unwrap_or_else(|| panic!("there is no group {name}"))
@@ -48,6 +50,7 @@ groups_run! {
     tls_ends: "Ends",
     tls_sessions: "Sessions",
     tls_client_certificates: "Client certificates",
+    tls_identities_that_must_not_be_mixed: "Identities that must not be mixed",
     tls_servers_as_others_made_them: "Servers as others made them",
 }
 
@@ -64,7 +67,7 @@ fn every_case_of_the_tls_matrix_has_a_name_of_its_own_and_stands_in_its_page() {
     }
 }
 
-/// What a client must not be: it takes any certificate, and for an answer what has begun to be one.
+/// What a client must not be: it takes any certificate.
 struct Careless;
 
 impl TlsClient for Careless {
@@ -76,8 +79,10 @@ impl TlsClient for Careless {
         Library::Other
     }
 
-    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
-        Reference.fetch(&Told { accepts_anything: true, pins: Vec::new(), ..told.clone() })
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
+        let careless: Vec<Told> =
+            told.iter().map(|told| Told { accepts_anything: true, pins: Vec::new(), ..told.clone() }).collect();
+        Reference.fetch(&careless)
     }
 }
 
@@ -102,7 +107,7 @@ fn a_client_that_checks_no_certificate_fails_wherever_one_is_refused() {
     assert!(refused > 20, "{refused} cases were tried");
 }
 
-/// One that keeps no sessions, or keeps them for all names, is seen by the servers.
+/// One that keeps no sessions.
 struct Forgetful;
 
 impl TlsClient for Forgetful {
@@ -114,9 +119,11 @@ impl TlsClient for Forgetful {
         Library::Other
     }
 
-    fn fetch(&self, told: &Told) -> Result<Vec<Outcome>, String> {
-        let alone = |name: &String| Reference.fetch(&Told { visits: vec![name.clone()], ..told.clone() });
-        told.visits.iter().map(alone).collect::<Result<Vec<_>, _>>().map(|outcomes| outcomes.concat())
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
+        told.iter()
+            .map(|told| Reference.fetch(std::slice::from_ref(told)))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|outcomes| outcomes.concat())
     }
 }
 
@@ -128,4 +135,58 @@ fn a_client_that_keeps_no_sessions_fails_where_they_are_resumed() {
         matches!(run(case, &Forgetful), Cell::Failed(_))
     };
     assert!(failed("tickets, TLS 1.3") && failed("kept by the server, TLS 1.2") && !failed("no sessions, TLS 1.3"));
+}
+
+/// One that remembers that a server was trusted, for whoever asks next.
+struct Mixing;
+
+impl TlsClient for Mixing {
+    fn name(&self) -> String {
+        "mixing".to_owned()
+    }
+
+    fn library(&self) -> Library {
+        Library::Other
+    }
+
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
+        Reference.fetch(&vec![told[0].clone(); told.len()])
+    }
+}
+
+#[test]
+fn a_client_that_mixes_identities_fails_where_they_differ() {
+    let cases = group("Identities that must not be mixed").cases;
+    for case in &cases {
+        let cell = run(case, &Mixing);
+        assert!(matches!(cell, Cell::Failed(_)), "{}: {cell:?}", case.name);
+    }
+    assert!(cases.len() >= 10, "{} cases were tried", cases.len());
+}
+
+/// One that writes its request before the handshake has shown who is there.
+struct Hasty;
+
+impl TlsClient for Hasty {
+    fn name(&self) -> String {
+        "hasty".to_owned()
+    }
+
+    fn library(&self) -> Library {
+        Library::Other
+    }
+
+    fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
+        let mut stream = TcpStream::connect(told[0].address).map_err(|error| error.to_string())?;
+        stream.write_all(b"\x16\x03\x03\x00\x01\x01GET / HTTP/1.1\r\n\r\n").map_err(|error| error.to_string())?;
+        let _ = stream.read_to_end(&mut Vec::new());
+        Ok(vec![Outcome::Refused(Problem::NotTls, String::new())])
+    }
+}
+
+#[test]
+fn a_request_that_leaves_before_the_handshake_is_seen() {
+    let cases = group("No TLS, or the end of it").cases;
+    let cell = run(&cases[0], &Hasty);
+    assert!(matches!(&cell, Cell::Failed(what) if what.contains("18 octets of a request")), "{cell:?}");
 }

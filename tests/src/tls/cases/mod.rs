@@ -6,6 +6,7 @@ mod endings;
 mod handshake;
 mod hello;
 mod identities;
+mod mixed;
 mod not_tls;
 mod real;
 mod records;
@@ -38,6 +39,7 @@ pub fn groups() -> Vec<Group> {
         group("Ends", endings::cases()),
         group("Sessions", sessions::cases()),
         group("Client certificates", identities::cases()),
+        group("Identities that must not be mixed", mixed::cases()),
         group("Servers as others made them", real::cases()),
     ]
 }
