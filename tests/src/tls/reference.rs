@@ -3,6 +3,7 @@
 use super::authority::pin;
 use super::client::{Answer, Library, Outcome, Problem, TlsClient, Told, Version};
 use super::response::{Progress, progress};
+use super::serving::end;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// The length of the public key info of an RSA key of 2048 bits; that of a shorter key is shorter.
 const RSA_2048_OCTETS: usize = 294;
+/// How long a server may take to end what the client has ended.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 /// rsaEncryption (RFC 8017 appendix A.1).
 const RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 
@@ -235,6 +238,9 @@ impl Visit {
     fn finish(&mut self, status: u16, content: Vec<u8>) -> Answer {
         self.tls.send_close_notify();
         let _ = self.flush();
+        // What is left unread when a socket is closed makes a reset of it, which takes our last words with it.
+        let _ = self.stream.set_read_timeout(Some(END_PATIENCE));
+        end(&self.stream);
         let alpn = self.tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
         Answer { status, content, alpn }
     }
@@ -319,6 +325,9 @@ fn certificate_problem(error: &CertificateError) -> Problem {
         E::BadEncoding | E::BadSignature => Problem::CertificateMalformed,
         // webpki's own words, where rustls has no name for them.
         E::Other(other) => match other.0.to_string().as_str() {
+            "MaximumSignatureChecksExceeded" | "MaximumPathBuildCallsExceeded" | "MaximumPathDepthExceeded" => {
+                Problem::CertificateIssuer
+            }
             "CaUsedAsEndEntity" | "PathLenConstraintViolated" | "UnsupportedCriticalExtension" | "EndEntityUsedAsCa" => {
                 Problem::CertificateUse
             }

@@ -41,6 +41,17 @@ fn good_ones() -> Vec<Case> {
             identity.chain.push(authority().root.certificate.clone());
             identity
         }),
+        serving("the leaf sent twice", || {
+            let mut identity = authority().good();
+            identity.chain.insert(1, identity.chain[0].clone());
+            identity
+        }),
+        serving("two authorities between, in the wrong order", || {
+            let below = authority().intermediate.below("a second intermediate", |_| {});
+            let mut identity = below.sign(&PKCS_ECDSA_P256_SHA256, &leaf_params(&[NAME]));
+            identity.chain.insert(1, authority().intermediate.certificate.clone());
+            identity
+        }),
         serving("an unrelated certificate sent too", || {
             let mut identity = authority().good();
             identity.chain.push(authority().stranger.certificate.clone());
@@ -67,6 +78,19 @@ fn names() -> Vec<Case> {
         asks("another name", &[OTHER_NAME], &[NAME]).refused(Problem::CertificateName).saying(&[OTHER_NAME]),
         asks("a name that begins with the right one", &["server.test.evil.test"], &[NAME]).refused(Problem::CertificateName),
         asks("a name that is the end of the right one", &["test"], &[NAME]).refused(Problem::CertificateName),
+        serving("the right name, NUL, and another", || {
+            authority().leaf(|params| {
+                params.subject_alt_names = vec![rcgen::SanType::DnsName("server.test\0.evil.test".try_into().expect("ASCII"))];
+            })
+        })
+        .refused(Problem::CertificateName)
+        .or(Problem::CertificateMalformed),
+        asks("a name with the root's dot, which is not sent", &[NAME], &["server.test."]).check(|seen, _| {
+            match seen.last().and_then(|seen| seen.server_name.as_deref()) {
+                Some(NAME) => Ok(()),
+                other => Err(format!("the server saw {other:?}")),
+            }
+        }),
         asks("the second of its names", &[NAME, OTHER_NAME], &[OTHER_NAME]),
         asks("an IPv4 address", &["127.0.0.1"], &["127.0.0.1"]).check(|seen, _| {
             match seen.last().map(|seen| &seen.server_name) {
@@ -164,6 +188,18 @@ fn dates_and_issuers() -> Vec<Case> {
         })
         .refused(Problem::CertificateIssuer)
         .or(Problem::CertificateUse),
+        serving("forty authorities of the same name, and none leads to a root", || {
+            // Whoever tries each for each would try for ever.
+            let mut signers = vec![authority().stranger.below("one of many", |_| {})];
+            while signers.len() < 40 {
+                signers.push(signers[signers.len() - 1].below("one of many", |_| {}));
+            }
+            let mut identity = signers[39].sign(&PKCS_ECDSA_P256_SHA256, &leaf_params(&[NAME]));
+            identity.chain.truncate(1);
+            identity.chain.extend(signers.iter().map(|signer| signer.certificate.clone()));
+            identity
+        })
+        .refused(Problem::CertificateIssuer),
         serving("its signature is wrong", || {
             let mut identity = authority().good();
             let mut der = identity.chain[0].to_vec();

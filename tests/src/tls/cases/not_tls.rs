@@ -44,6 +44,11 @@ fn alerts() -> Vec<Case> {
         alert("insufficient_security", 71, Problem::NoAgreement).or(Problem::Alert(71)),
         alert("internal_error", 80, Problem::Alert(80)),
         alert("unrecognized_name", 112, Problem::Alert(112)),
+        Case::new("the warning unrecognized_name, and then all goes well", || {
+            let warned =
+                |number, record: proxy::Record| if number == 0 { [framed(21, &[1, 112]), record].concat() } else { record };
+            proxy::start(speaking(super::TLS12).start(), Change::Records(warned))
+        }),
         alert("no_application_protocol", 120, Problem::Alpn),
         alert("which has no name", 213, Problem::Alert(213)),
         Case::new("close_notify in place of a ServerHello", || raw::alert(1, 0))
