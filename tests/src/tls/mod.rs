@@ -6,7 +6,7 @@
 //! | [`case`] | a server, what the client is told, what must come of it |
 //! | [`cases`] | the cases |
 //! | [`matrix`] | runs them, and writes the table |
-//! | [`reference`], [`curl`] | two clients that there were before |
+//! | [`mod@reference`], [`curl`] | two clients that there were before |
 //! | [`authority`], [`openssl`] | certificates |
 //! | [`serving`] | a server on loopback that tells what it saw |
 //! | [`server`], [`seal`], [`edit`] | one with TLS; records and messages that a library would not write |
