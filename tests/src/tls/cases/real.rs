@@ -136,7 +136,7 @@ fn s_server_cases() -> Vec<Case> {
         case("a client certificate", &["-Verify", "3"]).told(|told| told.identity = Some(authority().client(true))),
         case("a client certificate is demanded, and there is none", &["-Verify", "3", "-tls1_3"])
             .refused_by_server(Problem::Alert(116)),
-        case("no extended master secret", &["-tls1_2", "-no_etm"]),
+        case("no encrypt-then-MAC, TLS 1.2", &["-tls1_2", "-no_etm"]),
         case("small records", &["-max_send_frag", "512"]),
         case("ServerHello without middlebox compatibility", &["-tls1_3", "-no_middlebox"]),
     ]
