@@ -55,6 +55,7 @@ texts! {
             "protocols have 1 to 255 octets, pins are SHA-256 digests of 32";
         UnsupportedTlsOption "unsupported-tls-option" "in this build the host does TLS, and decides what this option would",
             "leave it out, or use the build with TLS inside";
+        Secured "secured" "the connection's transport cannot be taken: its keys stay in the component", "exchange octets through the tunnel";
     }
 }
 

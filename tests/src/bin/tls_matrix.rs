@@ -1,8 +1,10 @@
 //! `just tls-matrix`: servers with TLS, good and bad, through every client. Writes the table of `docs/tls.md` when nothing failed. With WORDS,
 //! tries the cases that have all of them in their name or their group's, and writes nothing.
 
+use sandpiper_host::Build;
 use sandpiper_tests::tls::cases::groups;
 use sandpiper_tests::tls::client::TlsClient;
+use sandpiper_tests::tls::component::Component;
 use sandpiper_tests::tls::curl::Curl;
 use sandpiper_tests::tls::matrix::{Cell, Row, counts, insert, mark, run_all, table};
 use sandpiper_tests::tls::reference::Reference;
@@ -14,7 +16,9 @@ const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tls.md");
 fn main() -> ExitCode {
     let began = Instant::now();
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut clients: Vec<Box<dyn TlsClient>> = vec![Box::new(Reference)];
+    let inside = Component::new(Build::Tls);
+    let by_host = Component::new(Build::HostTls);
+    let mut clients: Vec<Box<dyn TlsClient>> = vec![Box::new(inside), Box::new(by_host), Box::new(Reference)];
     let missing = match Curl::find() {
         Ok(curl) => {
             clients.push(Box::new(curl));

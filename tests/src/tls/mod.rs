@@ -6,6 +6,7 @@
 //! | [`case`] | a server, what the client is told, what must come of it |
 //! | [`cases`] | the cases |
 //! | [`matrix`] | runs them, and writes the table |
+//! | `component` | the component as a client |
 //! | [`mod@reference`], [`curl`] | two clients that there were before |
 //! | [`authority`], [`openssl`] | certificates |
 //! | [`serving`] | a server on loopback that tells what it saw |
@@ -18,6 +19,8 @@ pub mod authority;
 pub mod case;
 pub mod cases;
 pub mod client;
+#[cfg(feature = "sandboxed")]
+pub mod component;
 pub mod curl;
 pub mod edit;
 pub mod matrix;
