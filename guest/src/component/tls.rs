@@ -38,6 +38,16 @@ pub(super) fn remember(info: TlsInfo) {
     }
 }
 
+/// Adds what a connection was ended for to what is remembered of its handshake.
+#[cfg(feature = "tls")]
+pub(super) fn amend(complaint: TlsInfo) {
+    let mut state = STATE.lock();
+    if let Some(info) = state.handshakes.iter_mut().find(|info| info.connection == complaint.connection) {
+        info.alert = complaint.alert;
+        info.detail = complaint.detail;
+    }
+}
+
 fn certificate_octets(info: &TlsInfo) -> usize {
     info.certificates.iter().map(Vec::len).sum()
 }

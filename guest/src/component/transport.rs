@@ -52,7 +52,13 @@ impl Transport {
         let has_room = match &mut self.layers {
             Layers::Plain(socket) => stream::move_octets(socket, conn, now),
             #[cfg(feature = "tls")]
-            Layers::Tls(session) => stream::move_octets(&mut **session, conn, now),
+            Layers::Tls(session) => {
+                let has_room = stream::move_octets(&mut **session, conn, now);
+                if let Some(complaint) = session.take_complaint() {
+                    tls::amend(complaint);
+                }
+                has_room
+            }
         };
         self.output_full = !has_room;
     }

@@ -18,9 +18,7 @@ pub fn of(error: &Error, handshaking: bool, heard: bool, first: Option<u8>) -> T
             TlsProblem::ProtocolNotSpoken
         }
         Error::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => TlsProblem::Renegotiation,
-        Error::NoCertificatesPresented => TlsProblem::CertificateMalformed,
-        // A signature of the handshake: those of certificates are the verifier's.
-        Error::InvalidCertificate(_) => TlsProblem::CertificateMalformed,
+        // A certificate that the verifier has not refused: the server has not shown that it has its key.
         _ => TlsProblem::Protocol,
     }
 }

@@ -129,6 +129,11 @@ impl<S: Stream> Session<S> {
         &self.under
     }
 
+    /// What rustls complained of since `take_info`.
+    pub fn take_complaint(&mut self) -> Option<TlsInfo> {
+        self.info.detail.is_some().then(|| self.take_info())
+    }
+
     /// What is known of the handshake; takes it.
     pub fn take_info(&mut self) -> TlsInfo {
         let nothing = TlsInfo::begun(self.info.connection, String::new());

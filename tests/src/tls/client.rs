@@ -36,6 +36,11 @@ pub trait TlsClient {
     fn tells_problems(&self) -> bool {
         true
     }
+
+    /// Whether it tells which protocol the server has selected.
+    fn tells_protocol(&self) -> bool {
+        self.tells_problems()
+    }
 }
 
 /// The two versions that there are for us.

@@ -74,6 +74,11 @@ impl TlsClient for Component {
         Library::Rustls
     }
 
+    /// `wasi:tls` does not.
+    fn tells_protocol(&self) -> bool {
+        self.build == Build::Tls
+    }
+
     fn fetch(&self, told: &[Told]) -> Result<Vec<Outcome>, String> {
         told.iter().try_for_each(|told| self.refuse(told))?;
         let Some(first) = told.first() else { return Ok(Vec::new()) };
@@ -120,17 +125,20 @@ async fn visit(client: &mut Client, endpoint: &Endpoint, told: &Told) -> Result<
 
 async fn exchange(client: &mut Client, conn: &ClientConn, told: &Told, info: Option<&TlsInfo>) -> Result<Outcome, String> {
     let request = Request::get("/").with_authority(told.name.as_str()).with_field("connection", "close");
-    let sent = match conn.send(client, &request, 1).await {
-        Ok(exchange) => exchange,
-        Err(CallError::Http(failure)) => return Ok(Outcome::Broken(problem(&failure.error, info))),
-        Err(CallError::Host(error)) => return Err(error.to_string()),
+    let response = match conn.send(client, &request, 1).await {
+        Ok(exchange) => exchange.collect(client, CONTENT_OCTETS_MAX).await,
+        Err(error) => Err(error),
     };
-    match sent.collect(client, CONTENT_OCTETS_MAX).await {
+    match response {
         Ok(Response { head, content, .. }) => {
             let alpn = info.and_then(|info| info.protocol.clone());
             Ok(Outcome::Answered(Answer { status: head.status, content, alpn }))
         }
-        Err(CallError::Http(failure)) => Ok(Outcome::Broken(problem(&failure.error, info))),
+        Err(CallError::Http(failure)) => {
+            // An alert may have come since.
+            let info = client.tls_info(failure.connection).await.map_err(|error| error.to_string())?;
+            Ok(Outcome::Broken(problem(&failure.error, info.as_ref())))
+        }
         Err(CallError::Host(error)) => Err(error.to_string()),
     }
 }

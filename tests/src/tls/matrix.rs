@@ -94,7 +94,7 @@ fn judge_seen(expected: &Expected, client: &dyn TlsClient, seen: &[Seen], outcom
     let tried = outcomes.len();
     let last = seen.get(tried - 1).ok_or_else(|| format!("the server saw {} connections of {tried}", seen.len()))?;
     if let Some(Outcome::Answered(answer)) = outcomes.last()
-        && client.tells_problems()
+        && client.tells_protocol()
         && answer.alpn != last.alpn
     {
         return Err(format!("the server selected {:?}, and the client tells of {:?}", last.alpn, answer.alpn));

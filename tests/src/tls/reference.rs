@@ -328,10 +328,11 @@ fn certificate_problem(error: &CertificateError) -> Problem {
             "MaximumSignatureChecksExceeded" | "MaximumPathBuildCallsExceeded" | "MaximumPathDepthExceeded" => {
                 Problem::CertificateIssuer
             }
-            "CaUsedAsEndEntity" | "PathLenConstraintViolated" | "UnsupportedCriticalExtension" | "EndEntityUsedAsCa" => {
-                Problem::CertificateUse
-            }
-            "NameConstraintViolation" => Problem::CertificateName,
+            "CaUsedAsEndEntity"
+            | "PathLenConstraintViolated"
+            | "UnsupportedCriticalExtension"
+            | "EndEntityUsedAsCa"
+            | "NameConstraintViolation" => Problem::CertificateUse,
             words => Problem::Other(words.to_owned()),
         },
         other => Problem::Other(format!("{other:?}")),

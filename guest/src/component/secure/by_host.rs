@@ -78,9 +78,11 @@ impl Securing {
             None => return Secured::Waiting,
             Some(Ok(Ok(streams))) => streams,
             Some(Ok(Err(error))) => {
-                self.info.detail = Some(error.to_debug_string());
+                let detail = error.to_debug_string();
+                let problem = problem(&detail);
+                self.info.detail = Some(detail);
                 tls::remember(self.info.clone());
-                return Secured::Failed(Error::Tls(TlsProblem::Host));
+                return Secured::Failed(Error::Tls(problem));
             }
             Some(Err(())) => return Secured::Failed(Error::Internal),
         };
@@ -102,5 +104,31 @@ impl Securing {
     /// Adds the same for somebody else, who must drop them before this is dropped.
     pub(crate) fn lend_pollables(&self, pollables: &mut Vec<Pollable>) {
         pollables.push(self.streams.subscribe());
+    }
+}
+
+/// The problem whose name in the WIT package the host's words begin with. `wasi:tls` has no codes; a host that knows this package can
+/// say them so.
+fn problem(detail: &str) -> TlsProblem {
+    match detail.split(':').next().unwrap_or_default() {
+        "not-tls" => TlsProblem::NotTls,
+        "no-agreement" => TlsProblem::NoAgreement,
+        "protocol-not-spoken" => TlsProblem::ProtocolNotSpoken,
+        "certificate-expired" => TlsProblem::CertificateExpired,
+        "certificate-not-yet-valid" => TlsProblem::CertificateNotYetValid,
+        "certificate-name" => TlsProblem::CertificateName,
+        "certificate-issuer" => TlsProblem::CertificateIssuer,
+        "certificate-self-signed" => TlsProblem::CertificateSelfSigned,
+        "certificate-key" => TlsProblem::CertificateKey,
+        "certificate-use" => TlsProblem::CertificateUse,
+        "certificate-malformed" => TlsProblem::CertificateMalformed,
+        "pin" => TlsProblem::Pin,
+        "alert" => TlsProblem::Alert,
+        "handshake-ended" => TlsProblem::HandshakeEnded,
+        "renegotiation" => TlsProblem::Renegotiation,
+        "record-too-long" => TlsProblem::RecordTooLong,
+        "record-corrupt" => TlsProblem::RecordCorrupt,
+        "protocol" => TlsProblem::Protocol,
+        _ => TlsProblem::Host,
     }
 }

@@ -120,7 +120,7 @@ fn names() -> Vec<Case> {
             identity.chain.truncate(2);
             identity
         })
-        .refused(Problem::CertificateName)
+        .refused(Problem::CertificateUse)
         .or(Problem::CertificateIssuer),
         serving("within the name constraints of its issuer", || {
             authority().constrained.sign(&PKCS_ECDSA_P256_SHA256, &leaf_params(&["www.permitted.test"]))
