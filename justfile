@@ -48,16 +48,16 @@ _component *FLAGS:
         cargo=(cargo rustc {{ guest_flags }} --target-dir "target/guest/$name" --features "${build#*:}" --lib --crate-type cdylib "$@")
         # SHA-256, and what the compiler makes of the ciphers, take four fifths of the time with it.
         [[ "$name" != sandpiper-tls ]] || cargo+=(--config 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+simd128"]')
-        if [[ -n "{{ wasm_path }}" ]]; then
-            env -u RUSTUP_TOOLCHAIN PATH="{{ wasm_path }}" RUSTC_BOOTSTRAP=1 "${cargo[@]}" -Zbuild-std=std,panic_abort
-        else
-            "${cargo[@]}"
-        fi
+        just --justfile "{{ justfile() }}" _wasm "${cargo[@]}"
         component=target/component/$name.wasm
         "$strip" "target/guest/$name/wasm32-unknown-unknown/component/sandpiper_guest.wasm" "$component.new"
         # A new time stamp would relink the host.
         if cmp -s "$component.new" "$component"; then rm "$component.new"; else mv "$component.new" "$component"; fi
     done
+
+# With a toolchain that can build for wasm.
+_wasm *COMMAND:
+    {{ if wasm_path == "" { '"$@"' } else { 'env -u RUSTUP_TOOLCHAIN PATH="' + wasm_path + '" RUSTC_BOOTSTRAP=1 "$@" -Zbuild-std=std,panic_abort' } }}
 
 # Builds before a command of the program: says nothing unless it takes long.
 _fresh:
@@ -178,6 +178,27 @@ simulate STEPS="1000000" SEED="0":
 fuzz SECONDS="60" TARGET="" FILE="": (_tool "cargo-fuzz" "cargo-fuzz" "0.13.2" "")
     @fuzz/run "{{ SECONDS }}" "{{ TARGET }}" "{{ FILE }}"
 
+# Sandpiper beside other HTTP clients: `./dev bench small --rounds 3`. A run of everything writes docs/bench.* and the tables of docs/performance.md
+[group('check')]
+bench *ARGS: test-servers _bench
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release {{ native }} --quiet
+    if ! command -v npm >/dev/null || ! npm --prefix bench/undici ci --silent --no-audit --no-fund; then
+        echo "bench: undici SKIPPED: there is no npm, or it cannot install it" >&2
+    fi
+    RUST_BACKTRACE=0 SANDPIPER_TOOLS="{{ tools }}" target/bench/release/sandpiper-bench run "$@"
+
+# What does not depend on the machine: instructions, allocations, host calls, fuel; fails where one got worse. `--accept` keeps them
+[group('check')]
+bench-counts *ARGS: _bench
+    @RUST_BACKTRACE=0 target/bench/release/sandpiper-bench counts "$@"
+
+# One client in one workload, for a profiler: `perf record -g target/bench/release/sandpiper-bench only sandpiper small/1`
+_bench: component
+    @just --justfile "{{ justfile() }}" _wasm cargo build --quiet --manifest-path bench/Cargo.toml --package sandpiper-bench-guests --examples --target wasm32-unknown-unknown --profile guest --target-dir target/bench-guests
+    cargo build --release --manifest-path bench/Cargo.toml --target-dir target/bench --package sandpiper-bench
+
 # The core's own tests under Miri, but for those that try every octet in every place; under valgrind where no toolchain has Miri
 [group('check')]
 miri *ARGS:
@@ -208,11 +229,13 @@ deny: (_tool "cargo-deny" "cargo-deny" "0.20.2" "")
 [group('check')]
 fmt:
     cargo fmt --all
+    cargo fmt --all --manifest-path bench/Cargo.toml
 
 # Fails where `fmt` would change something
 [group('check')]
 check-fmt:
     cargo fmt --all --check
+    cargo fmt --all --manifest-path bench/Cargo.toml --check
 
 # Clippy, warnings as errors: native, and the component's own code
 [group('check')]

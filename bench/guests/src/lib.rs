@@ -1,0 +1,2 @@
+//! Plugins that `sandpiper-bench` measures: see `examples/`.
+#![no_std]
