@@ -7,7 +7,7 @@ use crate::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
 use crate::h1::framing::{Framing, response_framing};
 use crate::h1::parse::{Fault, HeadLimits};
 use crate::h1::state::{ReadInput, ReadSide, Shown, learn, shown};
-use crate::settings::{READ_OCTETS_MAX, Settings};
+use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
 use crate::timer::Instant;
 use crate::types::{
     CloseReason, ConnState, Delivery, Ending, Error, FieldLine, HttpVersion, Leniency, Limit, LogEvent, Misbehaviour,
@@ -30,7 +30,12 @@ impl ClientConn {
     /// How many octets to read from the transport now; 0: none, the caller has to read content first, or nothing more is expected.
     pub fn wants_octets(&self) -> usize {
         let open = self.established && self.state != ConnState::Closed && self.read != ReadSide::Ended && self.ending.is_none();
-        if open && !self.is_paused() { READ_OCTETS_MAX } else { 0 }
+        match self.read {
+            _ if !open || self.is_paused() => 0,
+            ReadSide::Idle => READ_OCTETS_SHORT,
+            ReadSide::Head if self.outstanding.len() <= 1 => READ_OCTETS_SHORT,
+            _ => READ_OCTETS_MAX,
+        }
     }
 
     /// The transport delivered octets: one or more.
