@@ -100,13 +100,15 @@ impl client::GuestSend for Handle {
     fn collect(&self, octets_max: u64) -> Result<Response, Failure> {
         let (shared, id) = self.place();
         let now = clock::now();
-        shared.borrow_mut().advance(now);
+        // What the transport has is read by the wait: often it is not there yet.
         shared.borrow_mut().conn.begin_collect(id, octets_max, now)?;
         loop {
             let (shared, id) = self.place();
             let mut driver = shared.borrow_mut();
             if let Some(response) = driver.conn.take_response(id) {
-                driver.advance(clock::now());
+                driver.catch_up(clock::now());
+                // It may have been the last that the connection had to do.
+                driver.heed_wish();
                 return response;
             }
             if let Some(refusal) = driver.conn.refuses_wait(id) {
