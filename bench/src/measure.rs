@@ -3,6 +3,7 @@
 use crate::affinity::Cores;
 use crate::clients::{self, Client, PumpLine, Times};
 use crate::outcome::{ClientOutcome, Described, Machine, Outcome, WorkOutcome, median, quantile};
+use crate::plugin::component;
 use crate::servers::Servers;
 use crate::work::{self, Work};
 use crate::{chart, document, memory, table};
@@ -215,7 +216,7 @@ impl<'a> Turns<'a> {
             client: self.client.name().to_owned(),
             median: if self.rates.is_empty() { 0.0 } else { median(&self.rates) },
             rates: self.rates,
-            cpu_us: (!self.cpu_us.is_empty()).then(|| median(&self.cpu_us)),
+            cpu_us: self.cpu_us.into_iter().reduce(f64::min),
             ratio: None,
             p50_ns: quantile(nanoseconds, 0.5),
             p99_ns: quantile(nanoseconds, 0.99),
@@ -276,7 +277,7 @@ fn machine(cores: Cores, servers: &Servers) -> Machine {
         system: format!("{} {}", std::env::consts::OS, system.trim().split('-').next().unwrap_or_default()),
         nginx: servers.version.clone(),
         rust: rust_version(),
-        component_octets: sandpiper_host::COMPONENT.len(),
+        component_octets: component().map_or(0, |component| component.len()),
     }
 }
 

@@ -49,7 +49,8 @@ pub struct ClientOutcome {
     /// Exchanges per second, by round.
     pub rates: Vec<f64>,
     pub median: f64,
-    /// Microseconds of the processor for each exchange, of the client's process; its median.
+    /// Microseconds of the processor for each exchange, of the client's process: the least of the rounds, which others on the
+    /// machine disturb least.
     pub cpu_us: Option<f64>,
     /// The median over the rounds of the ratio to the reference in the same round.
     pub ratio: Option<f64>,

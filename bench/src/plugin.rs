@@ -100,11 +100,19 @@ pub fn over_wasi_http() -> anyhow::Result<Vec<u8>> {
 /// A guest composed with our component.
 pub fn over_sandpiper() -> anyhow::Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
-    let component = Package::from_bytes("sandpiper", None, sandpiper_host::COMPONENT, graph.types_mut())?;
+    let component = Package::from_bytes("sandpiper", None, component()?, graph.types_mut())?;
     let guest = Package::from_bytes("guest", None, guest("over_sandpiper")?, graph.types_mut())?;
     let (component, guest) = (graph.register_package(component)?, graph.register_package(guest)?);
     wac_graph::plug(&mut graph, vec![component], guest)?;
     Ok(graph.encode(EncodeOptions::default())?)
+}
+
+/// Ours: that of the host, or another one, to compare the two without building everything again.
+pub fn component() -> anyhow::Result<Vec<u8>> {
+    match std::env::var_os("SANDPIPER_BENCH_COMPONENT") {
+        Some(path) => Ok(std::fs::read(path)?),
+        None => Ok(sandpiper_host::COMPONENT.to_vec()),
+    }
 }
 
 /// As the recipe has built it.

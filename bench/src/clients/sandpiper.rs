@@ -1,6 +1,7 @@
 //! Ours: the component in its host, through the public interface of the library.
 
 use super::{Client, Kept, Times};
+use crate::plugin::component;
 use crate::work::Work;
 use anyhow::Context;
 use sandpiper_host::types::{Completion, Event, Persistence, PollOptions, RequestOptions};
@@ -42,7 +43,11 @@ impl Sandpiper {
 
 /// One that reaches the servers here.
 pub fn sandbox() -> anyhow::Result<Sandbox> {
-    let builder = Sandbox::builder().dangerous_allow_any_address().memory_octets_max(1 << 30).sockets_max(20_000);
+    let builder = Sandbox::builder()
+        .component_bytes(component()?)
+        .dangerous_allow_any_address()
+        .memory_octets_max(1 << 30)
+        .sockets_max(20_000);
     Ok(builder.build()?)
 }
 
