@@ -57,7 +57,7 @@ _component *FLAGS:
 
 # With a toolchain that can build for wasm.
 _wasm *COMMAND:
-    {{ if wasm_path == "" { '"$@"' } else { 'env -u RUSTUP_TOOLCHAIN PATH="' + wasm_path + '" RUSTC_BOOTSTRAP=1 "$@" -Zbuild-std=std,panic_abort' } }}
+    @{{ if wasm_path == "" { '"$@"' } else { 'env -u RUSTUP_TOOLCHAIN PATH="' + wasm_path + '" RUSTC_BOOTSTRAP=1 "$@" -Zbuild-std=std,panic_abort' } }}
 
 # Builds before a command of the program: says nothing unless it takes long.
 _fresh:

@@ -47,7 +47,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         None => {
             let cores = Cores::find()?;
             cores.become_server()?;
-            let servers = Servers::start(std::slice::from_ref(&work))?;
+            let servers = Servers::start()?;
             cores.become_client()?;
             let address = servers.address(work.server).context("its server is not here")?;
             _servers = servers;

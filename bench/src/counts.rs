@@ -116,7 +116,7 @@ fn each(once: u64, twice: u64) -> f64 {
 /// fewest of some runs count.
 fn count_guest(counts: &mut Counts) -> anyhow::Result<()> {
     const RUNS: usize = 5;
-    let servers = Servers::start(&[])?;
+    let servers = Servers::start()?;
     let server = servers.address(Kind::Batching).context("no server")?;
     let mut plugin = Plugin::load(&plugin::over_sandpiper()?, true)?;
     for shape in SHAPES {

@@ -73,7 +73,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         eprintln!("bench: there is one core: the servers and the clients share it");
     }
     cores.become_server()?;
-    let servers = Servers::start(&works)?;
+    let servers = Servers::start()?;
     cores.become_client()?;
     let mut all = clients::all();
     all.retain(|client| options.chooses_client(&**client));
@@ -95,10 +95,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     progress.finish_and_clear();
     drop(all);
+    print!("{}", table::text(&outcome));
     if options.workloads.is_empty() {
         outcome.facts = Some(memory::facts(&servers, options.quick)?);
     }
-    print!("{}", table::text(&outcome));
+    print!("{}", table::closing(&outcome));
     if options.is_whole() {
         write(&outcome)?;
     }

@@ -1,6 +1,6 @@
 //! The servers, as processes.
 
-use crate::work::{Kind, Work};
+use crate::work::{self, Kind};
 use anyhow::Context;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -36,7 +36,7 @@ impl Drop for Running {
 
 impl Servers {
     /// Starts them; what is missing is said on standard error.
-    pub fn start(works: &[Work]) -> anyhow::Result<Servers> {
+    pub fn start() -> anyhow::Result<Servers> {
         let batching = start_batching()?;
         let Some(program) = find_nginx() else {
             eprintln!("bench: nginx SKIPPED, with every workload that it serves: it is not here (tests/servers/install gets it)");
@@ -45,7 +45,7 @@ impl Servers {
         let version =
             Command::new(&program).arg("-v").output().map(|output| String::from_utf8_lossy(&output.stderr).trim().to_owned());
         let version = version.ok().and_then(|version| Some(version.rsplit_once('/')?.1.to_owned()));
-        Ok(Servers { batching, nginx: Some(start_nginx(&program, works)?), version })
+        Ok(Servers { batching, nginx: Some(start_nginx(&program)?), version })
     }
 
     /// Where a workload's server is; `None`: it is not here.
@@ -72,9 +72,10 @@ fn find_nginx() -> Option<PathBuf> {
     places.map(|place| place.join("nginx")).find(|program| program.is_file())
 }
 
-fn start_nginx(program: &Path, works: &[Work]) -> anyhow::Result<Running> {
+fn start_nginx(program: &Path) -> anyhow::Result<Running> {
     let root = tempfile::tempdir()?;
-    for work in works.iter().filter(|work| work.server == Kind::Nginx) {
+    let works = [false, true].into_iter().flat_map(work::all);
+    for work in works.filter(|work| work.server == Kind::Nginx) {
         // A file of nothing but a hole takes no room.
         File::create(root.path().join(work.target.trim_start_matches('/')))?.set_len(work.content)?;
     }

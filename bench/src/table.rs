@@ -12,7 +12,12 @@ pub fn text(outcome: &Outcome) -> String {
             let _ = writeln!(text, "  {:18} {}", client.client, line(client));
         }
     }
-    text.push('\n');
+    text
+}
+
+/// The rest of it: what is no workload, and what was to be reached.
+pub fn closing(outcome: &Outcome) -> String {
+    let mut text = "\n".to_owned();
     if let Some(facts) = &outcome.facts {
         let _ = writeln!(text, "{facts:#?}");
     }

@@ -84,6 +84,7 @@ mod report;
 mod sandbox;
 mod state;
 mod text;
+mod timer;
 mod tls;
 mod wake;
 

@@ -34,6 +34,7 @@ use crate::limits::{ClientLimits, Computing, Memory};
 use crate::lookup::{LOOKUPS_MAX, Resolver};
 use crate::policy::Reach;
 use crate::record::{Tape, Taped};
+use crate::timer::keep_timers;
 
 /// The interfaces that every component is given, without their versions.
 const ALWAYS: [&str; 10] = [
@@ -205,6 +206,7 @@ pub(crate) fn link(linker: &mut Linker<State>, given: &Given) -> wasmtime::Resul
     tcp::add_to_linker::<State, WasiSockets>(linker, sockets)?;
     tcp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     count_closed_sockets(linker)?;
+    keep_timers(linker)?;
     close_streams_behind_the_component(linker, given.host_tls)?;
     link_on_demand(linker, given)
 }
