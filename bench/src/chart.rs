@@ -146,7 +146,7 @@ fn growth(svg: &mut String, outcome: &Outcome, axis: Axis, left: f64, top: f64) 
     if points.is_empty() || sizes.0 >= sizes.1 {
         return;
     }
-    let across = Scale { low: sizes.0, high: sizes.1, from: left, to: left + PANEL_WIDTH - 20.0 };
+    let across = Scale { low: sizes.0, high: sizes.1, from: left + 60.0, to: left + PANEL_WIDTH - 20.0 };
     let down = Scale { low: decade_below(costs.0), high: decade_above(costs.1), from: top + PANEL_HEIGHT, to: top };
     for ten in down.tens() {
         let y = down.place(ten);

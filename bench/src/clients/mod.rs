@@ -72,8 +72,11 @@ impl Times {
     }
 }
 
-/// What a client keeps from one run to the next; made anew for another server or another number of connections.
-struct Kept<T>(Option<((SocketAddr, u32, u32), T)>);
+/// What a client keeps from one run to the next; made anew for another workload.
+struct Kept<T>(Option<(Key, T)>);
+
+/// A workload by its name, how wide and deep it is, and its server.
+type Key = (String, u32, u32, SocketAddr);
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
@@ -84,11 +87,11 @@ impl<T> Default for Kept<T> {
 impl<T> Kept<T> {
     /// Has it been made for this?
     fn fits(&self, work: &Work, server: SocketAddr) -> bool {
-        self.0.as_ref().is_some_and(|(key, _)| *key == (server, work.connections, work.depth))
+        self.0.as_ref().is_some_and(|(key, _)| *key == key_of(work, server))
     }
 
     fn put(&mut self, work: &Work, server: SocketAddr, value: T) {
-        self.0 = Some(((server, work.connections, work.depth), value));
+        self.0 = Some((key_of(work, server), value));
     }
 
     fn get(&mut self) -> anyhow::Result<&mut T> {
@@ -98,6 +101,10 @@ impl<T> Kept<T> {
     fn clear(&mut self) {
         self.0 = None;
     }
+}
+
+fn key_of(work: &Work, server: SocketAddr) -> Key {
+    (work.name.clone(), work.connections, work.depth, server)
 }
 
 /// One client.

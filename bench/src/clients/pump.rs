@@ -34,8 +34,9 @@ impl Client for Pump {
     }
 
     fn run(&mut self, work: &Work, server: SocketAddr, exchanges: u32, times: &mut Times) -> anyhow::Result<u64> {
-        let line = Line::connect(work, server)?;
-        self.line.put(work, server, line);
+        if !self.line.fits(work, server) {
+            self.line.put(work, server, Line::connect(work, server)?);
+        }
         let line = self.line.get()?;
         for _ in 0..exchanges / work.depth {
             let begun = times.begin();
