@@ -6,7 +6,7 @@ use crate::types::{Ending, Error};
 use alloc::vec::Vec;
 
 /// Reads, and writes, in a row for one connection before others have their turn.
-const MOVES_MAX: usize = 16;
+const MOVES_MAX: usize = 32;
 
 /// What carries the octets of an established connection: plain TCP, TLS over it, or streams that the caller has given.
 pub trait Stream {
