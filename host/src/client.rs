@@ -415,7 +415,8 @@ fn streams_of<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> (DynInpu
 
 fn store_for(shared: &Shared, reach: &Arc<Reach>) -> Store<State> {
     let limits = &shared.limits;
-    let state = State::new(Arc::clone(reach), Arc::clone(&shared.resolver), limits, shared.tape.clone(), &shared.host_tls);
+    let state =
+        State::new(Arc::clone(reach), Arc::clone(&shared.resolver), limits, shared.tape.clone(), shared.host_tls.as_ref());
     let mut store = Store::new(shared.pre.component().engine(), state);
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(limits.result_octets_max());

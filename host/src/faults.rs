@@ -60,6 +60,9 @@ pub enum Import {
 }
 
 /// What a function answers instead of doing anything.
+///
+/// `get-random-bytes` cannot fail: with `Nothing` it gives no octets, with `One` one, whatever was asked for. `now` tells 1970 with any
+/// fault. `future-client-streams.get` gives an error where a stream would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -75,9 +78,6 @@ pub enum Fault {
     /// There is one octet, or room for one. Other functions do their work.
     One,
 }
-
-// `get-random-bytes` cannot fail: with `Nothing` it gives no octets, with `One` one, whatever was asked for. `now` tells 1970 with any
-// fault. `future-client-streams.get` gives an error where a stream would.
 
 /// Asked before each call of such a function, with the octets that a write hands over: `None` lets it do its work.
 pub(crate) type Faults = Arc<dyn Fn(Import, &[u8]) -> Option<Fault> + Send + Sync>;
@@ -112,7 +112,7 @@ impl Fault {
 ///
 /// # Errors
 /// Out of memory.
-pub(crate) fn interpose(linker: &mut Linker<State>, faults: &Faults, given: &Given) -> wasmtime::Result<()> {
+pub(crate) fn interpose(linker: &mut Linker<State>, faults: &Faults, given: Given) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     fail_sockets(linker, faults)?;
     fail_connections(linker, faults)?;
@@ -264,7 +264,7 @@ fn fail_polls(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<(
     )
 }
 
-fn fail_on_demand(linker: &mut Linker<State>, faults: &Faults, given: &Given) -> wasmtime::Result<()> {
+fn fail_on_demand(linker: &mut Linker<State>, faults: &Faults, given: Given) -> wasmtime::Result<()> {
     if given.randomness {
         fail_randomness(linker, faults)?;
     }

@@ -41,13 +41,20 @@
 //! | [`Client`] | one instance with its own memory: connections in it share a fate, instances do not |
 //! | [`ClientConn`], [`Exchange`], [`Poll`], [`Origin`] | handles into one client; every call takes the client that they are from |
 //! | [`Agent`], [`AgentExchange`] | a client that a task of its own drives, for many tasks at once |
+//! | [`Build`], [`HostTls`] | which build of the component: without TLS, with TLS inside, or with the host's TLS |
 //! | [`types`] | the values that go in and out, as `wit/types.wit` documents them |
 //!
 //! # What the component can reach
 //!
 //! Nothing but the clock and TCP sockets, and no address that the [`Policy`] does not admit: it denies everything until
-//! something is allowed. The component is given exactly the interfaces that it imports, and no file, variable, argument
-//! or random number.
+//! something is allowed. The component is given exactly the interfaces that it imports, and no file, variable or argument;
+//! randomness and the date only with TLS inside.
+//!
+//! # TLS
+//!
+//! [`Build::Plain`], the default, refuses endpoints with TLS. [`Build::Tls`] has it inside: what the server sends, keys and
+//! plaintext stay in the sandbox. [`Build::HostTls`] has this process do it. [`Client::tls_info`] tells what was agreed upon, or
+//! what failed.
 //!
 //! # Errors
 //!

@@ -40,7 +40,8 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
-    pub(crate) host_tls: HostTls,
+    /// `None`: the component takes none.
+    pub(crate) host_tls: Option<HostTls>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) limits: ClientLimits,
     pub(crate) resolver: Resolver,
@@ -63,7 +64,7 @@ pub struct SandboxBuilder {
     policy: Policy,
     limits: ClientLimits,
     source: Source,
-    host_tls: HostTls,
+    host_tls: Option<HostTls>,
     cache: CompiledCache,
     pooled_clients: Option<u32>,
     resolver: Resolver,
@@ -101,7 +102,7 @@ impl Sandbox {
             policy: Policy::new(),
             limits: ClientLimits::default(),
             source: Source::Embedded(Build::default()),
-            host_tls: HostTls::default(),
+            host_tls: None,
             cache: CompiledCache::default(),
             pooled_clients: None,
             resolver: system_resolver(),
@@ -263,7 +264,7 @@ impl SandboxBuilder {
     /// How the host does TLS for [`Build::HostTls`], and any other component that imports `wasi:tls`. Default:
     /// [`HostTls::default`].
     pub fn host_tls(mut self, host_tls: HostTls) -> Self {
-        self.host_tls = host_tls;
+        self.host_tls = Some(host_tls);
         self
     }
 
@@ -340,13 +341,18 @@ impl SandboxBuilder {
     pub fn build(self) -> Result<Sandbox, HostError> {
         let engine = Engine::new(&self.config()).map_err(engine_error)?;
         let component = self.compile(&engine)?;
-        let pre = prelink(&engine, &component, self.tape.as_ref(), self.faults.as_ref())?;
+        let given = given(&component)?;
+        if given.host_tls && self.tape.is_some() {
+            return Err(HostError::Unrecordable);
+        }
+        let pre = prelink(&engine, &component, given, self.tape.as_ref(), self.faults.as_ref())?;
         let exports = Exports::of(&pre).map_err(|error| HostError::WrongExports(text(&error)))?;
         let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
         let Self { host_tls, limits, resolver, tape, .. } = self;
         // What is replayed reaches nothing.
         let policy = if matches!(tape, Some(Tape::Replay(_))) { self.policy.unreaching() } else { self.policy };
         let policy = Arc::new(policy);
+        let host_tls = given.host_tls.then(|| host_tls.unwrap_or_default());
         Ok(Sandbox { shared: Arc::new(Shared { pre, exports, host_tls, policy, limits, resolver, ticker, tape }) })
     }
 
@@ -429,23 +435,25 @@ fn compile(engine: &Engine, binary: &[u8]) -> Result<Component, HostError> {
 fn prelink(
     engine: &Engine,
     component: &Component,
+    given: Given,
     tape: Option<&Tape>,
     faults: Option<&Faults>,
 ) -> Result<InstancePre<State>, HostError> {
-    let imports = imports_of(component);
-    let given = Given::of(&imports).map_err(|foreign| HostError::ForeignImports { imports: foreign, reason: None })?;
-    if given.host_tls && tape.is_some() {
-        return Err(HostError::Unrecordable);
-    }
     let mut linker = Linker::new(engine);
-    link(&mut linker, &given).map_err(engine_error)?;
+    link(&mut linker, given).map_err(engine_error)?;
     if let Some(tape) = tape {
-        shadow(&mut linker, tape, &given).map_err(engine_error)?;
+        shadow(&mut linker, tape, given).map_err(engine_error)?;
     }
     if let Some(faults) = faults {
-        interpose(&mut linker, faults, &given).map_err(engine_error)?;
+        interpose(&mut linker, faults, given).map_err(engine_error)?;
     }
-    linker.instantiate_pre(component).map_err(|error| HostError::ForeignImports { imports, reason: Some(text(&error)) })
+    linker
+        .instantiate_pre(component)
+        .map_err(|error| HostError::ForeignImports { imports: imports_of(component), reason: Some(text(&error)) })
+}
+
+fn given(component: &Component) -> Result<Given, HostError> {
+    Given::of(&imports_of(component)).map_err(|foreign| HostError::ForeignImports { imports: foreign, reason: None })
 }
 
 fn imports_of(component: &Component) -> Vec<String> {

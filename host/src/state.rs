@@ -107,8 +107,13 @@ impl State {
         resolver: Resolver,
         limits: &ClientLimits,
         tape: Option<Tape>,
-        host_tls: &HostTls,
+        host_tls: Option<&HostTls>,
     ) -> Self {
+        let tls = WasiTlsCtxBuilder::new();
+        let tls = match host_tls {
+            Some(host_tls) => tls.provider(Box::new(host_tls.clone())),
+            None => tls,
+        };
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.table_entries_max());
         Self {
@@ -122,7 +127,7 @@ impl State {
             taped: tape.map(Taped::new),
             clocks: WasiClocksCtx::default(),
             random: WasiRandomCtx::default(),
-            host_tls: WasiTlsCtxBuilder::new().provider(Box::new(host_tls.clone())).build(),
+            host_tls: tls.build(),
             sockets_open: 0,
             sockets_max: limits.sockets_max,
         }
@@ -195,7 +200,7 @@ impl HasData for Table {
 ///
 /// # Errors
 /// Out of memory.
-pub(crate) fn link(linker: &mut Linker<State>, given: &Given) -> wasmtime::Result<()> {
+pub(crate) fn link(linker: &mut Linker<State>, given: Given) -> wasmtime::Result<()> {
     error::add_to_linker::<State, Table>(linker, |state| &mut state.table)?;
     io_streams::add_to_linker::<State, Table>(linker, |state| &mut state.table)?;
     poll::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
@@ -211,7 +216,7 @@ pub(crate) fn link(linker: &mut Linker<State>, given: &Given) -> wasmtime::Resul
     link_on_demand(linker, given)
 }
 
-fn link_on_demand(linker: &mut Linker<State>, given: &Given) -> wasmtime::Result<()> {
+fn link_on_demand(linker: &mut Linker<State>, given: Given) -> wasmtime::Result<()> {
     if given.date {
         wall_clock::add_to_linker::<State, WasiClocks>(linker, clocks)?;
     }

@@ -48,6 +48,12 @@ Output:
   Every URL ends in one result: its content, its FILE, its JSON object, or a
   message on standard error.
 
+TLS:
+  For https URLs the component has TLS inside, with Mozilla's certificates as
+  trust anchors: keys, certificates and plaintext stay in the sandbox. With
+  --component host-tls this program does TLS, and HTTP alone is in the sandbox.
+  A certificate that is refused is told with its names, dates and issuer.
+
 Sandbox:
   HTTP runs inside a WebAssembly component that can reach nothing but the
   network, and there only the hosts and ports of the URLs (see --allow). See
@@ -61,14 +67,16 @@ A completed exchange:
    \"version\":\"HTTP/1.1\",\"fields\":[[\"Server\",\"nginx\"],…],
    \"content_base64\":\"…\",\"trailers\":[…],
    \"interim\":[{\"status\":103,\"reason\":…,\"fields\":[…]}],
-   \"connection\":1,\"timing_ns\":{…}}
+   \"connection\":1,\"timing_ns\":{…},\"tls\":{…}}
 A failed one:
   {\"index\":0,\"url\":…,\"ok\":false,\"error\":\"peer-misbehaved\",
    \"detail\":\"not-http\",\"delivery\":\"unanswered\",\"connection\":1}
 
 `index` counts the URLs from 0. Octets outside ASCII in `reason` and `fields` stand as Latin-1. `connection` is 0 when there was \
 none. `timing_ns` counts from the moment the request was queued: request_started, request_sent, response_started, response_head, \
-response_ended. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.
+response_ended. `tls` is there for https alone, and for failures of TLS: server_name, version, cipher_suite, group, protocol, resumed, \
+duration_ns, and the certificates as the server sent them, each with subject, issuer, names, not_before and not_after in seconds since \
+1970, key and pin; refusal, alert and detail say why it failed. A status of 400 or more is a completed exchange: with --fail it changes the exit status alone.
 
 With --summary a last object follows:
   {\"summary\":{\"total\":{\"requests\":3,\"ok\":2,\"repeated\":0,\"opened\":1,

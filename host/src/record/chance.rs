@@ -15,7 +15,7 @@ type Store<'a> = StoreContextMut<'a, State>;
 ///
 /// # Errors
 /// Out of memory.
-pub(super) fn shadow_chance(linker: &mut Linker<State>, given: &Given) -> wasmtime::Result<()> {
+pub(super) fn shadow_chance(linker: &mut Linker<State>, given: Given) -> wasmtime::Result<()> {
     if given.randomness {
         let mut random = linker.instance("wasi:random/random@0.2.12")?;
         let octets = |mut store: Store<'_>, (octets,): (u64,)| Ok((random_octets(store.data_mut(), octets)?,));
@@ -58,6 +58,51 @@ fn now(state: &mut State) -> wasmtime::Result<Datetime> {
                 recorder.date(*instance, now.seconds, now.nanoseconds);
             }
             Ok(now)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::{Difference, Recorder, Replay};
+
+    #[test]
+    fn each_instance_gets_what_it_got() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("recording");
+        let recorder = Recorder::create(&path).unwrap();
+        let (one, other) = (recorder.begin_instance(), recorder.begin_instance());
+        recorder.random(one, b"ab");
+        recorder.random(other, b"xyz");
+        recorder.date(one, 5, 6);
+        recorder.date(one, 7, 8);
+        recorder.random(one, b"cd");
+        drop(recorder);
+        let replay = Replay::open(&path).unwrap();
+        let (one, other) = (replay.begin_instance(), replay.begin_instance());
+        assert_eq!(
+            (replay.random(other, 3), replay.random(one, 2), replay.random(one, 2)),
+            (b"xyz".into(), b"ab".into(), b"cd".into())
+        );
+        assert_eq!([replay.date(one), replay.date(one), replay.date(one)], [(5, 6), (7, 8), (7, 8)]);
+        assert_eq!(replay.difference(), None);
+        assert_eq!(replay.date(other), (0, 0));
+        assert_eq!(replay.difference(), Some(Difference::NotDrawn { instance: other }));
+    }
+
+    #[test]
+    fn another_number_of_octets_is_a_difference() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("recording");
+        let recorder = Recorder::create(&path).unwrap();
+        let instance = recorder.begin_instance();
+        recorder.random(instance, b"ab");
+        drop(recorder);
+        for wanted in [1, 3] {
+            let replay = Replay::open(&path).unwrap();
+            let instance = replay.begin_instance();
+            assert_eq!(replay.random(instance, wanted).len() as u64, wanted);
+            assert_eq!(replay.difference(), Some(Difference::NotDrawn { instance }));
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) type Answer<T> = wasmtime::Result<(Result<T, ErrorCode>,)>;
 ///
 /// # Errors
 /// Out of memory.
-pub(crate) fn shadow(linker: &mut Linker<State>, tape: &Tape, given: &Given) -> wasmtime::Result<()> {
+pub(crate) fn shadow(linker: &mut Linker<State>, tape: &Tape, given: Given) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let mut tcp = linker.instance(TCP)?;
     match tape {

@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,6 +15,8 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, Support
 
 /// The years of a certificate that is valid while the tests run.
 pub(crate) const ALWAYS: (i32, i32) = (2000, 4000);
+
+static AUTHORITIES: AtomicUsize = AtomicUsize::new(1);
 
 /// Signs certificates.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -30,6 +33,9 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of two authorities with one name, the other one's signature would be wrong, instead of its issuer unknown.
+        let number = AUTHORITIES.fetch_add(1, Ordering::Relaxed);
+        parameters.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
         Self(CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap())
     }
 
