@@ -12,7 +12,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{CertificateError, RootCertStore};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client};
 use wasmtime_wasi_tls::{Error, TlsProvider, TlsStream, TlsTransport};
@@ -232,10 +232,11 @@ fn problem_of(error: &rustls::Error) -> Option<TlsProblem> {
     Some(match error {
         rustls::Error::InvalidCertificate(refused) => problem_of_certificate(refused),
         rustls::Error::NoCertificatesPresented => TlsProblem::CertificateMalformed,
+        rustls::Error::InvalidMessage(InvalidMessage::MessageTooLarge) => TlsProblem::RecordTooLong,
         rustls::Error::InvalidMessage(_) => TlsProblem::NotTls,
         rustls::Error::PeerIncompatible(_) => TlsProblem::NoAgreement,
         rustls::Error::NoApplicationProtocol => TlsProblem::ProtocolNotSpoken,
-        rustls::Error::AlertReceived(_) => TlsProblem::Alert,
+        rustls::Error::AlertReceived(alert) => problem_of_alert(*alert),
         rustls::Error::PeerSentOversizedRecord => TlsProblem::RecordTooLong,
         rustls::Error::DecryptError => TlsProblem::RecordCorrupt,
         rustls::Error::PeerMisbehaved(_)
@@ -243,6 +244,17 @@ fn problem_of(error: &rustls::Error) -> Option<TlsProblem> {
         | rustls::Error::InappropriateHandshakeMessage { .. } => TlsProblem::Protocol,
         _ => return None,
     })
+}
+
+/// Of an alert in a handshake.
+fn problem_of_alert(alert: AlertDescription) -> TlsProblem {
+    match alert {
+        AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
+            TlsProblem::NoAgreement
+        }
+        AlertDescription::NoApplicationProtocol => TlsProblem::ProtocolNotSpoken,
+        _ => TlsProblem::Alert,
+    }
 }
 
 fn problem_of_certificate(refused: &CertificateError) -> TlsProblem {

@@ -176,6 +176,47 @@ async fn the_hosts_tls_carries_a_connection() {
     assert!(words.contains("tls(certificate-issuer)"), "{words}");
 }
 
+/// What was written to a server that does not read is given up behind the component's back: dropping its connection takes no time, and the
+/// others go on.
+#[tokio::test]
+async fn a_server_that_does_not_read_holds_nothing_up() {
+    let authority = Authority::new();
+    let identity = authority.issue(&[NAME], ALWAYS);
+    let deaf = TlsServer::start(&identity, &Settings { deaf: true, ..Settings::default() });
+    let roots_pem = Some(authority.pem().into_bytes());
+    let site = Site { server: TlsServer::start(&identity, &Settings::default()), authority };
+    for build in [Build::Tls, Build::HostTls] {
+        let host_tls = HostTls::new(&TlsOptions { roots_pem: roots_pem.clone(), ..TlsOptions::default() }).unwrap();
+        let sandbox =
+            site.sandbox().allow(&deaf.address.to_string()).unwrap().component(build).host_tls(host_tls).build().unwrap();
+        let mut client = sandbox.instantiate().await.unwrap();
+        let tls = match build {
+            Build::HostTls => TlsOptions { server_name: Some(NAME.to_owned()), ..TlsOptions::default() },
+            _ => site.trusting(),
+        };
+        let to_deaf = Endpoint { tls: Some(tls.clone()), ..Endpoint::plain("127.0.0.1", deaf.address.port()) };
+        let conn = client.connect(to_deaf, ConnOptions::default()).await.unwrap();
+        conn.wait_connected(&mut client).await.unwrap();
+        let exchange = conn.send(&mut client, Request::new("POST", "/").with_streamed_content(), 0).await.unwrap();
+        let poll = client.poll(None).await.unwrap();
+        poll.insert(&mut client, &conn, 1).await.unwrap();
+        let mut written = 0;
+        // Until nothing more is taken for a while.
+        for _ in 0..200 {
+            let events = poll.wait(&mut client, Some(Duration::from_millis(200)), 10).await.unwrap();
+            match exchange.write(&mut client, &[0; 1 << 16]).await.unwrap() {
+                0 if events.is_empty() => break,
+                octets => written += octets,
+            }
+        }
+        assert!(written > 1 << 16, "{build}: {written}");
+        let began = std::time::Instant::now();
+        conn.release(&mut client).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(5), "{build}: {:?}", began.elapsed());
+        assert_eq!(fetch(&mut client, site.endpoint(tls)).await.0.unwrap(), b"/here", "{build}");
+    }
+}
+
 #[test]
 fn the_hosts_tls_is_not_recorded() {
     let directory = tempfile::tempdir().unwrap();

@@ -34,10 +34,12 @@ fn imports_of(build: Build) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_component_imports_its_world() {
+fn each_build_imports_its_world() {
     let world = imports_of_world("client-component");
     assert!(world.len() == 9 && world.contains("wasi:sockets/tcp@0.2.12"), "{world:?}");
     assert_eq!(imports_of(Build::Plain), world);
+    assert_eq!(imports_of(Build::Tls), imports_of_world("client-tls-component"));
+    assert_eq!(imports_of(Build::HostTls), imports_of_world("client-host-tls-component"));
     assert_eq!(
         Sandbox::builder().build().unwrap().imports(),
         Sandbox::builder().component(Build::Plain).build().unwrap().imports()

@@ -82,17 +82,19 @@ pub(crate) struct Settings<'a> {
     /// Clients must have a certificate of it.
     pub(crate) clients: Option<&'a Authority>,
     pub(crate) alpn: &'a [&'a str],
+    /// It reads nothing after the handshake.
+    pub(crate) deaf: bool,
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { versions: rustls::ALL_VERSIONS, clients: None, alpn: &[] }
+        Self { versions: rustls::ALL_VERSIONS, clients: None, alpn: &[], deaf: false }
     }
 }
 
 impl TlsServer {
     pub(crate) fn start(identity: &Identity, settings: &Settings<'_>) -> Self {
-        let config = Arc::new(config(identity, settings));
+        let (config, deaf) = (Arc::new(config(identity, settings)), settings.deaf);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -100,7 +102,7 @@ impl TlsServer {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (config, notes) = (Arc::clone(&config), Arc::clone(&notes));
-                std::thread::spawn(move || serve(config, stream.unwrap(), &notes));
+                std::thread::spawn(move || serve(config, stream.unwrap(), &notes, deaf));
             }
         });
         Self { address, seen }
@@ -139,7 +141,7 @@ fn config(identity: &Identity, settings: &Settings<'_>) -> ServerConfig {
     config
 }
 
-fn serve(config: Arc<ServerConfig>, mut socket: TcpStream, notes: &Mutex<Vec<Seen>>) {
+fn serve(config: Arc<ServerConfig>, mut socket: TcpStream, notes: &Mutex<Vec<Seen>>, deaf: bool) {
     socket.set_nodelay(true).unwrap();
     let mut connection = ServerConnection::new(config).unwrap();
     let error = loop {
@@ -157,6 +159,9 @@ fn serve(config: Arc<ServerConfig>, mut socket: TcpStream, notes: &Mutex<Vec<See
         protocol: connection.alpn_protocol().map(<[u8]>::to_vec),
         error,
     });
+    while deaf {
+        std::thread::park();
+    }
     answer(&mut StreamOwned::new(connection, socket));
 }
 
