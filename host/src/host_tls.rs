@@ -1,5 +1,7 @@
 //! TLS of the host, for components that import `wasi:tls`: rustls, as an embedder configures it.
 
+mod verifier;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -7,17 +9,18 @@ use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
-use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
+use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, CertificateError, InvalidMessage, RootCertStore};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client};
 use wasmtime_wasi_tls::{Error, TlsProvider, TlsStream, TlsTransport};
 
 use crate::types::{CertificateRefusal, Error as HttpError, TlsOptions, TlsProblem, TlsVersion};
+use verifier::Verifier;
 
 /// The protocol that a component of this crate speaks (RFC 7301).
 const HTTP11: &str = "http/1.1";
@@ -57,15 +60,13 @@ impl HostTls {
             Some(TlsVersion::Tls13) => &[&TLS13],
             Some(TlsVersion::Tls12) | None => &[&TLS13, &TLS12],
         };
-        let roots = Arc::new(roots(options)?);
         let refuse_roots = |error: &dyn fmt::Display| HostTlsError::Roots(error.to_string());
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .map_err(|error| refuse_roots(&error))?;
+        let verifier = Verifier::new(options, &provider)?;
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
             .map_err(|error| refuse_roots(&error))?
-            .with_webpki_verifier(verifier);
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match &options.identity_pem {
             None => config.with_no_client_auth(),
             Some((chain, key)) => {
@@ -105,21 +106,6 @@ fn refuse_unsupported(options: &TlsOptions) -> Result<(), HostTlsError> {
         Some((name, _)) => Err(HostTlsError::Unsupported(name)),
         None => Ok(()),
     }
-}
-
-fn roots(options: &TlsOptions) -> Result<RootCertStore, HostTlsError> {
-    let mut roots = RootCertStore::empty();
-    if options.roots_pem.is_none() || options.with_builtin_roots == Some(true) {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    if let Some(pem) = &options.roots_pem {
-        for (index, certificate) in certificates(pem).map_err(HostTlsError::Roots)?.into_iter().enumerate() {
-            roots.add(certificate).map_err(|_| {
-                HostTlsError::Roots(format!("certificate {} cannot be read, or cannot be a trust anchor", index + 1))
-            })?;
-        }
-    }
-    Ok(roots)
 }
 
 /// The error is a clause.
@@ -217,7 +203,7 @@ fn explain(error: &io::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(refused) => match refusal_of(refused).sentence() {
             Some(particulars) => format!("{}: {particulars}", sentence(problem)),
-            None => sentence(problem),
+            None => format!("{}: {error}", sentence(problem)),
         },
         rustls::Error::AlertReceived(alert) => format!("{}: {alert:?}, number {}", sentence(problem), u8::from(*alert)),
         error => format!("{}: {error}", sentence(problem)),

@@ -73,6 +73,22 @@ async fn what_is_wrong_with_a_certificate_is_said() {
     }
 }
 
+/// As `openssl req -x509` makes them: its form is an issuer's.
+#[tokio::test]
+async fn a_certificate_that_signed_itself_may_be_trusted_as_it_is() {
+    let (own, identity) = Authority::of_its_own(&[NAME], ALWAYS);
+    let server = plain(&identity);
+    assert_eq!(fetch(&server, NAME, trusting(&own)).await.unwrap(), ANSWER);
+    let refusal = fetch(&server, "b.example", trusting(&own)).await.unwrap_err();
+    assert!(refusal.contains("[tls(certificate-name)]") && refusal.contains(NAME), "{refusal}");
+    let (other, _) = Authority::of_its_own(&[NAME], ALWAYS);
+    assert!(fetch(&server, NAME, trusting(&other)).await.is_err());
+    assert!(fetch(&server, NAME, TlsOptions::default()).await.is_err());
+    let (old, identity) = Authority::of_its_own(&[NAME], (2000, 2001));
+    let refusal = fetch(&plain(&identity), NAME, trusting(&old)).await.unwrap_err();
+    assert!(refusal.contains("[tls(certificate-expired)]"), "{refusal}");
+}
+
 #[tokio::test]
 async fn the_least_version_holds() {
     let authority = Authority::new();

@@ -92,6 +92,20 @@ fn a_refused_certificate_is_explained() {
     }
 }
 
+/// As `openssl req -x509` makes them.
+#[test]
+fn a_certificate_that_signed_itself_may_be_trusted_as_it_is() {
+    let (_keep, directory) = scratch();
+    let (own, identity) = Authority::of_its_own(&[NAME], ALWAYS);
+    let site = Site::new(&directory, &own, &identity, &Settings::default());
+    let distrusted = Site::new(&directory, &Authority::new(), &identity, &Settings::default());
+    for build in BUILDS {
+        assert_eq!(site.fetch(build).ended_with(0).text(), "/here", "{build:?}");
+        distrusted.fetch(build).ended_with(1).complains_of(&["tls(certificate-"]);
+    }
+    distrusted.fetch(&[]).ended_with(1).complains_of(&["tls(certificate-self-signed)", "--cacert"]);
+}
+
 #[test]
 fn v_and_json_show_what_was_agreed_upon() {
     let (_keep, directory) = scratch();

@@ -43,6 +43,19 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Its own certificate, which is for these names, as a server's.
+    pub(crate) fn of_its_own(names: &[&str], (from, until): (i32, i32)) -> (Self, Identity) {
+        let mut parameters = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let (key_pem, pin) = (key.serialize_pem(), pin(&key));
+        let own = Self(CertifiedIssuer::self_signed(parameters, key).unwrap());
+        let identity = Identity { chain_pem: own.pem(), key_pem, pin };
+        (own, identity)
+    }
+
     /// A certificate for these names, valid from the first of January of one year to that of another.
     pub(crate) fn issue(&self, names: &[&str], (from, until): (i32, i32)) -> Identity {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -159,8 +172,10 @@ fn serve(config: Arc<ServerConfig>, mut socket: TcpStream, notes: &Mutex<Vec<See
         protocol: connection.alpn_protocol().map(<[u8]>::to_vec),
         error,
     });
-    while deaf {
-        std::thread::park();
+    if deaf {
+        loop {
+            std::thread::park();
+        }
     }
     answer(&mut StreamOwned::new(connection, socket));
 }

@@ -1,0 +1,90 @@
+//! Which certificates the host's TLS accepts.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::{HostTlsError, certificates};
+use crate::types::TlsOptions;
+
+/// That of rustls, and certificates that are trusted as they are: one that has signed itself is an issuer's by its form, and rustls alone
+/// would not accept it as a server's.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    chains: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl Verifier {
+    /// # Errors
+    /// [`HostTlsError::Roots`].
+    pub(super) fn new(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Self, HostTlsError> {
+        let pem = options.roots_pem.as_deref();
+        let trusted = pem.map_or(Ok(Vec::new()), certificates).map_err(HostTlsError::Roots)?;
+        let mut roots = RootCertStore::empty();
+        if pem.is_none() || options.with_builtin_roots == Some(true) {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        for (index, certificate) in trusted.iter().enumerate() {
+            let refuse =
+                |_| HostTlsError::Roots(format!("certificate {} cannot be read, or cannot be a trust anchor", index + 1));
+            roots.add(certificate.clone()).map_err(refuse)?;
+        }
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+        Ok(Self { chains: chains.map_err(|error| HostTlsError::Roots(error.to_string()))?, trusted })
+    }
+}
+
+/// Is this the error for a certificate that is an issuer's, and found after its dates were?
+fn is_an_issuers(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(other)) = error else {
+        return false;
+    };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.chains.verify_server_cert(leaf, intermediates, name, stapled, now) {
+            Err(error) if is_an_issuers(&error) && self.trusted.iter().any(|trusted| trusted == leaf) => {
+                verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
