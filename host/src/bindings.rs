@@ -18,56 +18,47 @@
     reason = "generated"
 )]
 mod generated {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        world: "client-component",
-        // Everything but the name lookup is wasmtime's own; the lookup is a question of policy.
-        with: {
-            "wasi:io": wasmtime_wasi_io::bindings::wasi::io,
-            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
-            "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
-            "wasi:sockets/instance-network": wasmtime_wasi::p2::bindings::sockets::instance_network,
-            "wasi:sockets/tcp": wasmtime_wasi::p2::bindings::sockets::tcp,
-            "wasi:sockets/tcp-create-socket": wasmtime_wasi::p2::bindings::sockets::tcp_create_socket,
-            "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::lookup::Lookup,
-        },
-        imports: { default: trappable },
-        require_store_data_send: true,
-    });
+    pub(super) mod client {
+        wasmtime::component::bindgen!({
+            path: "../wit",
+            world: "client-component",
+            // Everything but the name lookup is wasmtime's own; the lookup is a question of policy.
+            with: {
+                "wasi:io": wasmtime_wasi_io::bindings::wasi::io,
+                "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+                "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
+                "wasi:sockets/instance-network": wasmtime_wasi::p2::bindings::sockets::instance_network,
+                "wasi:sockets/tcp": wasmtime_wasi::p2::bindings::sockets::tcp,
+                "wasi:sockets/tcp-create-socket": wasmtime_wasi::p2::bindings::sockets::tcp_create_socket,
+                "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::lookup::Lookup,
+            },
+            imports: { default: trappable },
+            require_store_data_send: true,
+        });
+    }
+
+    pub(super) mod tls {
+        wasmtime::component::bindgen!({
+            path: "../wit",
+            inline: "
+                package sandpiper:host;
+                world tls-exports {
+                    import sandpiper:http/types@0.1.0;
+                    export sandpiper:http/tls@0.1.0;
+                }
+            ",
+            world: "sandpiper:host/tls-exports",
+            with: { "sandpiper:http/types": crate::bindings::types },
+            require_store_data_send: true,
+        });
+    }
 }
 
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    unused_qualifications,
-    unsafe_code,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    clippy::cast_possible_truncation,
-    clippy::semicolon_if_nothing_returned,
-    clippy::undocumented_unsafe_blocks,
-    reason = "generated"
-)]
-mod generated_tls {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        inline: "
-            package sandpiper:host;
-            world tls-exports {
-                import sandpiper:http/types@0.1.0;
-                export sandpiper:http/tls@0.1.0;
-            }
-        ",
-        world: "sandpiper:host/tls-exports",
-        with: { "sandpiper:http/types": crate::bindings::types },
-        require_store_data_send: true,
-    });
-}
+pub(crate) use generated::client::exports::sandpiper::http::{client, streams};
 
-pub(crate) use generated::exports::sandpiper::http::{client, streams};
 #[allow(unreachable_pub, reason = "the generated code of the other world hands it on as public")]
-pub use generated::sandpiper::http::types;
-pub(crate) use generated::wasi::sockets::ip_name_lookup;
-pub(crate) use generated::{ClientComponent, ClientComponentIndices};
-pub(crate) use generated_tls::exports::sandpiper::http::tls;
-pub(crate) use generated_tls::{TlsExports, TlsExportsIndices};
+pub use generated::client::sandpiper::http::types;
+pub(crate) use generated::client::wasi::sockets::ip_name_lookup;
+pub(crate) use generated::client::{ClientComponent, ClientComponentIndices};
+pub(crate) use generated::tls::exports::sandpiper::http::tls;
+pub(crate) use generated::tls::{TlsExports, TlsExportsIndices};
