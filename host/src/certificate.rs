@@ -1,4 +1,4 @@
-//! Certificates as people read them. Nothing is decided by what is read here.
+//! Certificates as people read them. Nothing is accepted by what is read here.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -63,6 +63,12 @@ impl Certificate {
     pub fn pin(&self) -> String {
         format!("sha256//{}", STANDARD.encode(self.spki_sha256))
     }
+}
+
+/// Whether it has an RSA key of less than 2048 bits: no signature by it is accepted.
+pub(crate) fn has_weak_key(der: &[u8]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    matches!(certificate.public_key().parsed(), Ok(PublicKey::RSA(rsa)) if rsa.key_size() < 2048)
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {

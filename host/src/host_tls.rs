@@ -1,5 +1,6 @@
 //! TLS of the host, for components that import `wasi:tls`: rustls, as an embedder configures it.
 
+mod problem;
 mod verifier;
 
 use std::fmt;
@@ -14,12 +15,12 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client};
 use wasmtime_wasi_tls::{Error, TlsProvider, TlsStream, TlsTransport};
 
-use crate::types::{CertificateRefusal, Error as HttpError, TlsOptions, TlsProblem, TlsVersion};
+use crate::types::{TlsOptions, TlsProblem, TlsVersion};
+use problem::{explain, sentence};
 use verifier::Verifier;
 
 /// The protocol that a component of this crate speaks (RFC 7301).
@@ -186,88 +187,6 @@ impl TlsProvider for HostTls {
                 _ => Ok(Box::new(Stream(stream)) as Box<dyn TlsStream>),
             }
         })
-    }
-}
-
-/// Which check failed, as a sentence for people.
-fn explain(error: &io::Error) -> String {
-    let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) else {
-        return match error.kind() {
-            io::ErrorKind::UnexpectedEof => sentence(TlsProblem::HandshakeEnded),
-            _ => error.to_string(),
-        };
-    };
-    let Some(problem) = problem_of(error) else {
-        return error.to_string();
-    };
-    match error {
-        rustls::Error::InvalidCertificate(refused) => match refusal_of(refused).sentence() {
-            Some(particulars) => format!("{}: {particulars}", sentence(problem)),
-            None => format!("{}: {error}", sentence(problem)),
-        },
-        rustls::Error::AlertReceived(alert) => format!("{}: {alert:?}, number {}", sentence(problem), u8::from(*alert)),
-        error => format!("{}: {error}", sentence(problem)),
-    }
-}
-
-fn sentence(problem: TlsProblem) -> String {
-    HttpError::Tls(problem).sentence()
-}
-
-fn problem_of(error: &rustls::Error) -> Option<TlsProblem> {
-    Some(match error {
-        rustls::Error::InvalidCertificate(refused) => problem_of_certificate(refused),
-        rustls::Error::NoCertificatesPresented => TlsProblem::CertificateMalformed,
-        rustls::Error::InvalidMessage(InvalidMessage::MessageTooLarge) => TlsProblem::RecordTooLong,
-        rustls::Error::InvalidMessage(_) => TlsProblem::NotTls,
-        rustls::Error::PeerIncompatible(_) => TlsProblem::NoAgreement,
-        rustls::Error::NoApplicationProtocol => TlsProblem::ProtocolNotSpoken,
-        rustls::Error::AlertReceived(alert) => problem_of_alert(*alert),
-        rustls::Error::PeerSentOversizedRecord => TlsProblem::RecordTooLong,
-        rustls::Error::DecryptError => TlsProblem::RecordCorrupt,
-        rustls::Error::PeerMisbehaved(_)
-        | rustls::Error::InappropriateMessage { .. }
-        | rustls::Error::InappropriateHandshakeMessage { .. } => TlsProblem::Protocol,
-        _ => return None,
-    })
-}
-
-/// Of an alert in a handshake.
-fn problem_of_alert(alert: AlertDescription) -> TlsProblem {
-    match alert {
-        AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
-            TlsProblem::NoAgreement
-        }
-        AlertDescription::NoApplicationProtocol => TlsProblem::ProtocolNotSpoken,
-        _ => TlsProblem::Alert,
-    }
-}
-
-fn problem_of_certificate(refused: &CertificateError) -> TlsProblem {
-    match refused {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsProblem::CertificateExpired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsProblem::CertificateNotYetValid,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsProblem::CertificateName,
-        CertificateError::UnknownIssuer => TlsProblem::CertificateIssuer,
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => TlsProblem::CertificateKey,
-        CertificateError::BadEncoding | CertificateError::BadSignature => TlsProblem::CertificateMalformed,
-        _ => TlsProblem::CertificateUse,
-    }
-}
-
-/// The names and dates of a refused certificate.
-fn refusal_of(refused: &CertificateError) -> CertificateRefusal {
-    let none = CertificateRefusal { names: Vec::new(), not_before: None, not_after: None, checked_at: None };
-    match refused {
-        CertificateError::ExpiredContext { time, not_after } => {
-            CertificateRefusal { not_after: Some(not_after.as_secs()), checked_at: Some(time.as_secs()), ..none }
-        }
-        CertificateError::NotValidYetContext { time, not_before } => {
-            CertificateRefusal { not_before: Some(not_before.as_secs()), checked_at: Some(time.as_secs()), ..none }
-        }
-        CertificateError::NotValidForNameContext { presented, .. } => CertificateRefusal { names: presented.clone(), ..none },
-        _ => none,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::wit::wasi::io::poll::Pollable;
 
 #[cfg(feature = "tls")]
 use {
-    super::tls,
+    super::{clock, tls},
     crate::tls::session::{Session, Shaken},
     crate::types::Error,
     alloc::boxed::Box,
@@ -105,9 +105,9 @@ impl Transport {
     ///
     /// Errors: it has failed.
     #[cfg(feature = "tls")]
-    pub(super) fn handshake(&mut self, now: Instant) -> Result<bool, Error> {
+    pub(super) fn handshake(&mut self) -> Result<bool, Error> {
         let Layers::Tls(session) = &mut self.layers else { return Ok(true) };
-        let shaken = session.handshake(now);
+        let shaken = session.handshake(clock::now);
         if !matches!(shaken, Ok(Shaken { done: false, .. })) {
             tls::remember(session.take_info());
         }
@@ -118,9 +118,12 @@ impl Transport {
 
     /// Says that it ends, where TLS has a word for it.
     pub(super) fn say_goodbye(&mut self) {
-        #[cfg(feature = "tls")]
-        if let Layers::Tls(session) = &mut self.layers {
-            session.close();
+        match &mut self.layers {
+            #[cfg(feature = "host-tls")]
+            Layers::Plain(socket) if socket.secured.is_some() => socket.half_close(),
+            Layers::Plain(_) => {}
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.close(),
         }
     }
 

@@ -140,17 +140,17 @@ impl<S: Stream> Session<S> {
         mem::replace(&mut self.info, nothing)
     }
 
-    /// Goes on with the handshake as far as possible without waiting.
+    /// Goes on with the handshake as far as possible without waiting. `clock` is asked when it is over: it takes some computing.
     ///
     /// Errors: `tls`, `connect(reset)`. It has failed; the peer has been told, if there was room.
-    pub fn handshake(&mut self, now: Instant) -> Result<Shaken, Error> {
+    pub fn handshake(&mut self, clock: impl FnOnce() -> Instant) -> Result<Shaken, Error> {
         for _ in 0..READS_MAX {
             self.process()?;
             if !self.flush_records().map_err(|end| self.ended_early(end))? {
                 return Ok(Shaken { done: false, output_full: true });
             }
             if !self.tls.is_handshaking() {
-                self.agreed(now)?;
+                self.agreed(clock())?;
                 return Ok(Shaken { done: true, output_full: false });
             }
             match self.under.read(READ_OCTETS_MAX) {

@@ -7,10 +7,12 @@ use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
+use super::problem::Refused;
 use super::{HostTlsError, certificates};
-use crate::types::TlsOptions;
+use crate::certificate;
+use crate::types::{TlsOptions, TlsProblem};
 
 /// That of rustls, and certificates that are trusted as they are: one that has signed itself is an issuer's by its form, and rustls alone
 /// would not accept it as a server's.
@@ -48,6 +50,23 @@ fn is_an_issuers(error: &Error) -> bool {
     matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
+fn is_of_unknown_issuer(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer)) || is_an_issuers(error)
+}
+
+fn has_signed_itself(certificate: &CertificateDer<'_>) -> bool {
+    webpki::EndEntityCert::try_from(certificate).is_ok_and(|certificate| certificate.issuer() == certificate.subject())
+}
+
+fn refused(problem: TlsProblem) -> Error {
+    Error::Other(OtherError(Arc::new(Refused(problem))))
+}
+
+/// The server has not shown that it has the key of its certificate: the certificate is not to blame.
+fn unproven(_: Error) -> Error {
+    refused(TlsProblem::Protocol)
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -57,10 +76,21 @@ impl ServerCertVerifier for Verifier {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if certificate::has_weak_key(leaf) {
+            return Err(refused(TlsProblem::CertificateKey));
+        }
         match self.chains.verify_server_cert(leaf, intermediates, name, stapled, now) {
             Err(error) if is_an_issuers(&error) && self.trusted.iter().any(|trusted| trusted == leaf) => {
                 verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
                 Ok(ServerCertVerified::assertion())
+            }
+            Err(error) if is_of_unknown_issuer(&error) && has_signed_itself(leaf) => {
+                Err(refused(TlsProblem::CertificateSelfSigned))
+            }
+            Err(Error::InvalidCertificate(CertificateError::BadSignature))
+                if intermediates.iter().any(|der| certificate::has_weak_key(der)) =>
+            {
+                Err(refused(TlsProblem::CertificateKey))
             }
             outcome => outcome,
         }
@@ -72,7 +102,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls12_signature(message, certificate, signature)
+        self.chains.verify_tls12_signature(message, certificate, signature).map_err(unproven)
     }
 
     fn verify_tls13_signature(
@@ -81,7 +111,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls13_signature(message, certificate, signature)
+        self.chains.verify_tls13_signature(message, certificate, signature).map_err(unproven)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -167,7 +167,6 @@ fn the_client_shows_its_certificate() {
 }
 
 #[test]
-#[ignore = "the component does not remember the number of an alert that comes after the handshake"]
 fn an_alert_is_named() {
     let (_keep, directory) = scratch();
     let (authority, clients) = (Authority::new(), Authority::new());

@@ -37,6 +37,11 @@ pub trait TlsClient {
         true
     }
 
+    /// Whether it does so also when the handshake was done.
+    fn tells_what_broke(&self) -> bool {
+        self.tells_problems()
+    }
+
     /// Whether it tells which protocol the server has selected.
     fn tells_protocol(&self) -> bool {
         self.tells_problems()

@@ -6,40 +6,35 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sandpiper_host::types::{ConnectProblem, Deadlines, Ending, Error, Timer, TlsInfo, TlsOptions, TlsProblem, TlsVersion};
 use sandpiper_host::{Build, CallError, Client, ClientConn, ConnOptions, Endpoint, HostTls, Request, Response, Sandbox};
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::time::Duration;
 
 const CONTENT_OCTETS_MAX: u64 = 1 << 24;
+
+/// How long the host may take to say that a connection ends.
+const FAREWELL: Duration = Duration::from_millis(20);
 
 /// One of the builds with TLS.
 pub struct Component {
     build: Build,
-    /// With the host's TLS a sandbox has its options.
-    sandboxes: Mutex<HashMap<String, Sandbox>>,
 }
 
 impl Component {
     /// A client that is this build.
     pub fn new(build: Build) -> Component {
-        Component { build, sandboxes: Mutex::default() }
+        Component { build }
     }
 
+    /// The host's TLS has options, and sessions, of its own in each.
     fn sandbox(&self, told: &Told) -> Result<Sandbox, String> {
-        let by_host = self.build == Build::HostTls;
-        let key = if by_host { format!("{:?}", (&told.roots, &told.alpn, told.minimum, identity(told))) } else { String::new() };
-        let mut sandboxes = self.sandboxes.lock().map_err(|error| error.to_string())?;
-        if let Some(sandbox) = sandboxes.get(&key) {
-            return Ok(sandbox.clone());
-        }
-        let mut builder = Sandbox::builder().component(self.build).allow("127.0.0.1").map_err(|error| error.to_string())?;
-        builder = builder.dangerous_allow_any_certificate();
-        if by_host {
-            let options = TlsOptions { server_name: None, ..options(told) };
-            builder = builder.host_tls(HostTls::new(&options).map_err(|error| format!("{error:?}"))?);
-        }
-        let sandbox = builder.build().map_err(|error| error.to_string())?;
-        sandboxes.insert(key, sandbox.clone());
-        Ok(sandbox)
+        let builder = Sandbox::builder().component(self.build).allow("127.0.0.1").map_err(|error| error.to_string())?;
+        let builder = match self.build {
+            Build::HostTls => {
+                let options = TlsOptions { server_name: None, ..options(told) };
+                builder.host_tls(HostTls::new(&options).map_err(|error| format!("{error:?}"))?)
+            }
+            Build::Plain | Build::Tls => builder.dangerous_allow_any_certificate(),
+        };
+        builder.build().map_err(|error| error.to_string())
     }
 
     fn endpoint(&self, told: &Told) -> Endpoint {
@@ -76,6 +71,11 @@ impl TlsClient for Component {
 
     /// `wasi:tls` does not.
     fn tells_protocol(&self) -> bool {
+        self.build == Build::Tls
+    }
+
+    /// A stream of `wasi:tls` has an error and no reason.
+    fn tells_what_broke(&self) -> bool {
         self.build == Build::Tls
     }
 
@@ -116,10 +116,16 @@ async fn visit(client: &mut Client, endpoint: &Endpoint, told: &Told) -> Result<
     let info = client.tls_info(id).await.map_err(|error| error.to_string())?;
     let outcome = match connected {
         Ok(()) => exchange(client, &conn, told, info.as_ref()).await?,
+        // What came with the end of the handshake has ended the connection before anybody asked.
+        Err(CallError::Http(error)) if info.as_ref().is_some_and(|info| info.duration.is_some()) => {
+            Outcome::Broken(problem(&error, info.as_ref()))
+        }
         Err(CallError::Http(error)) => Outcome::Refused(problem(&error, info.as_ref()), words(&error, info.as_ref())),
         Err(CallError::Host(error)) => return Err(error.to_string()),
     };
     conn.release(client).await.map_err(|error| error.to_string())?;
+    // The host's TLS says its last words behind the component.
+    tokio::time::sleep(FAREWELL).await;
     Ok(outcome)
 }
 
@@ -202,11 +208,17 @@ fn problem(error: &Error, info: Option<&TlsInfo>) -> Problem {
         Error::Tls(P::CertificateUse) => Problem::CertificateUse,
         Error::Tls(P::CertificateMalformed) => Problem::CertificateMalformed,
         Error::Tls(P::Pin) => Problem::Pin,
-        Error::Tls(P::Alert) => Problem::Alert(info.and_then(|info| info.alert).unwrap_or_default()),
+        Error::Tls(P::Alert) => Problem::Alert(info.and_then(alert).unwrap_or_default()),
         Error::Tls(P::HandshakeEnded) | Error::Connect(ConnectProblem::Reset) => Problem::Truncated,
         Error::Incomplete(Ending::Ended | Ending::Reset | Ending::Truncated) => Problem::Truncated,
         Error::Tls(P::Renegotiation | P::RecordTooLong | P::RecordCorrupt | P::Protocol) => Problem::Protocol,
         Error::TimedOut(Timer::Connect | Timer::FirstOctet | Timer::BetweenOctets | Timer::Total) => Problem::TimedOut,
         other => Problem::Other(format!("{other:?}")),
     }
+}
+
+/// The number of the alert; from the host's TLS in its words alone.
+fn alert(info: &TlsInfo) -> Option<u8> {
+    let words = || info.detail.as_deref()?.rsplit_once("number ")?.1.trim().parse().ok();
+    info.alert.or_else(words)
 }

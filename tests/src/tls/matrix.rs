@@ -66,7 +66,7 @@ fn judge(case: &Case, client: &dyn TlsClient, told: &[Told], outcomes: &[Outcome
     if told.len() > outcomes.len() {
         return Err(format!("{last}, before the last connection"));
     }
-    case.expected.judge(last, client.tells_problems())?;
+    case.expected.judge(last, client)?;
     if client.tells_problems() {
         judge_words(case, told.get(before.len()), last)?;
     }

@@ -107,10 +107,10 @@ impl Securing {
     }
 }
 
-/// The problem whose name in the WIT package the host's words begin with. `wasi:tls` has no codes; a host that knows this package can
-/// say them so.
+/// The problem that the host's words name as this package does, such as `tls(certificate-name)`. `wasi:tls` has no codes.
 fn problem(detail: &str) -> TlsProblem {
-    match detail.split(':').next().unwrap_or_default() {
+    let name = detail.split_once("tls(").and_then(|(_, rest)| rest.split_once(')'));
+    match name.map_or("", |(name, _)| name) {
         "not-tls" => TlsProblem::NotTls,
         "no-agreement" => TlsProblem::NoAgreement,
         "protocol-not-spoken" => TlsProblem::ProtocolNotSpoken,

@@ -83,12 +83,12 @@ pub(crate) enum Secured {
 
 impl Securing {
     /// Goes on as far as possible without waiting.
-    pub(crate) fn advance(&mut self, now: Instant) -> Secured {
+    pub(crate) fn advance(&mut self, _now: Instant) -> Secured {
         let transport = match self {
             Securing::Shaking(transport) => transport,
             Securing::Over(error) => return error.take().map_or(Secured::Waiting, Secured::Failed),
         };
-        match transport.handshake(now) {
+        match transport.handshake() {
             Ok(false) => Secured::Waiting,
             Ok(true) => match core::mem::replace(self, Securing::Over(None)) {
                 Securing::Shaking(transport) => Secured::Established(transport),
