@@ -143,8 +143,15 @@ servers *NAMES: component test-servers
 
 # Servers with TLS, good and bad, through every client: writes the table of docs/tls.md. With WORDS, tries the cases that have these in their name
 [group('check')]
-tls-matrix *WORDS: test-servers
-    @SANDPIPER_TOOLS="{{ tools }}" CARGO_TARGET_DIR=target/core cargo run --quiet --package sandpiper-tests --no-default-features --bin tls_matrix -- "$@"
+tls-matrix *WORDS: component test-servers
+    cargo build --release {{ native }}
+    SANDPIPER_TOOLS="{{ tools }}" target/release/tls_matrix "$@"
+
+# Handshakes and contents by TLS inside, of the host, and natively: writes the other table of docs/tls.md
+[group('check')]
+tls-speed: component
+    cargo build --release {{ native }}
+    target/release/tls_speed
 
 # The same responses through other clients: explains every difference in docs/differential.md, and fails where one is new
 [group('check')]

@@ -172,7 +172,7 @@ fn identity(told: &Told) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// PEM (RFC 7468) of these.
-fn pem<'a>(label: &str, ders: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+pub fn pem<'a>(label: &str, ders: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut out = Vec::new();
     for der in ders {
         out.extend_from_slice(format!("-----BEGIN {label}-----\n").as_bytes());

@@ -154,10 +154,15 @@ const END: &str = "<!-- the end of the matrix -->";
 
 /// The page with the table in its place: between the two marks, or at the end.
 pub fn insert(page: &str, table: &str) -> String {
-    let table = format!("{BEGIN}\n{table}{END}\n");
-    match (page.find(BEGIN), page.find(END)) {
+    insert_between(page, [BEGIN, END], table)
+}
+
+/// The same, between other marks.
+pub fn insert_between(page: &str, [begin_mark, end_mark]: [&str; 2], table: &str) -> String {
+    let table = format!("{begin_mark}\n{table}{end_mark}\n");
+    match (page.find(begin_mark), page.find(end_mark)) {
         (Some(begin), Some(end)) if begin < end => {
-            format!("{}{table}{}", &page[..begin], page[end + END.len()..].trim_start_matches('\n'))
+            format!("{}{table}{}", &page[..begin], page[end + end_mark.len()..].trim_start_matches('\n'))
         }
         _ => format!("{}\n\n{table}", page.trim_end()),
     }

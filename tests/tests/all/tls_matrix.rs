@@ -1,8 +1,13 @@
-//! Servers with TLS, good and bad, through the client that is compared with; `just tls-matrix` runs more clients, and writes the table.
+//! Servers with TLS, good and bad, through the component and through the client that it is compared with; `just tls-matrix` runs more clients,
+//! and writes the table.
 
+#[cfg(feature = "sandboxed")]
+use sandpiper_host::Build;
 use sandpiper_tests::skipped;
 use sandpiper_tests::tls::cases::{Group, groups};
 use sandpiper_tests::tls::client::{Library, Outcome, Problem, TlsClient, Told};
+#[cfg(feature = "sandboxed")]
+use sandpiper_tests::tls::component::Component;
 use sandpiper_tests::tls::matrix::{Cell, run};
 use sandpiper_tests::tls::reference::Reference;
 use std::collections::BTreeSet;
@@ -13,12 +18,12 @@ fn group(name: &str) -> Group {
     groups().into_iter().find(|group| group.name == name).unwrap_or_else(|| panic!("there is no group {name}"))
 }
 
-fn runs(name: &str) {
+fn runs(name: &str, client: &dyn TlsClient) {
     let mut failed = Vec::new();
     for case in group(name).cases {
-        match run(&case, &Reference) {
+        match run(&case, client) {
             Cell::Passed(_) | Cell::Differs(_) => {}
-            Cell::Skipped(why) => skipped(&format!("{name}: {}: {why}", case.name)),
+            Cell::Skipped(why) => skipped(&format!("{}: {name}: {}: {why}", client.name(), case.name)),
             Cell::Failed(what) => failed.push(format!("{}: {what}", case.name)),
         }
     }
@@ -27,9 +32,25 @@ fn runs(name: &str) {
 
 macro_rules! groups_run {
     ($($test:ident: $name:literal,)*) => {
-        $(#[test]
-        fn $test() {
-            runs($name);
+        $(mod $test {
+            use super::*;
+
+            #[test]
+            fn natively() {
+                runs($name, &Reference);
+            }
+
+            #[test]
+            #[cfg(feature = "sandboxed")]
+            fn inside() {
+                runs($name, &Component::new(Build::Tls));
+            }
+
+            #[test]
+            #[cfg(feature = "sandboxed")]
+            fn by_host() {
+                runs($name, &Component::new(Build::HostTls));
+            }
         })*
 
         #[test]
