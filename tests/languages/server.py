@@ -1,9 +1,12 @@
-"""A server on the loopback interface that remembers what it saw."""
+"""A server on the loopback interface that remembers what it saw, with TLS and without."""
 
+import pathlib
 import re
 import socket
+import ssl
 import threading
 import time
+from typing import NamedTuple
 
 # What the targets of `Server` answer: status and content.
 PIECES = [b"one, ", b"two, ", b"three"]
@@ -11,6 +14,7 @@ PIECES_DELAY_S = 0.05
 CUT_LENGTH = 100
 CUT_CONTENT = b"cut short"
 DRAIN_TIMEOUT_S = 5
+HANDSHAKE_TIMEOUT_S = 30
 
 
 def content(target: str) -> bytes:
@@ -23,14 +27,39 @@ def head(status: str, *lines: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()
 
 
-class Server:
-    """Use in `with`; one for each check, so that its counts are the check's own."""
+def context(identity: pathlib.Path) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(identity)
+    made.set_alpn_protocols(["http/1.1"])
 
-    def __init__(self) -> None:
+    def remember(connection: ssl.SSLSocket, name: str | None, _) -> None:
+        connection.asked_for = name
+
+    made.sni_callback = remember
+    return made
+
+
+class Handshake(NamedTuple):
+    version: str
+    resumed: bool
+    # What the client asked for; none for an address.
+    server_name: str | None
+
+
+class Server:
+    """Use in `with`; one for each check, so that its counts are the check's own. With a file that holds a certificate and its
+    key, it speaks TLS.
+    """
+
+    def __init__(self, identity: pathlib.Path | None = None) -> None:
         self.connections = 0
+        # Those that ended well, and what was said against the others.
+        self.handshakes: list[Handshake] = []
+        self.refusals: list[str] = []
         self.targets: list[str] = []
         # The most requests that were there at one time without an answer.
         self.depth_max = 0
+        self._tls = context(identity) if identity else None
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -64,9 +93,24 @@ class Server:
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
-                self._answer_all(connection)
-            except ConnectionError:
+                if self._tls is None:
+                    self._answer_all(connection)
+                elif secure := self._secure(connection):
+                    with secure:
+                        self._answer_all(secure)
+            except (ConnectionError, ssl.SSLError):
                 pass
+
+    def _secure(self, connection: socket.socket) -> ssl.SSLSocket | None:
+        connection.settimeout(HANDSHAKE_TIMEOUT_S)
+        try:
+            secure = self._tls.wrap_socket(connection, server_side=True)
+        except (OSError, ssl.SSLError) as error:
+            self.refusals.append(getattr(error, "reason", None) or str(error))
+            return None
+        secure.settimeout(None)
+        self.handshakes.append(Handshake(secure.version(), secure.session_reused, getattr(secure, "asked_for", None)))
+        return secure
 
     def _answer_all(self, connection: socket.socket) -> None:
         received = b""

@@ -1,6 +1,7 @@
 // A plugin in JavaScript: pages through one connection, and one page as it arrives.
 //
-// Built into a component by `jco componentize --backend qjs`, and given its client by composition with sandpiper.wasm.
+// Built into a component by `jco componentize --backend qjs`, and given its client by composition with sandpiper.wasm, or,
+// for https, sandpiper-tls.wasm.
 
 import { ClientConn, Poll } from 'sandpiper:http/client@0.1.0';
 
@@ -10,7 +11,7 @@ const CONTENT_MAX = 1 << 20; // QuickJS guests have u64 as a number; all other J
 const octets = (ascii) => Uint8Array.from(ascii, (letter) => letter.charCodeAt(0));
 
 // Every argument must be there; a field without value need not.
-const connect = (host, port) => ClientConn.connect({ host, port, addresses: [] }, undefined);
+const connect = (host, port, tls) => ClientConn.connect({ host, port, addresses: [], tls }, undefined);
 
 const get = (target) => ({
   method: 'GET',
@@ -41,8 +42,8 @@ function concat(parts) {
 }
 
 export const pages = {
-  getAll(host, port, targets) {
-    const conn = connect(host, port);
+  getAll(host, port, tls, targets) {
+    const conn = connect(host, port, tls);
     try {
       return conn.sendAll(targets.map(get), 0).map(collect);
     } finally {
@@ -50,8 +51,8 @@ export const pages = {
     }
   },
 
-  getStreaming(host, port, target) {
-    const conn = connect(host, port);
+  getStreaming(host, port, tls, target) {
+    const conn = connect(host, port, tls);
     const poll = new Poll(undefined);
     try {
       poll.insert(conn, 1);

@@ -1,13 +1,34 @@
-// Sandpiper as a library in Node: gets targets of one server through one connection:
+// Sandpiper as a library in Node: gets targets of one server, all of them through each of the connections:
 //     jco transpile sandpiper.wasm -o sandpiper
 //     node fetch.mjs [--streaming] sandpiper/sandpiper.js HOST PORT TARGET...        prints a line of JSON for each target
+// By https, from sandpiper-tls.wasm, with a line for its handshake behind those of a connection:
+//     node fetch.mjs --tls [--roots FILE] sandpiper-tls/sandpiper.js HOST PORT TARGET...
 //
 // A call into the component blocks its thread while it waits, so the component runs in a worker.
 
+import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 const CONTENT_MAX = 1n << 20n; // u64 is a BigInt
+
+const OPTIONS = {
+  streaming: { type: 'boolean' },
+  connections: { type: 'string', default: '1' },
+  tls: { type: 'boolean' },
+  roots: { type: 'string' }, // trust anchors, PEM; without, the built-in ones
+  'server-name': { type: 'string' },
+  'any-certificate': { type: 'boolean' },
+  'allow-any-certificate': { type: 'boolean' }, // as the host, for which it is
+};
+
+const endpoint = ({ host, port, tls, roots, 'server-name': serverName, 'any-certificate': acceptAnyCertificate }) => ({
+  host,
+  port,
+  addresses: [],
+  tls: tls && { serverName, rootsPem: roots && readFileSync(roots), acceptAnyCertificate },
+});
 
 const get = (target) => ({
   method: 'GET',
@@ -17,7 +38,8 @@ const get = (target) => ({
 });
 
 const page = ({ status }, content) => ({ status, content: Buffer.from(content).toString('base64') });
-const failed = ({ error, delivery }) => ({ error: error.val ? `${error.tag}(${error.val})` : error.tag, delivery });
+const nameOf = ({ tag, val }) => (val ? `${tag}(${val})` : tag);
+const failed = ({ error, delivery }) => ({ error: nameOf(error), delivery });
 
 // A failure is a value in a list of results, and thrown, as an error's payload, by a call that fails.
 function attempt(call) {
@@ -48,32 +70,50 @@ function stream(send, poll) {
   }
 }
 
-async function fetchAll({ streaming, module, host, port, targets }) {
-  const { ClientConn, Poll } = (await import(pathToFileURL(module))).client;
-  const conn = ClientConn.connect({ host, port, addresses: [] });
-  try {
-    if (!streaming) {
-      const sent = conn.sendAll(targets.map(get), 0n);
-      return sent.map(({ tag, val }) => (tag === 'ok' ? attempt(() => collect(val)) : failed(val)));
+function fetchThrough(conn, { streaming, targets }, Poll) {
+  if (!streaming) {
+    const sent = conn.sendAll(targets.map(get), 0n);
+    return sent.map(({ tag, val }) => (tag === 'ok' ? attempt(() => collect(val)) : failed(val)));
+  }
+  const poll = new Poll();
+  poll.insert(conn, 1n);
+  return targets.map((target) => attempt(() => stream(conn.send(get(target), 2n), poll)));
+}
+
+// What the checks ask about it.
+const handshake = ({ version, resumed, serverName, refusal }) => ({
+  handshake: { version, resumed, 'server-name': serverName, names: refusal?.names },
+});
+
+function* fetchAll({ client, tls }, options) {
+  for (let left = Number(options.connections); left > 0; left -= 1) {
+    let conn;
+    try {
+      conn = client.ClientConn.connect(endpoint(options));
+    } catch (error) {
+      if (!error.payload) throw error;
+      yield* options.targets.map(() => ({ error: nameOf(error.payload) }));
+      continue;
     }
-    const poll = new Poll();
-    poll.insert(conn, 1n);
-    return targets.map((target) => attempt(() => stream(conn.send(get(target), 2n), poll)));
-  } finally {
+    yield* fetchThrough(conn, options, client.Poll);
+    const info = options.tls && tls.info(conn.info().id); // nothing, where it was never connected
+    if (info) yield handshake(info);
     conn[Symbol.dispose]();
   }
 }
 
 if (isMainThread) {
-  const streaming = process.argv.includes('--streaming');
-  const [module, host, port, ...targets] = process.argv.slice(streaming ? 3 : 2);
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const [module, host, port, ...targets] = positionals;
   let ticks = 0;
   setInterval(() => (ticks += 1), 1).unref();
-  const worker = new Worker(new URL(import.meta.url), { workerData: { streaming, module, host, port: Number(port), targets } });
+  const worker = new Worker(new URL(import.meta.url), { workerData: { ...values, module, host, port: Number(port), targets } });
   worker.on('message', (outcomes) => {
     for (const outcome of outcomes) console.log(JSON.stringify(outcome));
     console.error(`meanwhile the main thread ran ${ticks} timers`);
   });
 } else {
-  parentPort.postMessage(await fetchAll(workerData));
+  const sandpiper = await import(pathToFileURL(workerData.module));
+  if (workerData['allow-any-certificate']) sandpiper.tls.allow({ anyCertificate: true });
+  parentPort.postMessage([...fetchAll(sandpiper, workerData)]);
 }

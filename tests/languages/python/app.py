@@ -1,6 +1,6 @@
 """A plugin in Python: pages through one connection, and one page as it arrives.
 
-Built into a component by componentize-py, and given its client by composition with sandpiper.wasm.
+Built into a component by componentize-py, and given its client by composition with sandpiper.wasm, or, for https, sandpiper-tls.wasm.
 """
 
 from componentize_py_types import Err, Ok, Result
@@ -12,8 +12,8 @@ from wit_world.imports.client import ClientConn, Event_Exchange, Poll, Readiness
 CONTENT_MAX = 1 << 20
 
 
-def connect(host: str, port: int) -> ClientConn:
-    return ClientConn.connect(types.Endpoint(host, port, addresses=[], tls=None), options=None)
+def connect(host: str, port: int, tls: types.TlsOptions | None) -> ClientConn:
+    return ClientConn.connect(types.Endpoint(host, port, addresses=[], tls=tls), options=None)
 
 
 def get(target: str) -> types.Request:
@@ -40,12 +40,14 @@ def collect(sent: Result[Send, types.Failure]) -> Result[Page, types.Failure]:
 
 
 class Pages(exports.Pages):
-    def get_all(self, host: str, port: int, targets: list[str]) -> list[Result[Page, types.Failure]]:
-        with connect(host, port) as conn:
+    def get_all(
+        self, host: str, port: int, tls: types.TlsOptions | None, targets: list[str]
+    ) -> list[Result[Page, types.Failure]]:
+        with connect(host, port, tls) as conn:
             return [collect(sent) for sent in conn.send_all([get(target) for target in targets], first_token=0)]
 
-    def get_streaming(self, host: str, port: int, target: str) -> Page:
-        with connect(host, port) as conn, Poll(None) as poll:
+    def get_streaming(self, host: str, port: int, tls: types.TlsOptions | None, target: str) -> Page:
+        with connect(host, port, tls) as conn, Poll(None) as poll:
             poll.insert(conn, token=1)
             with conn.send(get(target), token=2) as send:
                 content = bytearray()

@@ -1,15 +1,31 @@
-"""Sandpiper as a library in Python: gets targets of one server through one connection.
-    python fetch.py sandpiper.wasm HOST PORT TARGET...        prints one line of JSON for each target
+"""Sandpiper as a library in Python: gets targets of one server, all of them through each of the connections.
+    python fetch.py sandpiper.wasm HOST PORT TARGET...                    prints one line of JSON for each target
+    python fetch.py --tls sandpiper-tls.wasm HOST PORT TARGET...          and, behind those of a connection, one for its handshake
 """
 
+import argparse
 import base64
 import json
-import sys
+import pathlib
 
 from wasmtime import Engine, Store, WasiConfig, _ffi
 from wasmtime.component import Component, Instance, Linker, Record, Variant
 
 CONTENT_MAX = 1 << 20
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser()
+    made.add_argument("--connections", type=int, default=1)
+    made.add_argument("--tls", action="store_true")
+    made.add_argument("--roots", type=pathlib.Path, help="trust anchors, PEM; without, the built-in ones")
+    made.add_argument("--server-name")
+    made.add_argument("--any-certificate", action="store_true")
+    made.add_argument("component", type=pathlib.Path)
+    made.add_argument("host")
+    made.add_argument("port", type=int)
+    made.add_argument("targets", nargs="+")
+    return made
 
 
 def instantiate(component: Component, engine: Engine) -> tuple[Store, Instance]:
@@ -47,17 +63,29 @@ def record(**fields) -> Record:
     return made
 
 
+def tls_options(options: argparse.Namespace) -> Record | None:
+    if not options.tls:
+        return None
+    return record(
+        server_name=options.server_name, roots_pem=options.roots and options.roots.read_bytes(), with_builtin_roots=None,
+        identity_pem=None, alpn=None, version_min=None, spki_pins=None, resumption=None, key_log=None,
+        accept_any_certificate=options.any_certificate,
+    )
+
+
 def page(status: int, content: bytes) -> dict:
     return {"status": status, "content": base64.b64encode(content).decode()}
 
 
+def name_of(error: Variant) -> str:
+    return f"{error.tag}({error.payload})" if error.payload else error.tag
+
+
 def failed(failure: Record) -> dict:
-    tag, detail = failure.error.tag, failure.error.payload
-    return {"error": f"{tag}({detail})" if detail else tag, "delivery": failure.delivery}
+    return {"error": name_of(failure.error), "delivery": failure.delivery}
 
 
-def fetch(call, host: str, port: int, targets: list[str]):
-    conn = call("[static]client-conn.connect", record(host=host, port=port, addresses=[], tls=None), None)
+def fetch(call, conn, targets: list[str]):
     common = dict(method="GET", authority=None, fields=[("Accept", b"*/*")], content=Variant("none"), options=None)
     requests = [record(request_target=target, **common) for target in targets]
     for sent in call("[method]client-conn.send-all", conn, requests, 0):
@@ -71,9 +99,36 @@ def fetch(call, host: str, port: int, targets: list[str]):
             yield failed(result.payload)
 
 
-if __name__ == "__main__":
-    path, host, port, *targets = sys.argv[1:]
+def handshake(info: Record) -> dict:
+    """What the checks ask about it."""
+    described = {"version": info.version, "resumed": info.resumed, "server-name": getattr(info, "server-name")}
+    return {"handshake": described | ({"names": info.refusal.names} if info.refusal else {})}
+
+
+def main() -> None:
+    arguments = parser()
+    arguments.add_argument("--allow-any-certificate", action="store_true", help="as the host, for which it is")
+    options = arguments.parse_args()
     engine = Engine()
-    call = caller(*instantiate(Component.from_file(engine, path), engine), "sandpiper:http/client@0.1.0")
-    for outcome in fetch(call, host, int(port), targets):
-        print(json.dumps(outcome))
+    sandbox = instantiate(Component.from_file(engine, str(options.component)), engine)
+    call = caller(*sandbox, "sandpiper:http/client@0.1.0")
+    call_tls = caller(*sandbox, "sandpiper:http/tls@0.1.0") if options.tls else None
+    if options.allow_any_certificate:
+        call_tls("allow", {"any-certificate"})
+    endpoint = record(host=options.host, port=options.port, addresses=[], tls=tls_options(options))
+    for _ in range(options.connections):
+        conn = call("[static]client-conn.connect", endpoint, None)
+        if isinstance(conn, Variant):
+            for _ in options.targets:
+                print(json.dumps({"error": name_of(conn)}))
+            continue
+        for outcome in fetch(call, conn, options.targets):
+            print(json.dumps(outcome))
+        info = call_tls and call_tls("info", call("[method]client-conn.info", conn).id)
+        if info:  # nothing, where it was never connected
+            print(json.dumps(handshake(info)))
+        conn.drop(sandbox[0])
+
+
+if __name__ == "__main__":
+    main()

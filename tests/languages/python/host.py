@@ -1,15 +1,15 @@
-"""Runs a plugin that was composed with sandpiper.wasm. Same arguments and output as `fetch.py`, and `--streaming`.
+"""Runs a plugin that was composed with sandpiper.wasm or sandpiper-tls.wasm. Same arguments and output as `fetch.py`, and
+`--streaming`, but nothing about handshakes: the interface `tls` is not among what the composition exports.
 
     python host.py [--streaming] composed.wasm HOST PORT TARGET...
 """
 
 import json
 import pathlib
-import sys
 
-from fetch import caller, failed, instantiate, page
+from fetch import caller, failed, instantiate, name_of, page, parser, tls_options
 from wasmtime import Engine
-from wasmtime.component import Component
+from wasmtime.component import Component, Variant
 
 
 def load(engine: Engine, path: pathlib.Path) -> Component:
@@ -26,14 +26,27 @@ def outcome(result) -> dict:
     return page(result.payload.status, result.payload.content)
 
 
-if __name__ == "__main__":
-    streaming = sys.argv[1] == "--streaming"
-    path, host, port, *targets = sys.argv[1 + streaming :]
+def outcomes(call, options) -> list[dict]:
+    """Of one connection."""
+    server = options.host, options.port, tls_options(options)
+    if options.streaming:
+        return [outcome(call("get-streaming", *server, target)) for target in options.targets]
+    results = call("get-all", *server, options.targets)
+    if isinstance(results, Variant):
+        return [{"error": name_of(results)}] * len(options.targets)
+    return [outcome(result) for result in results]
+
+
+def main() -> None:
+    arguments = parser()
+    arguments.add_argument("--streaming", action="store_true")
+    options = arguments.parse_args()
     engine = Engine()
-    call = caller(*instantiate(load(engine, pathlib.Path(path)), engine), "sandpiper-tests:languages/pages@0.1.0")
-    if streaming:
-        results = [call("get-streaming", host, int(port), target) for target in targets]
-    else:
-        results = call("get-all", host, int(port), targets)
-    for result in results:
-        print(json.dumps(outcome(result)))
+    call = caller(*instantiate(load(engine, options.component), engine), "sandpiper-tests:languages/pages@0.1.0")
+    for _ in range(options.connections):
+        for made in outcomes(call, options):
+            print(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main()
