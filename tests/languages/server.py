@@ -105,7 +105,7 @@ class Server:
         connection.settimeout(HANDSHAKE_TIMEOUT_S)
         try:
             secure = self._tls.wrap_socket(connection, server_side=True)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             self.refusals.append(getattr(error, "reason", None) or str(error))
             return None
         secure.settimeout(None)
