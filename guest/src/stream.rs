@@ -6,7 +6,7 @@ use crate::types::{Ending, Error};
 use alloc::vec::Vec;
 
 /// Reads, and writes, in a row for one connection before others have their turn.
-const MOVES_MAX: usize = 32;
+const MOVES_MAX: usize = 16;
 
 /// What carries the octets of an established connection: plain TCP, TLS over it, or streams that the caller has given.
 pub trait Stream {
@@ -26,7 +26,7 @@ pub trait Stream {
     /// Errors: none of them left, and no more can.
     fn write(&mut self, octets: &[u8]) -> Result<(), End>;
 
-    /// Moves on what the stream has of its own to say. False: there is no room for it.
+    /// Moves on what the stream has of its own to say, which `write` takes along. False: there is no room for it.
     ///
     /// Errors: no more octets can leave.
     fn flush(&mut self) -> Result<bool, End> {
@@ -111,12 +111,9 @@ fn transmit(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bo
 
 /// How many octets were handed over; `None`: there is no room.
 fn transmit_some(stream: &mut impl Stream, conn: &ClientConn) -> Result<Option<usize>, End> {
-    if !stream.flush()? {
-        return Ok(None);
-    }
     let octets = conn.to_transmit();
     if octets.is_empty() {
-        return Ok(Some(0));
+        return Ok(stream.flush()?.then_some(0));
     }
     let room = stream.room()?;
     if room == 0 {

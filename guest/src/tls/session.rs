@@ -146,12 +146,14 @@ impl<S: Stream> Session<S> {
     pub fn handshake(&mut self, clock: impl FnOnce() -> Instant) -> Result<Shaken, Error> {
         for _ in 0..READS_MAX {
             self.process()?;
-            if !self.flush_records().map_err(|end| self.ended_early(end))? {
-                return Ok(Shaken { done: false, output_full: true });
-            }
             if !self.tls.is_handshaking() {
+                // The last message leaves with the first request: sockets here hold back a second small write until the first is
+                // acknowledged.
                 self.agreed(clock())?;
                 return Ok(Shaken { done: true, output_full: false });
+            }
+            if !self.flush_records().map_err(|end| self.ended_early(end))? {
+                return Ok(Shaken { done: false, output_full: true });
             }
             match self.under.read(READ_OCTETS_MAX) {
                 Ok(Read::Octets(octets)) => self.take_in(octets)?,
@@ -397,7 +399,15 @@ impl<S: Stream> Stream for Session<S> {
     }
 
     fn room(&mut self) -> Result<usize, End> {
-        let room = self.under.room()?;
+        let mut room = self.under.room()?;
+        // What waits leaves with what is written, if there is room for both.
+        if self.left > 0 || room < self.outgoing.len() + WRITE_OCTETS_MIN + RECORD_OVERHEAD {
+            if !self.flush_records()? {
+                return Ok(0);
+            }
+            room = self.under.room()?;
+        }
+        let room = room.saturating_sub(self.outgoing.len());
         let records = room / (RECORD_OCTETS + RECORD_OVERHEAD) + 1;
         let octets = room.saturating_sub(records * RECORD_OVERHEAD);
         Ok(if room == 0 { 0 } else { octets.clamp(WRITE_OCTETS_MIN, WRITE_OCTETS_MAX) })
@@ -410,7 +420,7 @@ impl<S: Stream> Stream for Session<S> {
             Step::Fail(error) => return Err(End::Layer(self.explain(&error))),
         }
         match self.flush_records() {
-            // Some may have arrived: that the rest cannot leave is found with the next octets.
+            // Some of it may have arrived: that the rest cannot leave is found with the next octets.
             Err(_) if self.left > 0 => Ok(()),
             flushed => flushed.map(|_| ()),
         }

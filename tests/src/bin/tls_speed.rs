@@ -24,6 +24,10 @@ const MARKS: [&str; 2] = ["<!-- the speed: written by `just tls-speed` -->", "<!
 const ROUNDS: usize = 7;
 const TURN: Duration = Duration::from_millis(400);
 const CONTENT_OCTETS: usize = 16 << 20;
+/// For a content that is collected as a whole.
+const MEMORY_OCTETS: usize = 256 << 20;
+/// What the server encrypts at once.
+const BLOCK_OCTETS: usize = 1 << 15;
 
 /// A client that requests `/` on a connection of its own and gives the octets of the content.
 trait Speed {
@@ -81,7 +85,7 @@ struct Component {
 impl Component {
     fn new(build: Build, resumes: bool) -> Component {
         let runtime = runtime();
-        let builder = Sandbox::builder().component(build).allow("127.0.0.1").expect("a rule");
+        let builder = Sandbox::builder().component(build).allow("127.0.0.1").expect("a rule").memory_octets_max(MEMORY_OCTETS);
         let host_tls = HostTls::new(&options(resumes)).expect("options");
         let sandbox = builder.host_tls(host_tls).build().expect("a component");
         let client = runtime.block_on(sandbox.instantiate()).expect("an instance");
@@ -130,8 +134,10 @@ struct Workload {
 fn workloads() -> Vec<Workload> {
     let good = || Settings::new(authority().good());
     let large = format!("HTTP/1.1 200 OK\r\nContent-Length: {CONTENT_OCTETS}\r\n\r\n").into_bytes();
-    let large = [large, vec![b'x'; CONTENT_OCTETS]].concat();
-    let steps = vec![Step::Write(large), Step::CloseNotify];
+    let block = vec![b'x'; BLOCK_OCTETS];
+    let mut steps = vec![Step::Write(large)];
+    steps.extend((0..CONTENT_OCTETS / BLOCK_OCTETS).map(|_| Step::Write(block.clone())));
+    steps.push(Step::CloseNotify);
     let megabytes = CONTENT_OCTETS as f64 / 1e6;
     vec![
         Workload { name: "whole handshakes a second", resumes: false, server: good().start(), unit: 1.0 },

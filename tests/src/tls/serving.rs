@@ -65,6 +65,8 @@ impl Serving {
                 if stopped.load(Ordering::SeqCst) {
                     break;
                 }
+                // A last small write of a flight is not to wait for an acknowledgement.
+                let _ = stream.set_nodelay(true);
                 let (seens, serve) = (Arc::clone(&seens), Arc::clone(&serve));
                 let place = connections.len();
                 seens.lock().unwrap_or_else(PoisonError::into_inner).push(Seen::default());
