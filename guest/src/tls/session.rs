@@ -143,8 +143,9 @@ impl<S: Stream> Session<S> {
     /// Goes on with the handshake as far as possible without waiting. `clock` is asked when it is over: it takes some computing.
     ///
     /// Errors: `tls`, `connect(reset)`. It has failed; the peer has been told, if there was room.
-    pub fn handshake(&mut self, clock: impl FnOnce() -> Instant) -> Result<Shaken, Error> {
-        for _ in 0..READS_MAX {
+    pub fn handshake(&mut self, now: Instant) -> Result<Shaken, Error> {
+        let mut reads = 0;
+        loop {
             self.process()?;
             if !self.tls.is_handshaking() {
                 // The last message leaves with the first request: sockets here hold back a second small write until the first is
@@ -155,13 +156,21 @@ impl<S: Stream> Session<S> {
             if !self.flush_records().map_err(|end| self.ended_early(end))? {
                 return Ok(Shaken { done: false, output_full: true });
             }
+            if !self.tls.is_handshaking() {
+                self.agreed(now)?;
+                return Ok(Shaken { done: true, output_full: false });
+            }
+            // Nothing that was read waits to be looked at: nobody would be told of it again.
+            if reads == READS_MAX {
+                return Ok(Shaken { done: false, output_full: false });
+            }
+            reads += 1;
             match self.under.read(READ_OCTETS_MAX) {
                 Ok(Read::Octets(octets)) => self.take_in(octets)?,
                 Ok(Read::Nothing | Read::Partly) => return Ok(Shaken { done: false, output_full: false }),
                 Err(end) => return Err(self.ended_early(end)),
             }
         }
-        Ok(Shaken { done: false, output_full: false })
     }
 
     fn ended_early(&mut self, end: End) -> Error {
@@ -373,7 +382,8 @@ fn suite_name(name: &'static str) -> String {
 impl<S: Stream> Stream for Session<S> {
     /// What has been decrypted is given as a whole: a record more than `octets_max` at most.
     fn read(&mut self, octets_max: usize) -> Result<Read, End> {
-        for _ in 0..READS_MAX {
+        let mut reads = 0;
+        loop {
             if !self.plaintext.is_empty() {
                 return Ok(Read::Octets(mem::take(&mut self.plaintext)));
             }
@@ -383,6 +393,10 @@ impl<S: Stream> Stream for Session<S> {
             if self.ended {
                 return Err(End::Transport(Ending::Ended));
             }
+            if reads == READS_MAX {
+                return Ok(Read::Partly);
+            }
+            reads += 1;
             match self.under.read(octets_max.min(READ_OCTETS_MAX)) {
                 // The rest of a record may be anything; while it lacks, nobody knows whether something has come.
                 Ok(Read::Nothing) if !self.incoming.is_empty() => return Ok(Read::Partly),
@@ -395,7 +409,6 @@ impl<S: Stream> Stream for Session<S> {
                 other => return other,
             }
         }
-        Ok(Read::Partly)
     }
 
     fn room(&mut self) -> Result<usize, End> {
