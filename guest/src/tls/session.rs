@@ -315,9 +315,9 @@ impl<S: Stream> Session<S> {
         self.fail(Error::Tls(problem))
     }
 
-    /// The session has failed. What rustls says to the peer of it leaves, if there is room.
+    /// The session has failed. What rustls says to the peer of it leaves, if there is room; what has come behind is not looked at.
     fn fail(&mut self, error: Error) -> Error {
-        while let Step::Again = self.step(Purpose::Receive) {}
+        while self.tls.wants_write() && matches!(self.step(Purpose::Receive), Step::Again) {}
         let _ = self.flush_records();
         *self.failed.get_or_insert(error)
     }
@@ -412,15 +412,10 @@ impl<S: Stream> Stream for Session<S> {
     }
 
     fn room(&mut self) -> Result<usize, End> {
-        let mut room = self.under.room()?;
-        // What waits leaves with what is written, if there is room for both.
-        if self.left > 0 || room < self.outgoing.len() + WRITE_OCTETS_MIN + RECORD_OVERHEAD {
-            if !self.flush_records()? {
-                return Ok(0);
-            }
-            room = self.under.room()?;
+        if let Some(error) = self.failed {
+            return Err(End::Layer(error));
         }
-        let room = room.saturating_sub(self.outgoing.len());
+        let room = self.under.room()?;
         let records = room / (RECORD_OCTETS + RECORD_OVERHEAD) + 1;
         let octets = room.saturating_sub(records * RECORD_OVERHEAD);
         Ok(if room == 0 { 0 } else { octets.clamp(WRITE_OCTETS_MIN, WRITE_OCTETS_MAX) })
@@ -449,7 +444,7 @@ impl<S: Stream> Stream for Session<S> {
     }
 
     fn half_close(&mut self) {
-        if self.farewell == Farewell::Unsaid {
+        if self.failed.is_none() && self.farewell == Farewell::Unsaid {
             self.say_farewell();
             // What is under it tells with the next read or write that it has failed.
             let _ = self.flush();
