@@ -16,7 +16,7 @@ use core::mem;
 use core::net::IpAddr;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{HandshakeKind, ProtocolVersion};
 
 /// Octets that are read from underneath at once: four records.
@@ -241,11 +241,14 @@ impl<S: Stream> Session<S> {
                     }
                 }
             },
-            Ok(ConnectionState::EncodeTlsData(mut data)) => append(&mut self.outgoing, |room| match data.encode(room) {
-                Err(EncodeError::InsufficientSize(size)) => Err(Some(size.required_size)),
-                Err(EncodeError::AlreadyEncoded) => Err(None),
-                Ok(octets) => Ok(octets),
-            }),
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                let encoded = append(&mut self.outgoing, 0, |room| match data.encode(room) {
+                    Err(EncodeError::InsufficientSize(size)) => Err(size.required_size),
+                    Err(EncodeError::AlreadyEncoded) => Ok(0),
+                    Ok(octets) => Ok(octets),
+                });
+                if matches!(encoded, Step::Written) { Step::Again } else { encoded }
+            }
             Ok(ConnectionState::TransmitTlsData(data)) => {
                 data.done();
                 Step::Again
@@ -258,10 +261,10 @@ impl<S: Stream> Session<S> {
                 Purpose::Receive => Step::Stop,
                 Purpose::Transmit(octets) => {
                     let size = octets.len() + RECORD_OVERHEAD * (octets.len() / RECORD_OCTETS + 1);
-                    append_within(&mut self.outgoing, size, |room| traffic.encrypt(octets, room).ok())
+                    append(&mut self.outgoing, size, |room| traffic.encrypt(octets, room).map_err(lacking))
                 }
                 Purpose::End => {
-                    append_within(&mut self.outgoing, 4 * RECORD_OVERHEAD, |room| traffic.queue_close_notify(room).ok())
+                    append(&mut self.outgoing, 2 * RECORD_OVERHEAD, |room| traffic.queue_close_notify(room).map_err(lacking))
                 }
             },
             Ok(_) => Step::Stop,
@@ -347,27 +350,28 @@ enum Purpose<'a> {
     End,
 }
 
-/// Appends what `write` writes, which says how much room it lacks.
-fn append(out: &mut Vec<u8>, mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>) -> Step {
-    let size = match write(&mut []) {
-        Ok(_) => return Step::Again,
-        Err(size) => size.unwrap_or(0),
-    };
-    match append_within(out, size, |room| write(room).ok()) {
-        Step::Written => Step::Again,
-        step => step,
+/// Appends what `write` writes into `size` octets, or into as many as it says that it needs: new keys are announced along with other
+/// records.
+fn append(out: &mut Vec<u8>, size: usize, mut write: impl FnMut(&mut [u8]) -> Result<usize, usize>) -> Step {
+    let end = out.len();
+    let mut written = Err(size);
+    for _ in 0..2 {
+        let Err(size) = written else { break };
+        out.resize(end + size, 0);
+        written = write(out.get_mut(end..).unwrap_or_default());
+    }
+    out.truncate(end + written.unwrap_or(0));
+    match written {
+        Ok(_) => Step::Written,
+        Err(_) => Step::Fail(rustls::Error::EncryptError),
     }
 }
 
-/// Appends what `write` writes into `size` octets.
-fn append_within(out: &mut Vec<u8>, size: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Step {
-    let end = out.len();
-    out.resize(end + size, 0);
-    let written = out.get_mut(end..).and_then(write);
-    out.truncate(end + written.unwrap_or(0));
-    match written {
-        Some(_) => Step::Written,
-        None => Step::Fail(rustls::Error::EncryptError),
+/// The octets that it takes to encrypt.
+fn lacking(error: EncryptError) -> usize {
+    match error {
+        EncryptError::InsufficientSize(size) => size.required_size,
+        EncryptError::EncryptExhausted => 0,
     }
 }
 
