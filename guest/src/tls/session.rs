@@ -6,6 +6,7 @@
 use super::TlsInfo;
 use super::config::{Config, HTTP11};
 use super::problem;
+use super::verifier::Refused;
 use crate::stream::{End, Read, Stream};
 use crate::timer::Instant;
 use crate::types::{ConnectProblem, Ending, Error, TlsProblem, TlsVersion};
@@ -55,6 +56,8 @@ pub struct Session<S> {
     /// The peer has ended its direction in order.
     ended: bool,
     failed: Option<Error>,
+    /// Why the peer's certificate was refused.
+    refused: Option<Refused>,
     farewell: Farewell,
     began: Instant,
     info: TlsInfo,
@@ -118,6 +121,7 @@ impl<S: Stream> Session<S> {
             heard: false,
             ended: false,
             failed: None,
+            refused: None,
             farewell: Farewell::Unsaid,
             began: now,
             info: TlsInfo::begun(connection, server_name),
@@ -197,7 +201,6 @@ impl<S: Stream> Session<S> {
         self.info.resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
         let certificates = tls.peer_certificates().unwrap_or(&[]);
         self.info.certificates = certificates.iter().map(|certificate| certificate.to_vec()).collect();
-        self.config.verifier.take_seen();
         if self.info.protocol.as_ref().is_some_and(|protocol| protocol != HTTP11) {
             self.close();
             return Err(self.fail(Error::Tls(TlsProblem::ProtocolNotSpoken)));
@@ -210,7 +213,13 @@ impl<S: Stream> Session<S> {
     /// Errors: `tls`. The session has failed.
     fn process(&mut self) -> Result<(), Error> {
         loop {
-            match self.step(Purpose::Receive) {
+            let step = self.step(Purpose::Receive);
+            // At once: the next chain that is seen may be another connection's.
+            if let Some(seen) = self.config.verifier.take_seen() {
+                self.info.certificates = seen.certificates;
+                self.refused = seen.refused;
+            }
+            match step {
                 Step::Again => {}
                 Step::Written | Step::Stop => return Ok(()),
                 Step::Fail(error) => return Err(self.explain(&error)),
@@ -308,12 +317,9 @@ impl<S: Stream> Session<S> {
         let mut problem = problem::of(error, self.tls.is_handshaking(), self.heard, first);
         self.info.alert = problem::alert(error);
         self.info.detail = Some(error.to_string());
-        if let Some(seen) = self.config.verifier.take_seen() {
-            self.info.certificates = seen.certificates;
-            if let Some(refused) = seen.refused {
-                problem = refused.problem;
-                self.info.refusal = Some(refused.refusal);
-            }
+        if let Some(refused) = self.refused.take() {
+            problem = refused.problem;
+            self.info.refusal = Some(refused.refusal);
         }
         self.fail(Error::Tls(problem))
     }
