@@ -97,7 +97,10 @@ impl Transport {
         match &mut self.layers {
             Layers::Plain(socket) => socket.half_close(),
             #[cfg(feature = "tls")]
-            Layers::Tls(session) => session.half_close(),
+            Layers::Tls(session) => {
+                session.half_close();
+                self.output_full |= session.is_behind();
+            }
         }
     }
 

@@ -339,6 +339,11 @@ impl<S: Stream> Session<S> {
         }
     }
 
+    /// Whether records wait for room.
+    pub fn is_behind(&self) -> bool {
+        self.left < self.outgoing.len()
+    }
+
     fn say_farewell(&mut self) {
         self.farewell = Farewell::Said;
         self.ask(Purpose::End);
