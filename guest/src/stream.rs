@@ -15,6 +15,11 @@ pub trait Stream {
     /// Errors: nothing more comes.
     fn read(&mut self, octets_max: usize) -> Result<Read, End>;
 
+    /// Whether `read` tells of an end, once what has come before it is taken, though nothing may ever come to wait for.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     /// How many octets `write` takes now; 0: none until there is room again.
     ///
     /// Errors: no more octets can leave.
@@ -67,7 +72,7 @@ pub fn move_octets(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant
 fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
     let mut moves = 0;
     // A request that waits for the look has it before others have their turn.
-    while moves < MOVES_MAX || conn.wants_look() {
+    while moves < MOVES_MAX || conn.wants_look() || stream.has_ended() {
         moves += 1;
         let octets_max = conn.wants_octets();
         if octets_max == 0 {
@@ -77,7 +82,7 @@ fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
             Ok(Read::Nothing) => return conn.nothing_to_receive(now),
             Ok(Read::Partly) => return,
             Ok(Read::Octets(octets)) => {
-                let more = octets.len() == octets_max;
+                let more = octets.len() >= octets_max || stream.has_ended();
                 conn.receive(octets, now);
                 if !more && !conn.wants_look() {
                     return;

@@ -65,7 +65,16 @@ impl Transport {
 
     /// Whether octets can be moved without anything having to happen first: calls have moved the connection on.
     pub(super) fn is_behind(&self, conn: &ClientConn) -> bool {
-        conn.wants_look() || (!self.output_full && !conn.to_transmit().is_empty())
+        let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.has_ended());
+        reads || (!self.output_full && !conn.to_transmit().is_empty())
+    }
+
+    fn has_ended(&self) -> bool {
+        match &self.layers {
+            Layers::Plain(socket) => socket.has_ended(),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.has_ended(),
+        }
     }
 
     /// Makes sure that there is something to wait for.

@@ -426,6 +426,10 @@ impl<S: Stream> Stream for Session<S> {
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.failed.is_some() || self.ended
+    }
+
     fn room(&mut self) -> Result<usize, End> {
         if let Some(error) = self.failed {
             return Err(End::Layer(error));
