@@ -31,7 +31,7 @@ pub enum Cuts {
 
 impl Cuts {
     /// How many of `octets` waiting octets come next, when `before` have come.
-    fn next(&mut self, before: usize, octets: usize) -> usize {
+    pub(crate) fn next(&mut self, before: usize, octets: usize) -> usize {
         match self {
             Cuts::Nowhere => octets,
             Cuts::Everywhere => octets.min(1),

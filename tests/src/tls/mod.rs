@@ -14,8 +14,10 @@
 //! | [`proxy`], [`raw`] | what stands in front of one and changes octets; servers that are none |
 //! | [`real`] | servers as others made them |
 //! | [`response`] | HTTP, as far as the clients here need it |
+//! | [`between`] | the connection's own TLS and a server, with nothing but memory between them |
 
 pub mod authority;
+pub mod between;
 pub mod case;
 pub mod cases;
 pub mod client;

@@ -108,7 +108,11 @@ impl Settings {
         }
     }
 
-    fn config(&self) -> ServerConfig {
+    /// What a library is told to be it.
+    ///
+    /// # Panics
+    /// When it cannot be.
+    pub fn config(&self) -> ServerConfig {
         let provider = Arc::new(self.provider());
         let key = provider.key_provider.load_private_key(self.identity.key.clone_key()).expect("a key");
         // Certificates that a library would not read are what is served here, so it is not asked to.

@@ -44,6 +44,7 @@ mod pool_names;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;
+mod sessions;
 mod simulation;
 #[cfg(feature = "sandboxed")]
 mod soak;

@@ -1,0 +1,385 @@
+//! A connection with TLS inside and a server, in one thread, and between them a network of memory that cuts octets and stops where a test
+//! says so. As in the component, nothing is looked at unless something has become ready.
+
+use super::authority::{NAME, authority};
+use super::server::Settings as Server;
+use crate::native::Cuts;
+use rustls::ServerConnection;
+use rustls::time_provider::DefaultTimeProvider;
+use sandpiper_guest::conn::{ClientConn, ExchangeId};
+use sandpiper_guest::driver::{Driver, Shared};
+use sandpiper_guest::link::Link;
+use sandpiper_guest::settings::Settings;
+use sandpiper_guest::stream::{self, End, Read, Stream};
+use sandpiper_guest::timer::Instant;
+use sandpiper_guest::tls::{Config, KeyLines, Session, TlsInfo, config};
+use sandpiper_guest::types::{ConnOptions, Ending, Endpoint, Request, TlsOptions};
+use std::cell::{RefCell, RefMut};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Looks at what is ready, before a run is taken for one without an end.
+const LOOKS_MAX: usize = 2_000_000;
+
+/// The key lines of all configurations made here.
+pub static KEY_LINES: KeyLines = KeyLines::new();
+
+/// The network under a session.
+#[derive(Debug)]
+pub struct Network {
+    /// Octets to the client, on their way.
+    pub coming: VecDeque<u8>,
+    /// What follows them.
+    pub ending: Option<Ending>,
+    /// Where they are cut.
+    pub cuts: Cuts,
+    /// Behind each piece nothing is there for one look.
+    pub gaps: bool,
+    /// How many octets there is room for, each time that the client looks.
+    pub room: usize,
+    /// Sending fails once so many octets have left.
+    pub breaks_behind: usize,
+    /// What the client has sent.
+    pub left: Vec<u8>,
+    /// The client has ended its direction.
+    pub half_closed: bool,
+    delivered: usize,
+    gap: bool,
+    room_now: usize,
+}
+
+impl Network {
+    fn new(cuts: Cuts) -> Network {
+        Network {
+            coming: VecDeque::new(),
+            ending: None,
+            cuts,
+            gaps: false,
+            room: usize::MAX,
+            breaks_behind: usize::MAX,
+            left: Vec::new(),
+            half_closed: false,
+            delivered: 0,
+            gap: false,
+            room_now: 0,
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.left.len() >= self.breaks_behind
+    }
+}
+
+/// The client's end of a network.
+#[derive(Clone, Debug)]
+pub struct Wire(Rc<RefCell<Network>>);
+
+impl Stream for Wire {
+    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
+        let network = &mut *self.0.borrow_mut();
+        if std::mem::take(&mut network.gap) {
+            return Ok(Read::Nothing);
+        }
+        let standing = network.coming.len();
+        if standing == 0 {
+            return network.ending.map_or(Ok(Read::Nothing), |ending| Err(End::Transport(ending)));
+        }
+        let count = network.cuts.next(network.delivered, standing).min(octets_max);
+        network.delivered += count;
+        network.gap = network.gaps;
+        Ok(Read::Octets(network.coming.drain(..count).collect()))
+    }
+
+    fn room(&mut self) -> Result<usize, End> {
+        let network = self.0.borrow();
+        if network.is_broken() { Err(End::Transport(Ending::Reset)) } else { Ok(network.room_now) }
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        let network = &mut *self.0.borrow_mut();
+        assert!(!network.half_closed, "octets behind the end");
+        assert!(!octets.is_empty() && octets.len() <= network.room_now, "{} octets for {}", octets.len(), network.room_now);
+        if network.is_broken() {
+            return Err(End::Transport(Ending::Reset));
+        }
+        network.room_now -= octets.len();
+        network.left.extend_from_slice(octets);
+        Ok(())
+    }
+
+    fn half_close(&mut self) {
+        self.0.borrow_mut().half_closed = true;
+    }
+}
+
+/// TLS as the transport of a connection, as the component has it.
+pub struct Secured {
+    session: Session<Wire>,
+    done: bool,
+    closed: bool,
+    output_full: bool,
+    /// What was told of the handshake, and then of its failure.
+    pub told: Vec<TlsInfo>,
+}
+
+impl Link for Secured {
+    fn advance(&mut self, conn: &mut ClientConn, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if !self.done {
+            let shaken = self.session.handshake(now);
+            match shaken {
+                Ok(shaken) if !shaken.done => {
+                    self.output_full = shaken.output_full;
+                    return;
+                }
+                Ok(_) => conn.secured(now),
+                Err(error) => conn.end(error, now),
+            }
+            self.done = true;
+            self.told.push(self.session.take_info());
+        }
+        self.output_full = !stream::move_octets(&mut self.session, conn, now);
+        self.told.extend(self.session.take_complaint());
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn is_behind(&self, conn: &ClientConn) -> bool {
+        let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.session.has_ended());
+        self.done && (reads || (!self.output_full && !conn.to_transmit().is_empty()))
+    }
+
+    fn half_close(&mut self) {
+        self.session.half_close();
+        self.output_full |= self.session.is_behind();
+    }
+
+    fn close(&mut self, _conn: &ClientConn) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.session.close();
+        }
+    }
+}
+
+/// A server's side of TLS.
+pub struct Peer {
+    /// The library that does it.
+    pub tls: ServerConnection,
+    /// What it has decrypted.
+    pub heard: Vec<u8>,
+    /// The client has said that it is done.
+    pub saw_close_notify: bool,
+    /// What it complained of.
+    pub wrong: Option<rustls::Error>,
+    taken: usize,
+}
+
+impl Peer {
+    fn take(&mut self, octets: &[u8]) {
+        let mut octets = octets.get(self.taken..).unwrap_or_default();
+        self.taken += octets.len();
+        while !octets.is_empty() && self.wrong.is_none() {
+            self.tls.read_tls(&mut octets).expect("memory");
+            self.wrong = self.tls.process_new_packets().err();
+            match self.tls.reader().read_to_end(&mut self.heard) {
+                Ok(_) => self.saw_close_notify = true,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+            }
+        }
+    }
+
+    /// What it has to send.
+    pub fn records(&mut self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut octets).expect("memory");
+        }
+        octets
+    }
+
+    /// Encrypts.
+    pub fn say(&mut self, content: &[u8]) {
+        for part in content.chunks(16_384) {
+            self.tls.writer().write_all(part).expect("memory");
+        }
+    }
+}
+
+/// A connection, a network and a server; without a server, the test says what comes.
+pub struct Between {
+    /// The connection with its transport.
+    pub client: Shared<Secured>,
+    /// The server.
+    pub peer: Option<Peer>,
+    network: Rc<RefCell<Network>>,
+    /// What the server sends goes here in place of the network.
+    pub hold: bool,
+    /// What is held.
+    pub held: Vec<u8>,
+    now: Instant,
+}
+
+/// Options that trust the certificates of the tests.
+pub fn tls_options() -> TlsOptions {
+    TlsOptions {
+        server_name: None,
+        roots_pem: Some(authority().root.pem().into_bytes()),
+        with_builtin_roots: None,
+        identity_pem: None,
+        alpn: None,
+        version_min: None,
+        spki_pins: None,
+        resumption: None,
+        key_log: None,
+        accept_any_certificate: None,
+    }
+}
+
+/// What the options give.
+pub fn config_of(options: &TlsOptions) -> Arc<Config> {
+    Arc::new(Config::new(options, Arc::new(DefaultTimeProvider), &KEY_LINES).expect("options"))
+}
+
+/// A good server, as far as the caller does not change it.
+pub fn server(change: impl FnOnce(&mut Server)) -> ServerConnection {
+    let mut settings = Server::new(authority().good());
+    change(&mut settings);
+    ServerConnection::new(Arc::new(settings.config())).expect("a server")
+}
+
+impl Between {
+    /// A connection that begins, to this server.
+    pub fn new(config: Arc<Config>, server: Option<ServerConnection>, options: ConnOptions, cuts: Cuts) -> Between {
+        let now = Instant(1);
+        let network = Rc::new(RefCell::new(Network::new(cuts)));
+        let endpoint = Endpoint { host: NAME.to_owned(), port: 443, addresses: Vec::new(), tls: None };
+        let name = config::server_name(&endpoint, &tls_options()).expect("a name");
+        let session = Session::new(Wire(Rc::clone(&network)), config, name, 1, now).expect("a session");
+        let settings = Settings::checked(Some(&options)).expect("options");
+        let mut conn = ClientConn::new(1, NAME.to_owned(), settings, now);
+        conn.connected(None, None, now);
+        let link = Secured { session, done: false, closed: false, output_full: false, told: Vec::new() };
+        let peer = server.map(|mut tls| {
+            tls.set_buffer_limit(None);
+            Peer { tls, heard: Vec::new(), saw_close_notify: false, wrong: None, taken: 0 }
+        });
+        let between = Between { client: Driver::new(conn, Some(link)), peer, network, hold: false, held: Vec::new(), now };
+        between.look();
+        between
+    }
+
+    /// One over an open network, to a good server.
+    pub fn good(cuts: Cuts) -> Between {
+        Between::new(config_of(&tls_options()), Some(server(|_| {})), crate::message::options(), cuts)
+    }
+
+    /// The same, once the handshake is done.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn shaken(cuts: Cuts) -> Between {
+        let mut between = Between::good(cuts);
+        between.settle();
+        assert!(between.client.borrow().conn.is_established(), "{:?}", between.told());
+        between
+    }
+
+    /// The connection.
+    pub fn conn(&self) -> RefMut<'_, ClientConn> {
+        RefMut::map(self.client.borrow_mut(), |driver| &mut driver.conn)
+    }
+
+    /// The network.
+    pub fn network(&self) -> RefMut<'_, Network> {
+        self.network.borrow_mut()
+    }
+
+    /// The server.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn peer(&mut self) -> &mut Peer {
+        self.peer.as_mut().expect("a server")
+    }
+
+    /// What was told of the handshake.
+    pub fn told(&self) -> Vec<TlsInfo> {
+        self.client.borrow().link.as_ref().map(|link| link.told.clone()).unwrap_or_default()
+    }
+
+    /// Hands a request in.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn send(&self, request: Request) -> ExchangeId {
+        let now = self.now;
+        self.conn().send(request, 1, now).expect("accepted")
+    }
+
+    /// The time, which stands still.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Lets the connection look.
+    pub fn look(&self) {
+        {
+            let network = &mut *self.network();
+            network.room_now = network.room;
+        }
+        self.client.borrow_mut().advance(self.now);
+    }
+
+    /// The server takes what has come, and sends what it has to.
+    pub fn turn_peer(&mut self) {
+        let Some(peer) = &mut self.peer else { return };
+        peer.take(&self.network.borrow().left);
+        let records = peer.records();
+        if self.hold {
+            self.held.extend(records);
+        } else {
+            self.network.borrow_mut().coming.extend(records);
+        }
+    }
+
+    /// Whether a socket would tell that it is ready, where the connection waits for that.
+    fn is_ready(&self) -> bool {
+        let driver = self.client.borrow();
+        let Some(link) = driver.link.as_ref().filter(|link| !link.closed) else { return false };
+        let network = self.network.borrow();
+        let wants_input = !link.done || driver.conn.wants_octets() > 0;
+        let readable = !network.coming.is_empty() || network.ending.is_some();
+        let writable = network.room > 0 || network.is_broken();
+        (wants_input && readable) || (link.output_full && writable)
+    }
+
+    /// Goes on for as long as there is anything to do.
+    ///
+    /// # Panics
+    /// When that never ends.
+    pub fn settle(&mut self) {
+        for _ in 0..LOOKS_MAX {
+            self.turn_peer();
+            {
+                let network = &mut *self.network.borrow_mut();
+                network.room_now = network.room;
+            }
+            self.client.borrow_mut().catch_up(self.now);
+            let ready = self.is_ready();
+            if ready {
+                self.look();
+            }
+            self.client.borrow_mut().heed_wish();
+            if !ready && self.peer.as_ref().is_none_or(|peer| peer.taken == self.network.borrow().left.len()) {
+                return;
+            }
+        }
+        panic!("it never ends");
+    }
+}
