@@ -7,15 +7,22 @@
 //! | [`chunks`] | the decoder of the chunked coding does as one that is written from the grammar does |
 //! | [`requests`] | a request that is accepted is read back as it was given, by two parsers that share nothing with us; one that is refused leaves nothing on the wire |
 //! | [`calls`] | whatever the caller, the network and the server do, what [`simulation`](crate::simulation) looks at holds |
+//! | [`mod@tls`] | what is heard behind TLS was said by the server, in its order, whatever is changed on its way; nothing leaves before the handshake is over; memory is bounded |
 
 pub mod calls;
 pub mod chunks;
 pub mod requests;
 pub mod responses;
+pub mod tls;
 
 /// An oracle.
 pub type Oracle = fn(&[u8]);
 
 /// All of them, by the names of their fuzz targets.
-pub const ALL: [(&str, Oracle); 4] =
-    [("calls", calls::check), ("chunks", chunks::check), ("requests", requests::check), ("responses", responses::check)];
+pub const ALL: [(&str, Oracle); 5] = [
+    ("calls", calls::check),
+    ("chunks", chunks::check),
+    ("requests", requests::check),
+    ("responses", responses::check),
+    ("tls", tls::check),
+];
