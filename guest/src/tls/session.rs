@@ -56,6 +56,8 @@ pub struct Session<S> {
     /// The peer has ended its direction in order.
     ended: bool,
     failed: Option<Error>,
+    /// Nothing more can leave. What has not left never does, whatever becomes of what is underneath.
+    cut_off: Option<End>,
     /// Why the peer's certificate was refused.
     refused: Option<Refused>,
     farewell: Farewell,
@@ -121,6 +123,7 @@ impl<S: Stream> Session<S> {
             heard: false,
             ended: false,
             failed: None,
+            cut_off: None,
             refused: None,
             farewell: Farewell::Unsaid,
             began: now,
@@ -297,18 +300,34 @@ impl<S: Stream> Session<S> {
 
     /// Moves on records that are to leave. False: there is no room for all of them.
     fn flush_records(&mut self) -> Result<bool, End> {
-        while let Some(octets) = self.outgoing.get(self.left..).filter(|octets| !octets.is_empty()) {
-            let room = self.under.room()?;
-            if room == 0 {
-                return Ok(false);
+        if let Some(end) = self.cut_off {
+            return Err(end);
+        }
+        while self.is_behind() {
+            match self.flush_some() {
+                Ok(0) => return Ok(false),
+                Ok(octets) => self.left += octets,
+                Err(end) => {
+                    self.cut_off = Some(end);
+                    self.outgoing.clear();
+                    return Err(end);
+                }
             }
-            let octets = octets.get(..room).unwrap_or(octets);
-            self.under.write(octets)?;
-            self.left += octets.len();
         }
         self.outgoing.clear();
         self.left = 0;
         Ok(true)
+    }
+
+    /// How many octets were moved on; 0: there is no room.
+    fn flush_some(&mut self) -> Result<usize, End> {
+        let room = self.under.room()?;
+        let octets = self.outgoing.get(self.left..).unwrap_or_default();
+        let octets = octets.get(..room).unwrap_or(octets);
+        if !octets.is_empty() {
+            self.under.write(octets)?;
+        }
+        Ok(octets.len())
     }
 
     /// Says in the words of the WIT package what rustls complains of, and has the peer hear of it.
