@@ -41,6 +41,8 @@ pub struct Network {
     pub room: usize,
     /// Sending fails once so many octets have left.
     pub breaks_behind: usize,
+    /// The next write fails, and none behind it.
+    pub fails_once: bool,
     /// What the client has sent.
     pub left: Vec<u8>,
     /// The client has ended its direction.
@@ -59,6 +61,7 @@ impl Network {
             gaps: false,
             room: usize::MAX,
             breaks_behind: usize::MAX,
+            fails_once: false,
             left: Vec::new(),
             half_closed: false,
             delivered: 0,
@@ -101,7 +104,7 @@ impl Stream for Wire {
         let network = &mut *self.0.borrow_mut();
         assert!(!network.half_closed, "octets behind the end");
         assert!(!octets.is_empty() && octets.len() <= network.room_now, "{} octets for {}", octets.len(), network.room_now);
-        if network.is_broken() {
+        if network.is_broken() || std::mem::take(&mut network.fails_once) {
             return Err(End::Transport(Ending::Reset));
         }
         network.room_now -= octets.len();

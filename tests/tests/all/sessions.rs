@@ -117,6 +117,16 @@ fn what_could_not_leave_was_not_sent() {
 }
 
 #[test]
+fn what_could_not_leave_never_does() {
+    let mut between = Between::shaken(Cuts::Nowhere);
+    between.network().fails_once = true;
+    let id = between.send(get("/"));
+    between.settle();
+    assert_eq!(failure(&mut between, id).delivery, Delivery::NotSent);
+    assert!(between.peer().heard.is_empty(), "{}", between.peer().heard.escape_ascii());
+}
+
+#[test]
 fn what_left_in_part_may_have_been_sent() {
     for octets in [1, 5, 6, 20] {
         let mut between = Between::shaken(Cuts::Nowhere);
