@@ -50,6 +50,7 @@ pub struct Refused {
     alert: CertificateError,
 }
 
+#[allow(clippy::result_large_err, reason = "a refusal is made once, and ends its connection")]
 impl Verifier {
     /// The chain that was seen last, once.
     pub fn take_seen(&self) -> Option<Seen> {
