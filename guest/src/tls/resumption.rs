@@ -1,5 +1,5 @@
-//! Sessions to go on with (RFC 8446 §2.2, RFC 5077), bounded. They belong to connections with equal options, for the names and ports that
-//! they were made with.
+//! Sessions to go on with (RFC 8446 §2.2, RFC 5077), bounded. They belong to connections with equal options, for the names that they
+//! were made with.
 
 use alloc::collections::VecDeque;
 use rustls::NamedGroup;
