@@ -3,7 +3,7 @@
 use crate::sandboxed::{failed, head};
 use crate::server::BIG_OCTETS;
 use crate::story::{self, Failed};
-use sandpiper_host::types::{Chunk, Deadlines, Persistence, RequestContent, RequestOptions};
+use sandpiper_host::types::{Chunk, Deadlines, Persistence, RequestContent, RequestOptions, TlsOptions};
 use sandpiper_host::{
     CallError, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, HostError, Origin, Poll, PollOptions, Request,
 };
@@ -35,6 +35,7 @@ pub struct Told {
 pub struct Caller<'a> {
     client: &'a mut Client,
     server: SocketAddr,
+    tls: Option<TlsOptions>,
     silence: Duration,
     told: Vec<Told>,
 }
@@ -63,7 +64,21 @@ impl Errand {
     /// # Errors
     /// The instance has ended.
     pub async fn run(&self, client: &mut Client, server: SocketAddr, silence: Option<Duration>) -> Ended<Vec<Told>> {
-        let mut caller = Caller { client, server, silence: silence.unwrap_or(TOTAL), told: Vec::new() };
+        self.run_over(None, client, server, silence).await
+    }
+
+    /// The same, over TLS where there are options for it.
+    ///
+    /// # Errors
+    /// The instance has ended.
+    pub async fn run_over(
+        &self,
+        tls: Option<TlsOptions>,
+        client: &mut Client,
+        server: SocketAddr,
+        silence: Option<Duration>,
+    ) -> Ended<Vec<Told>> {
+        let mut caller = Caller { client, server, tls, silence: silence.unwrap_or(TOTAL), told: Vec::new() };
         (self.run)(&mut caller).await?;
         let told = caller.told;
         client.release_dropped().await?;
@@ -153,7 +168,7 @@ impl Caller<'_> {
 
     fn endpoint(&self, addresses: &[&str]) -> Endpoint {
         let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
-        Endpoint { host: NAME.to_owned(), port: self.server.port(), addresses, tls: None }
+        Endpoint { host: NAME.to_owned(), port: self.server.port(), addresses, tls: self.tls.clone() }
     }
 
     fn impatient(&self) -> ConnOptions {

@@ -1,10 +1,11 @@
 //! Servers on the loopback interface, each in a thread, that do what a test tells them.
 
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use sandpiper_host::Endpoint;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A server that does as it is told with each connection; they count from 1. Gives its port and how many it has accepted.
 ///
@@ -23,8 +24,50 @@ pub fn serve(act: impl Fn(usize, TcpStream) + Send + 'static) -> (u16, Arc<Atomi
     (port, accepted)
 }
 
+/// A connection with TLS.
+pub type Secured = StreamOwned<ServerConnection, TcpStream>;
+
+/// What a server with TLS has seen.
+#[derive(Debug, Default)]
+pub struct Handshakes {
+    /// Of each connection whose handshake was done, in the order in which they were: whether it resumed a session.
+    pub resumed: Vec<bool>,
+    /// Those that failed.
+    pub failed: usize,
+}
+
+/// The same with TLS, each connection in a thread of its own. A handshake that fails is a connection that is over.
+///
+/// # Panics
+/// Without a loopback network.
+pub fn serve_tls(
+    config: ServerConfig,
+    act: impl Fn(usize, &mut Secured) + Send + Sync + 'static,
+) -> (u16, Arc<AtomicUsize>, Arc<Mutex<Handshakes>>) {
+    let (config, act, handshakes) = (Arc::new(config), Arc::new(act), Arc::<Mutex<Handshakes>>::default());
+    let seen = Arc::clone(&handshakes);
+    let (port, accepted) = serve(move |number, mut tcp| {
+        let (config, act, seen) = (Arc::clone(&config), Arc::clone(&act), Arc::clone(&seen));
+        std::thread::spawn(move || {
+            let mut tls = ServerConnection::new(config).expect("a configuration that works");
+            let done = tls.complete_io(&mut tcp).is_ok() && !tls.is_handshaking();
+            {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                match done {
+                    true => seen.resumed.push(tls.handshake_kind() == Some(HandshakeKind::Resumed)),
+                    false => seen.failed += 1,
+                }
+            }
+            if done {
+                act(number, &mut StreamOwned::new(tls, tcp));
+            }
+        });
+    });
+    (port, accepted, handshakes)
+}
+
 /// The target of the next request, which has no content; `None` at the end.
-pub fn target(stream: &mut TcpStream) -> Option<String> {
+pub fn target(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut octet = [0];
@@ -38,7 +81,7 @@ pub fn target(stream: &mut TcpStream) -> Option<String> {
 ///
 /// # Panics
 /// When the client has gone.
-pub fn answer(stream: &mut TcpStream, content: &str) {
+pub fn answer(stream: &mut impl Write, content: &str) {
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{content}", content.len()).expect("written");
 }
 

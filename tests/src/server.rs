@@ -11,21 +11,34 @@
 
 use crate::message::{chunked, joined, last, ok};
 use crate::peer::{self, Seen};
+use rustls::ServerConfig;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Content that no buffer of a network holds at once.
 pub const BIG_OCTETS: usize = 300_000;
+
+/// What a server notes.
+#[derive(Debug, Default)]
+struct Noted {
+    wrong: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
+}
+
+fn lock(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A server on the loopback interface. Ends when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    wrong: Arc<Mutex<Vec<String>>>,
+    noted: Arc<Noted>,
     task: JoinHandle<()>,
 }
 
@@ -35,26 +48,51 @@ impl Server {
     /// # Panics
     /// Without a loopback network.
     pub async fn start() -> Server {
+        Server::start_with(None).await
+    }
+
+    /// The same, with TLS.
+    ///
+    /// # Panics
+    /// Without a loopback network.
+    pub async fn start_tls(config: ServerConfig) -> Server {
+        Server::start_with(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback network");
         let address = listener.local_addr().expect("an address");
-        let wrong = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&wrong);
+        let noted = Arc::new(Noted::default());
+        let notes = Arc::clone(&noted);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let noted = Arc::clone(&noted);
+                let (noted, tls) = (Arc::clone(&notes), tls.clone());
                 tokio::spawn(async move {
-                    if let Err(wrong) = serve(stream).await {
-                        noted.lock().unwrap_or_else(PoisonError::into_inner).push(wrong);
+                    let served = match tls {
+                        None => serve(stream, &noted).await,
+                        // What becomes of a handshake is the client's to tell.
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, &noted).await,
+                            Err(_) => Ok(()),
+                        },
+                    };
+                    if let Err(wrong) = served {
+                        lock(&noted.wrong).push(wrong);
                     }
                 });
             }
         });
-        Server { address, wrong, task }
+        Server { address, noted, task }
     }
 
     /// What it got that is no request, since the last time.
     pub fn take_wrong(&self) -> Vec<String> {
-        std::mem::take(&mut *self.wrong.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.noted.wrong))
+    }
+
+    /// The requests that it has read at least the heads of, since the last time: method and target.
+    pub fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.noted.requests))
     }
 }
 
@@ -65,7 +103,7 @@ impl Drop for Server {
 }
 
 /// Serves a connection to its end. An error is a request that is wrong: what the network does to a connection is none.
-async fn serve(mut stream: TcpStream) -> Result<(), String> {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, noted: &Noted) -> Result<(), String> {
     let mut received = Vec::new();
     let mut continued = false;
     loop {
@@ -73,6 +111,7 @@ async fn serve(mut stream: TcpStream) -> Result<(), String> {
             return Ok(());
         }
         while let Some((seen, taken)) = peer::read(&received)? {
+            lock(&noted.requests).push(format!("{} {}", seen.method, seen.target));
             let reply = match seen.whole {
                 true => answer(&seen),
                 false if !continued && seen.field("expect").is_some() => b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(),
@@ -93,7 +132,7 @@ async fn serve(mut stream: TcpStream) -> Result<(), String> {
     }
 }
 
-async fn echo(mut stream: TcpStream, mut received: Vec<u8>) -> Result<(), String> {
+async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin, mut received: Vec<u8>) -> Result<(), String> {
     loop {
         if stream.write_all(&received).await.is_err() {
             return Ok(());

@@ -52,6 +52,8 @@ mod soak;
 mod tiny_memory;
 mod tls_matrix;
 #[cfg(feature = "sandboxed")]
+mod tls_pool;
+#[cfg(feature = "sandboxed")]
 mod torture;
 mod tunnel;
 mod unsolicited;

@@ -3,14 +3,18 @@
 //! Whatever fails: the instance lives, nobody waits in vain, an error is of the class that fits, a response is the right one, and what is said
 //! about the delivery of a request is what its octets did.
 
+use rustls::ServerConfig;
 use sandpiper_host::faults::{ErrorCode, Fault, Import};
-use sandpiper_host::{Client, ClientConn, ConnOptions, Endpoint, Request, Sandbox};
+use sandpiper_host::types::TlsOptions;
+use sandpiper_host::{Build, Client, ClientConn, ConnOptions, Endpoint, Request, Sandbox};
 use sandpiper_tests::errands::{ERRANDS, Errand, NAME, Told};
 use sandpiper_tests::sandboxed::runtime;
 use sandpiper_tests::server::Server;
+use sandpiper_tests::tls::authority::authority;
+use sandpiper_tests::tls::server::Settings;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// An errand makes fewer calls of one function than this.
@@ -55,6 +59,18 @@ const FAULTS: &[(Import, Fault, &[&str])] = &[
     (Import::Poll, Fault::Nothing, &[]),
 ];
 
+/// Beside these, of a handshake within TLS that does not come to its end, and of what follows it.
+const TLS_ERRORS: &[&str] = &[
+    "connect(reset)",
+    "tls(handshake-ended)",
+    "incomplete(truncated)",
+    "incomplete(reset)",
+    "closed(peer-ended)",
+    "timed-out(connect)",
+    // The end of a tunnel is a record too, and may be what cannot leave.
+    "timed-out(total)",
+];
+
 /// For how long a function fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Span {
@@ -92,6 +108,8 @@ impl Plan {
 /// An errand that is run over and over, with one fault each time.
 struct Torture {
     errand: &'static Errand,
+    /// How the errand is done; `None`: over plain TCP.
+    tls: Option<TlsOptions>,
     sandbox: Sandbox,
     plan: Arc<Mutex<Plan>>,
     server: Server,
@@ -100,19 +118,24 @@ struct Torture {
 }
 
 impl Torture {
-    async fn new(errand: &'static Errand) -> Torture {
+    async fn new(errand: &'static Errand, build: Build) -> Torture {
         let plan: Arc<Mutex<Plan>> = Arc::default();
         let asked = Arc::clone(&plan);
-        let server = Server::start().await;
-        let builder = Sandbox::builder().dangerous_allow_any_address().call_time_max(CALL_TIME_MAX);
+        let roots = TlsOptions { roots_pem: Some(authority().root.pem().into_bytes()), ..TlsOptions::default() };
+        let (server, tls) = match build {
+            Build::Plain => (Server::start().await, None),
+            Build::Tls | Build::HostTls => (Server::start_tls(server_config()).await, Some(roots)),
+        };
+        let builder = Sandbox::builder().component(build).dangerous_allow_any_address().call_time_max(CALL_TIME_MAX);
         let sandbox = builder
             .resolver(|_| async { Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]) })
             .faults(move |import, octets| asked.lock().unwrap_or_else(PoisonError::into_inner).call(import, octets))
             .build()
             .expect("a component that runs");
-        let mut torture = Torture { errand, sandbox, plan, server, expected: Vec::new(), runs: 0 };
+        let mut torture = Torture { errand, tls, sandbox, plan, server, expected: Vec::new(), runs: 0 };
         let mut client = torture.sandbox.instantiate().await.expect("an instance");
-        torture.expected = errand.run(&mut client, torture.server.address, None).await.expect("an instance that lives");
+        let told = errand.run_over(torture.tls.clone(), &mut client, torture.server.address, None).await;
+        torture.expected = told.expect("an instance that lives");
         torture
     }
 
@@ -124,9 +147,13 @@ impl Torture {
     async fn run(&mut self, import: Import, call: usize, span: Span, fault: Fault, errors: &[&str]) -> bool {
         let what = format!("{:?} with {fault:?} at call {call} of {import:?}, {span:?}", self.errand);
         *self.plan() = Plan { fault: Some((import, call, span, fault)), ..Plan::default() };
+        if self.tls.is_some() {
+            // One that has read nothing yet, nor will read what an earlier run has sent.
+            self.server = Server::start_tls(server_config()).await;
+        }
         let mut client = self.sandbox.instantiate().await.expect("an instance");
         let silent = errors.iter().any(|error| error.starts_with("timed-out")).then_some(SILENCE);
-        let ran = self.errand.run(&mut client, self.server.address, silent).await;
+        let ran = self.errand.run_over(self.tls.clone(), &mut client, self.server.address, silent).await;
         let told = ran.unwrap_or_else(|death| panic!("{what}: {death}"));
         let plan = std::mem::take(&mut *self.plan());
         self.check(&what, &told, &plan, errors);
@@ -140,6 +167,7 @@ impl Torture {
     fn check(&self, what: &str, told: &[Told], plan: &Plan, errors: &[&str]) {
         let wrong = self.server.take_wrong();
         assert!(wrong.is_empty(), "{what}: the server got {wrong:?}");
+        let read = self.server.take_requests();
         let gave_up = told.last().is_some_and(|told| told.outcome.is_err());
         assert!(told.len() == self.expected.len() || gave_up, "{what}: {told:?}");
         for (told, expected) in told.iter().zip(&self.expected) {
@@ -154,7 +182,14 @@ impl Torture {
                 continue;
             };
             let same = matches!(&expected.outcome, Err(expected) if expected.error == failure.error);
-            assert!(same || errors.contains(&failure.error.as_str()), "{what}: {told:?}");
+            let error = failure.error.as_str();
+            let of_tls = self.tls.is_some() && !errors.is_empty() && TLS_ERRORS.contains(&error);
+            assert!(same || of_tls || errors.contains(&error), "{what}: {told:?}");
+            if self.tls.is_some() {
+                // What left is encrypted; what arrived is known.
+                assert!(failure.delivery != "not-sent" || !read.contains(&told.request), "{what}: {told:?}");
+                continue;
+            }
             let handed = holds(&plan.written, format!("{} HTTP/1.1\r\n", told.request).as_bytes());
             assert_eq!(failure.delivery != "not-sent", handed, "{what}: {told:?}");
         }
@@ -171,19 +206,24 @@ impl Torture {
 
     async fn connect(&self, client: &mut Client) -> ClientConn {
         let addresses = vec!["127.0.0.1".to_owned()];
-        let endpoint = Endpoint { host: NAME.to_owned(), port: self.server.address.port(), addresses, tls: None };
+        let endpoint = Endpoint { host: NAME.to_owned(), port: self.server.address.port(), addresses, tls: self.tls.clone() };
         client.connect(endpoint, ConnOptions::default()).await.expect("a connection")
     }
+}
+
+fn server_config() -> ServerConfig {
+    static MADE: OnceLock<ServerConfig> = OnceLock::new();
+    MADE.get_or_init(|| Settings::new(authority().good()).config()).clone()
 }
 
 fn holds(octets: &[u8], wanted: &[u8]) -> bool {
     octets.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn torture(name: &str) {
+fn torture(name: &str, build: Build) {
     let errand = ERRANDS.iter().find(|errand| errand.name == name).expect("an errand");
     runtime().block_on(async {
-        let mut torture = Torture::new(errand).await;
+        let mut torture = Torture::new(errand, build).await;
         for (import, fault, errors) in FAULTS {
             // What is no failure would be one if it never ended.
             let spans: &[Span] = if errors.is_empty() { &[Span::Once] } else { &[Span::Once, Span::FromThenOn] };
@@ -204,9 +244,25 @@ macro_rules! tortured {
     ($($name:ident)+) => {
         $(#[test]
         fn $name() {
-            torture(stringify!($name));
+            torture(stringify!($name), Build::Plain);
         })+
     };
 }
 
 sandpiper_tests::every_errand!(tortured);
+
+/// The same with TLS inside: what there is to it is the handshake, what is encrypted before it leaves, and the two ends.
+macro_rules! tortured_over_tls {
+    ($($name:ident: $errand:literal)+) => {
+        $(#[test]
+        fn $name() {
+            torture($errand, Build::Tls);
+        })+
+    };
+}
+
+tortured_over_tls! {
+    get_over_tls: "get"
+    upgrade_over_tls: "upgrade"
+    half_close_over_tls: "half_close"
+}
