@@ -150,7 +150,7 @@ impl<S: Stream> Session<S> {
     /// Goes on with the handshake as far as possible without waiting. `clock` is asked when it is over: it takes some computing.
     ///
     /// Errors: `tls`, `connect(reset)`. It has failed; the peer has been told, if there was room.
-    pub fn handshake(&mut self, now: Instant) -> Result<Shaken, Error> {
+    pub fn handshake(&mut self, clock: impl FnOnce() -> Instant) -> Result<Shaken, Error> {
         let mut reads = 0;
         loop {
             self.process()?;
@@ -162,10 +162,6 @@ impl<S: Stream> Session<S> {
             }
             if !self.flush_records().map_err(|end| self.ended_early(end))? {
                 return Ok(Shaken { done: false, output_full: true });
-            }
-            if !self.tls.is_handshaking() {
-                self.agreed(now)?;
-                return Ok(Shaken { done: true, output_full: false });
             }
             // Nothing that was read waits to be looked at: nobody would be told of it again.
             if reads == READS_MAX {
@@ -453,7 +449,15 @@ impl<S: Stream> Stream for Session<S> {
         if let Some(error) = self.failed {
             return Err(End::Layer(error));
         }
-        let room = self.under.room()?;
+        let mut room = self.under.room()?;
+        // What waits leaves with what is written, if there is room for both.
+        if self.left > 0 || room < self.outgoing.len() + WRITE_OCTETS_MIN + RECORD_OVERHEAD {
+            if !self.flush_records()? {
+                return Ok(0);
+            }
+            room = self.under.room()?;
+        }
+        let room = room.saturating_sub(self.outgoing.len());
         let records = room / (RECORD_OCTETS + RECORD_OVERHEAD) + 1;
         let octets = room.saturating_sub(records * RECORD_OVERHEAD);
         Ok(if room == 0 { 0 } else { octets.clamp(WRITE_OCTETS_MIN, WRITE_OCTETS_MAX) })

@@ -133,7 +133,7 @@ impl Link for Secured {
             return;
         }
         if !self.done {
-            let shaken = self.session.handshake(now);
+            let shaken = self.session.handshake(|| now);
             match shaken {
                 Ok(shaken) if !shaken.done => {
                     self.output_full = shaken.output_full;
