@@ -269,7 +269,7 @@ impl ClientConn {
             side: side(&error),
             octets_sent: self.outbox.taken().min(end).saturating_sub(start),
             octets_received: self.octets_received,
-            connection: self.id,
+            connection: if self.is_line() { self.failed_for } else { self.id },
         }
     }
 

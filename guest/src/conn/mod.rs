@@ -80,6 +80,8 @@ pub struct ClientConn {
     queue: VecDeque<ExchangeId>,
     /// Its requests may move to other connections.
     pooled: bool,
+    /// Of a waiting line: the connection for which its requests fail.
+    failed_for: u64,
     /// Requests that can have no turn here, for the pool to take.
     unsent: VecDeque<ExchangeId>,
     /// Requests written, wholly or partly, whose responses are not complete (RFC 9112 §9.2).
@@ -166,6 +168,7 @@ impl ClientConn {
             exchanges: Exchanges::default(),
             queue: VecDeque::new(),
             pooled: false,
+            failed_for: 0,
             unsent: VecDeque::new(),
             outstanding: VecDeque::new(),
             departed: 0,

@@ -120,9 +120,11 @@ impl ClientConn {
         Ok(self.admit_first(exchange, now))
     }
 
-    /// Fails every request that waits.
-    pub fn fail_waiting(&mut self, error: Error, now: Instant) {
+    /// Fails every request that waits, for what has happened to this connection; 0: to none.
+    pub fn fail_waiting(&mut self, error: Error, connection: u64, now: Instant) {
+        self.failed_for = connection;
         self.fail_queued(error, now);
+        self.failed_for = LINE;
     }
 
     /// Takes an exchange out of the lists of those that have not been written.
@@ -138,7 +140,8 @@ impl ClientConn {
     /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others, or
     /// was there before the request: so it comes to an end.
     pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
-        let established = self.connected.map(|connected| Instant(self.created.0.saturating_add(connected)));
+        let connected = self.connected.filter(|_| self.established);
+        let established = connected.map(|connected| Instant(self.created.0.saturating_add(connected)));
         let before = |exchange: &Exchange| established.is_some_and(|at| at < exchange.started);
         let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(before);
         comes_to_an_end

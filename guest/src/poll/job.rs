@@ -6,7 +6,7 @@ use crate::driver::Shared;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Delivery, Error, Failure, Request};
+use crate::types::{CloseReason, Delivery, Error, Failure, Request, TlsProblem};
 use crate::wit::{self, client::Completion};
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
@@ -112,7 +112,12 @@ pub(super) fn may_repeat<L>(job: &Job<L>, completed: &Completed, retries_max: u3
         Delivery::Unanswered => completed.idempotent,
         Delivery::ResponseStarted => false,
     };
-    let by_error = !matches!(failed.error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_) | Error::Denied(_));
+    let by_error = match failed.error {
+        Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_) | Error::Denied(_) => false,
+        // A server that is refused is refused again.
+        Error::Tls(problem) => matches!(problem, TlsProblem::HandshakeEnded | TlsProblem::RecordCorrupt),
+        _ => true,
+    };
     let kept = job.request.is_some() || completed.request.is_some();
     job.retries < retries_max && kept && by_delivery && by_error && !cancelled
 }

@@ -187,7 +187,7 @@ impl<N: Network> Poll<N> {
                 }
                 shared.borrow_mut().advance(now);
             }
-            Err(error) => self.fail_line(id, error, now),
+            Err(error) => self.fail_line(id, error, 0, now),
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::types::{CloseReason, Error, PersistenceLearnt};
 use alloc::rc::Rc;
 
 impl<N: Network> Poll<N> {
-    /// Fails every request that waits for an origin.
-    pub(super) fn fail_line(&mut self, id: Id, error: Error, now: Instant) {
+    /// Fails every request that waits for an origin, for what has happened to this connection; 0: to none.
+    pub(super) fn fail_line(&mut self, id: Id, error: Error, connection: u64, now: Instant) {
         let Some(line) = self.origins.get(id).and_then(|known| known.line) else { return };
         let Some(member) = self.members.get(line) else { return };
         let shared = Rc::clone(&member.shared);
@@ -22,7 +22,7 @@ impl<N: Network> Poll<N> {
             let tokens = driver.conn.waiting_tokens();
             self.note_timed_out(tokens);
         }
-        driver.conn.fail_waiting(error, now);
+        driver.conn.fail_waiting(error, connection, now);
         driver.flag();
         self.recount(id, &driver.conn);
     }
@@ -40,7 +40,7 @@ impl<N: Network> Poll<N> {
         if let Some(before) = before.filter(|before| *before != status) {
             self.change_status(id, origin, before, status);
             if before == Status::Connecting {
-                self.end_connecting(origin, status, conn.ended_by(), now);
+                self.end_connecting(origin, status, conn, now);
             }
         }
         if conn.is_closed()
@@ -100,12 +100,12 @@ impl<N: Network> Poll<N> {
     }
 
     /// A connection is established, or could not be.
-    fn end_connecting(&mut self, id: Id, status: Status, ended_by: Option<Error>, now: Instant) {
+    fn end_connecting(&mut self, id: Id, status: Status, conn: &ClientConn, now: Instant) {
         let Some(known) = self.origins.get_mut(id) else { return };
         known.connecting = known.connecting.saturating_sub(1);
         // A peer that closes before anything was asked of it is of no more use than one that refuses.
         let by_peer = |error: &Error| !matches!(error, Error::Closed(reason) if *reason != CloseReason::PeerEnded);
-        let failed = ended_by.filter(|error| status == Status::Closed && by_peer(error));
+        let failed = conn.ended_by().filter(|error| status == Status::Closed && by_peer(error));
         let Some(error) = failed else {
             if status != Status::Closed {
                 known.failures = 0;
@@ -117,7 +117,7 @@ impl<N: Network> Poll<N> {
         known.failures = known.failures.saturating_add(1);
         known.retry_at = now.after(Some(doubled.min(BACK_OFF_NS_MAX)));
         if !self.works(id) {
-            self.fail_line(id, error, now);
+            self.fail_line(id, error, conn.id(), now);
         }
     }
 
