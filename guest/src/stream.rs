@@ -80,7 +80,7 @@ fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
         }
         match stream.read(octets_max) {
             Ok(Read::Nothing) => return conn.nothing_to_receive(now),
-            Ok(Read::Partly) => return,
+            Ok(Read::Partly) => return conn.partly_received(now),
             Ok(Read::Octets(octets)) => {
                 let more = octets.len() >= octets_max || stream.has_ended();
                 conn.receive(octets, now);

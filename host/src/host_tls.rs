@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rustls::client::{ClientConfig, Resumption};
@@ -85,9 +85,7 @@ impl HostTls {
 
 impl Default for HostTls {
     fn default() -> Self {
-        static DEFAULT: LazyLock<HostTls> =
-            LazyLock::new(|| HostTls::new(&TlsOptions::default()).expect("the built-in trust anchors can be read"));
-        DEFAULT.clone()
+        Self::new(&TlsOptions::default()).expect("the built-in trust anchors can be read")
     }
 }
 

@@ -121,11 +121,28 @@ impl Transport {
         let Layers::Tls(session) = &mut self.layers else { return Ok(true) };
         let shaken = session.handshake(clock::now);
         if !matches!(shaken, Ok(Shaken { done: false, .. })) {
-            tls::remember(session.take_info());
+            self.remember_handshake();
         }
         let Shaken { done, output_full } = shaken?;
         self.output_full = output_full;
         Ok(done)
+    }
+
+    /// Has the interface `tls` know of the handshake.
+    #[cfg(feature = "tls")]
+    pub(super) fn remember_handshake(&mut self) {
+        if let Layers::Tls(session) = &mut self.layers
+            && let info = session.take_info()
+            && !info.server_name.is_empty()
+        {
+            tls::remember(info);
+        }
+    }
+
+    /// Whether there was room for all that was to leave.
+    #[cfg(feature = "tls")]
+    pub(super) fn has_room(&self) -> bool {
+        !self.output_full
     }
 
     /// Says that it ends, where TLS has a word for it.

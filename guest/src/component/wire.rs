@@ -73,12 +73,17 @@ impl Link for Wire {
                     self.retired.push(Retired::Transport(transport));
                 }
             }
-            State::Securing(securing) if self.lent > 0 => self.retired.push(Retired::Securing(securing)),
+            State::Securing(mut securing) => {
+                securing.give_up();
+                if self.lent > 0 {
+                    self.retired.push(Retired::Securing(securing));
+                }
+            }
             State::Dialling(mut dial, _) if self.lent > 0 => {
                 dial.stop();
                 dial.take_retired(&mut self.retired);
             }
-            State::Securing(_) | State::Dialling(..) | State::Gone => {}
+            State::Dialling(..) | State::Gone => {}
         }
     }
 }
@@ -115,7 +120,10 @@ impl Wire {
             Secured::Waiting => {}
             Secured::Established(transport) => {
                 conn.secured(now);
-                self.state = State::Established(transport);
+                let before = core::mem::replace(&mut self.state, State::Established(transport));
+                if let (State::Securing(securing), 1..) = (before, self.lent) {
+                    self.retired.push(Retired::Securing(securing));
+                }
             }
             Secured::Failed(error) => conn.end(error, now),
         }

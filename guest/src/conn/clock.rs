@@ -4,12 +4,15 @@ use super::ClientConn;
 use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
 use crate::timer::{Instant, TimerOrder};
-use crate::types::{CloseReason, ConnState, Error, Timer};
+use crate::types::{CloseReason, ConnState, Error, Misbehaviour, Timer};
 use alloc::vec::Vec;
 
 /// How much earlier than the peer an idle connection is closed, so that no request is on its way when the peer closes it: 1 s, as much as
 /// `Keep-Alive` can be off by rounding, but never more than half of its time.
 const KEEP_ALIVE_MARGIN_NS: u64 = 1_000_000_000;
+
+/// How long a request waits for the rest of something that arrives in a layer below: it may be nothing that was asked for.
+const LOOK_NS: u64 = 10_000_000_000;
 
 impl ClientConn {
     /// The next deadline, and which one it is.
@@ -18,10 +21,8 @@ impl ClientConn {
             return None;
         }
         let of_exchanges = self.deadlines.first().map(|deadline| (deadline.at, deadline.timer.into()));
-        [of_exchanges, self.connect_deadline(), self.front_deadline(), self.idle_deadline(), self.lifetime_deadline()]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, _)| *at)
+        let of_connection = [self.connect_deadline(), self.look_deadline(), self.idle_deadline(), self.lifetime_deadline()];
+        [of_exchanges, self.front_deadline()].into_iter().chain(of_connection).flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Does what is due at `now`; gives the tokens of the exchanges that this ended. May be called too early, without effect.
@@ -42,6 +43,12 @@ impl ClientConn {
             let waiting = self.queue.iter().filter_map(|id| self.exchanges.get(*id));
             ended.extend(waiting.map(|exchange| exchange.token));
             self.end(Error::TimedOut(Timer::Connect), now);
+            return ended;
+        }
+        if let Some((at, _)) = self.look_deadline()
+            && at <= now
+        {
+            self.end(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), now);
             return ended;
         }
         // One that is given up before any of it has left makes room for the next, which has waited as long.
@@ -77,6 +84,11 @@ impl ClientConn {
         Some((at, Timer::Connect))
     }
 
+    fn look_deadline(&self) -> Option<(Instant, Timer)> {
+        let since = self.look_stalled.filter(|_| self.wants_look() && self.state != ConnState::Closed)?;
+        Some((since.after(Some(LOOK_NS))?, Timer::BetweenOctets))
+    }
+
     fn idle_deadline(&self) -> Option<(Instant, Timer)> {
         let idle = self.established && self.state == ConnState::Open && self.length() == 0;
         let peer = self.peer_idle_ns.map(|peer| peer - KEEP_ALIVE_MARGIN_NS.min(peer / 2));
@@ -89,8 +101,7 @@ impl ClientConn {
     }
 
     fn lifetime_deadline(&self) -> Option<(Instant, Timer)> {
-        let established = Instant(self.created.0.saturating_add(self.connected?));
-        let at = established.after(self.settings.deadlines.lifetime).filter(|_| self.state == ConnState::Open)?;
+        let at = self.opened?.after(self.settings.deadlines.lifetime).filter(|_| self.state == ConnState::Open)?;
         Some((at, Timer::Lifetime))
     }
 

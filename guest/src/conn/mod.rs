@@ -72,6 +72,8 @@ pub struct ClientConn {
 
     state: ConnState,
     established: bool,
+    /// When that was.
+    opened: Option<Instant>,
     /// Why no more requests are accepted; the first reason stays.
     ended_by: Option<Error>,
 
@@ -117,6 +119,8 @@ pub struct ClientConn {
     pipeline_broke: bool,
     /// An idle connection has been read from until nothing came, so that a request may be written (RFC 9112 §9.2).
     looked: bool,
+    /// Since when that cannot be seen, because something arrives of which nothing can be taken yet.
+    look_stalled: Option<Instant>,
     /// Content held for callers.
     unread: usize,
     /// Octets thrown away for the exchange at the front.
@@ -164,6 +168,7 @@ impl ClientConn {
             settings,
             state: ConnState::Connecting,
             established: false,
+            opened: None,
             ended_by: None,
             exchanges: Exchanges::default(),
             queue: VecDeque::new(),
@@ -190,6 +195,7 @@ impl ClientConn {
             known,
             pipeline_broke: false,
             looked: false,
+            look_stalled: None,
             unread: 0,
             drained: 0,
             empty_lines: receive::EMPTY_LINES_MAX,
@@ -263,6 +269,7 @@ impl ClientConn {
             return;
         }
         self.established = true;
+        self.opened = Some(now);
         self.idle_since = now;
         if self.state == ConnState::Connecting {
             self.state = ConnState::Open;

@@ -140,9 +140,7 @@ impl ClientConn {
     /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others, or
     /// was there before the request: so it comes to an end.
     pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
-        let connected = self.connected.filter(|_| self.established);
-        let established = connected.map(|connected| Instant(self.created.0.saturating_add(connected)));
-        let before = |exchange: &Exchange| established.is_some_and(|at| at < exchange.started);
+        let before = |exchange: &Exchange| self.opened.is_some_and(|at| at < exchange.started);
         let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(before);
         comes_to_an_end
             && !by_caller(error)

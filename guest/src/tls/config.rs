@@ -23,7 +23,7 @@ use spin::Mutex;
 pub const HTTP11: &str = "http/1.1";
 
 /// Sets of options that are remembered with their sessions; then the oldest makes way.
-const CONFIGS_MAX: usize = 32;
+const CONFIGS_MAX: usize = 16;
 
 /// Certificates of one set of trust anchors. The system's own have some hundreds.
 const ANCHORS_MAX: usize = 4096;

@@ -23,6 +23,11 @@ pub fn of(error: &Error, handshaking: bool, heard: bool, first: Option<u8>) -> T
     }
 }
 
+/// Whether it is of this side: no randomness, no time, keys that have protected as much as they may.
+pub fn is_own(error: &Error) -> bool {
+    matches!(error, Error::EncryptError | Error::FailedToGetRandomBytes | Error::FailedToGetCurrentTime | Error::General(_))
+}
+
 fn of_alert(alert: AlertDescription, handshaking: bool) -> TlsProblem {
     match alert {
         AlertDescription::NoApplicationProtocol => TlsProblem::ProtocolNotSpoken,

@@ -8,10 +8,10 @@ use rustls::pki_types::ServerName;
 use spin::Mutex;
 
 /// Servers that are remembered; then the one whose sessions were made first makes way.
-const SERVERS_MAX: usize = 128;
+const SERVERS_MAX: usize = 16;
 
-/// Tickets of one server; each is used once (RFC 8446 §C.4).
-const TICKETS_MAX: usize = 8;
+/// Tickets of one server; each is used once (RFC 8446 §C.4). With its certificates one may take 128 KiB: 4 MiB for a set of options.
+const TICKETS_MAX: usize = 2;
 
 /// The sessions of one set of options.
 #[derive(Debug, Default)]

@@ -336,7 +336,7 @@ impl<S: Stream> Session<S> {
             problem = refused.problem;
             self.info.refusal = Some(refused.refusal);
         }
-        self.fail(Error::Tls(problem))
+        self.fail(if problem::is_own(error) { Error::Internal } else { Error::Tls(problem) })
     }
 
     /// The session has failed. What rustls says to the peer of it leaves, if there is room; what has come behind is not looked at.

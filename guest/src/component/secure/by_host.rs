@@ -93,6 +93,11 @@ impl Securing {
         Secured::Established(Transport::new(Layers::Plain(socket)))
     }
 
+    /// It is not gone on with: what is known of it is remembered.
+    pub(crate) fn give_up(&mut self) {
+        tls::remember(self.info.clone());
+    }
+
     /// Nothing to do: what is waited for is there from the start.
     pub(crate) fn prepare_wait(&mut self) {}
 

@@ -98,24 +98,31 @@ impl Securing {
         }
     }
 
-    /// Makes sure that there is something to wait for.
+    /// It is not gone on with: what is known of it is remembered.
+    pub(crate) fn give_up(&mut self) {
+        if let Securing::Shaking(transport) = self {
+            transport.remember_handshake();
+        }
+    }
+
+    /// Makes sure that there is something to wait for. While there is no room for what is to be said, nothing is read.
     pub(crate) fn prepare_wait(&mut self) {
         if let Securing::Shaking(transport) = self {
-            transport.prepare_wait(true);
+            transport.prepare_wait(transport.has_room());
         }
     }
 
     /// Adds what to wait for.
     pub(crate) fn pollables<'a>(&'a self, pollables: &mut Vec<&'a Pollable>) {
         if let Securing::Shaking(transport) = self {
-            pollables.extend(transport.pollables(true));
+            pollables.extend(transport.pollables(transport.has_room()));
         }
     }
 
     /// Adds the same for somebody else, who must drop them before this is dropped.
     pub(crate) fn lend_pollables(&self, pollables: &mut Vec<Pollable>) {
         if let Securing::Shaking(transport) = self {
-            pollables.extend(transport.lend_pollables(true));
+            pollables.extend(transport.lend_pollables(transport.has_room()));
         }
     }
 }
