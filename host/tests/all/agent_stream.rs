@@ -5,7 +5,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sandpiper_host::types::{CloseReason, Error, Event};
-use sandpiper_host::{Agent, AgentExchange, CallError, Chunk, ExchangeError, PollOptions, Request, Wake};
+use sandpiper_host::{Agent, AgentExchange, CallError, Chunk, ExchangeError, PollOptions, Request, Sandbox, Wake};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::agent_server::TargetServer;
@@ -141,14 +142,23 @@ async fn too_much_content_is_refused() {
 
 /// Nobody waits for what cannot leave any more.
 #[tokio::test]
-async fn an_upload_to_nowhere_ends_for_all_who_wait() {
-    let (_server, agent, _) = TargetServer::with_agent(None).await;
-    let nowhere = agent.origin("http://127.0.0.1:1", None).await.unwrap();
-    let upload = agent.open(&nowhere, Request::new("POST", "/").with_streamed_content()).await.unwrap();
-    let written = timeout(SOON, upload.write_all(&[b'x'; 300_000])).await.unwrap();
-    let finished = timeout(SOON, upload.finish(Vec::new())).await.unwrap();
-    assert!(written.is_err() || finished.is_err());
-    assert!(matches!(timeout(SOON, upload.head()).await.unwrap(), Err(CallError::Http(failure)) if failure.octets_sent == 0));
+async fn an_upload_that_is_answered_early_ends_for_all_who_wait() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let agent = Sandbox::builder().allow("127.0.0.1").unwrap().build().unwrap().agent(None).await.unwrap();
+    let origin = agent.origin(format!("http://{}", listener.local_addr().unwrap()).as_str(), None).await.unwrap();
+    let upload = agent.open(&origin, Request::new("POST", "/").with_streamed_content()).await.unwrap();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // It reads nothing; the upload stands still long before this.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        stream
+    };
+    let content = vec![b'x'; 64 << 20];
+    let (stream, written) = tokio::join!(server, timeout(SOON, upload.write_all(&content)));
+    assert!(written.unwrap().is_err());
+    assert_eq!(timeout(SOON, upload.head()).await.unwrap().unwrap().status, 413);
+    drop(stream);
 }
 
 /// A read that was given up loses nothing.
