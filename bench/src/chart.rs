@@ -139,7 +139,7 @@ fn growth(svg: &mut String, outcome: &Outcome, axis: Axis, left: f64, top: f64) 
     let (sizes, costs) = (range(|point| point.1), range(|point| point.2));
     let _ = writeln!(
         svg,
-        "<text class=\"title\" x=\"{left:.0}\" y=\"{:.0}\">Time of an exchange over {}</text>",
+        "<text class=\"title\" x=\"{left:.0}\" y=\"{:.0}\">Time, by {}</text>",
         top - 10.0,
         axis.title()
     );
