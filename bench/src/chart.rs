@@ -137,12 +137,7 @@ fn growth(svg: &mut String, outcome: &Outcome, axis: Axis, left: f64, top: f64) 
         (values.clone().fold(f64::MAX, f64::min), values.fold(f64::MIN_POSITIVE, f64::max))
     };
     let (sizes, costs) = (range(|point| point.1), range(|point| point.2));
-    let _ = writeln!(
-        svg,
-        "<text class=\"title\" x=\"{left:.0}\" y=\"{:.0}\">Time, by {}</text>",
-        top - 10.0,
-        axis.title()
-    );
+    let _ = writeln!(svg, "<text class=\"title\" x=\"{left:.0}\" y=\"{:.0}\">Time, by {}</text>", top - 10.0, axis.title());
     if points.is_empty() || sizes.0 >= sizes.1 {
         return;
     }
