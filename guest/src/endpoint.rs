@@ -58,7 +58,7 @@ pub fn is_host(host: &str) -> bool {
 }
 
 /// A host without the brackets that an IPv6 address may have.
-fn bare(host: &str) -> &str {
+pub fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 

@@ -10,7 +10,7 @@ const MOVES_MAX: usize = 16;
 
 /// What carries the octets of an established connection: plain TCP, TLS over it, or streams that the caller has given.
 pub trait Stream {
-    /// Takes octets that have come, at most `octets_max`.
+    /// Takes octets that have come, at most `octets_max`; a layer that has decrypted a record gives the whole of it.
     ///
     /// Errors: nothing more comes.
     fn read(&mut self, octets_max: usize) -> Result<Read, End>;

@@ -174,8 +174,8 @@ impl TlsProvider for HostTls {
     ) -> Pin<Box<dyn Future<Output = Result<Box<dyn TlsStream>, Error>> + Send>> {
         let connector = TlsConnector::from(Arc::clone(&self.0));
         Box::pin(async move {
-            let bare = server_name.trim_start_matches('[').trim_end_matches(']').to_owned();
-            let name = ServerName::try_from(bare).map_err(|_| Error::msg(format!("`{server_name}` is no name for TLS")))?;
+            let invalid = format!("`{server_name}` is no name for TLS");
+            let name = ServerName::try_from(server_name).map_err(|_| Error::msg(invalid))?;
             let stream = connector.connect(name, transport).await.map_err(|error| Error::msg(explain(&error)))?;
             match stream.get_ref().1.alpn_protocol() {
                 Some(protocol) if protocol != HTTP11.as_bytes() => {

@@ -25,9 +25,6 @@ mod poll;
 #[cfg(feature = "tls")]
 pub(crate) mod random;
 mod retired;
-#[cfg_attr(feature = "tls", path = "secure/inside.rs")]
-#[cfg_attr(all(feature = "host-tls", not(feature = "tls")), path = "secure/by_host.rs")]
-#[cfg_attr(not(any(feature = "tls", feature = "host-tls")), path = "secure/never.rs")]
 mod secure;
 mod send;
 mod socket;

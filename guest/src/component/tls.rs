@@ -27,9 +27,12 @@ pub(super) fn allows(permission: Permissions) -> bool {
     STATE.lock().allowed.is_some_and(|allowed| allowed & permission == permission)
 }
 
-/// Remembers a handshake, in place of the oldest ones.
+/// Remembers a handshake, in place of the oldest ones; what is told first of a connection stays.
 pub(super) fn remember(info: TlsInfo) {
     let state = &mut *STATE.lock();
+    if state.handshakes.iter().any(|known| known.connection == info.connection) {
+        return;
+    }
     state.certificate_octets += certificate_octets(&info);
     state.handshakes.push_back(info);
     while state.handshakes.len() > HANDSHAKES_MAX || state.certificate_octets > CERTIFICATE_OCTETS_MAX {

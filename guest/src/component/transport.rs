@@ -131,11 +131,8 @@ impl Transport {
     /// Has the interface `tls` know of the handshake.
     #[cfg(feature = "tls")]
     pub(super) fn remember_handshake(&mut self) {
-        if let Layers::Tls(session) = &mut self.layers
-            && let info = session.take_info()
-            && !info.server_name.is_empty()
-        {
-            tls::remember(info);
+        if let Layers::Tls(session) = &mut self.layers {
+            tls::remember(session.take_info());
         }
     }
 

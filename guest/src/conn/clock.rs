@@ -11,9 +11,6 @@ use alloc::vec::Vec;
 /// `Keep-Alive` can be off by rounding, but never more than half of its time.
 const KEEP_ALIVE_MARGIN_NS: u64 = 1_000_000_000;
 
-/// How long a request waits for the rest of something that arrives in a layer below: it may be nothing that was asked for.
-const LOOK_NS: u64 = 10_000_000_000;
-
 impl ClientConn {
     /// The next deadline, and which one it is.
     pub fn deadline(&self) -> Option<(Instant, Timer)> {
@@ -82,11 +79,6 @@ impl ClientConn {
         let waiting = !self.established && self.state != ConnState::Closed;
         let at = self.created.after(self.settings.deadlines.connect).filter(|_| waiting)?;
         Some((at, Timer::Connect))
-    }
-
-    fn look_deadline(&self) -> Option<(Instant, Timer)> {
-        let since = self.look_stalled.filter(|_| self.wants_look() && self.state != ConnState::Closed)?;
-        Some((since.after(Some(LOOK_NS))?, Timer::BetweenOctets))
     }
 
     fn idle_deadline(&self) -> Option<(Instant, Timer)> {

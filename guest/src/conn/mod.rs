@@ -5,6 +5,7 @@
 //! | `call` | the caller's: `send`, `write`, `finish`, `read`, `collect`, `cancel`, … |
 //! | `transmit` | octets out: which request is written next, and as what |
 //! | `receive` | octets in: heads, content, trailers, and what each means for the connection |
+//! | `look` | whether an idle connection may be written to |
 //! | `end` | how exchanges and the connection end, and with which delivery |
 //! | `clock` | deadlines |
 //! | `pooled` | the pool's: exchanges move between its waiting line and its connections |
@@ -16,6 +17,7 @@
 mod call;
 mod clock;
 mod end;
+mod look;
 mod pooled;
 mod receive;
 mod transmit;
@@ -307,11 +309,6 @@ impl ClientConn {
             && self.inbox.is_empty()
             && self.peer_requests_left != Some(0)
             && (self.outstanding.is_empty() || self.may_pipeline())
-    }
-
-    /// Whether a queued request waits only for the transport to be read from until nothing comes.
-    pub fn wants_look(&self) -> bool {
-        self.outstanding.is_empty() && !self.queue.is_empty() && !self.looked
     }
 
     /// Whether no more requests are accepted.

@@ -51,26 +51,6 @@ impl ClientConn {
         self.process(now);
     }
 
-    /// Something arrives of which the transport can deliver nothing yet: whether an idle connection may be written to is not known, but
-    /// that is not waited for without end.
-    pub fn partly_received(&mut self, now: Instant) {
-        if self.wants_look() {
-            self.look_stalled.get_or_insert(now);
-        }
-    }
-
-    /// The transport has nothing to deliver now: an idle connection may be written to.
-    pub fn nothing_to_receive(&mut self, now: Instant) {
-        self.look_stalled = None;
-        if self.wants_look() && !self.inbox.is_empty() {
-            // The beginning of something unsolicited, and a request waits: nobody waits for the rest of it.
-            let error = Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets);
-            return self.end(error, now);
-        }
-        self.looked = true;
-        self.dispatch(now);
-    }
-
     /// The transport delivers nothing more.
     pub fn receive_end(&mut self, ending: Ending, now: Instant) {
         if self.is_paused() && !self.inbox.is_empty() {

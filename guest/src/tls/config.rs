@@ -4,6 +4,7 @@ use super::key_log::KeyLines;
 use super::provider;
 use super::resumption::Sessions;
 use super::verifier::Verifier;
+use crate::endpoint::bare;
 use crate::types::{Endpoint, Error, Misuse, TlsOptions, TlsVersion};
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -128,8 +129,7 @@ impl Config {
 /// Errors: `api-misuse(invalid-server-name)`.
 pub fn server_name(endpoint: &Endpoint, options: &TlsOptions) -> Result<ServerName<'static>, Error> {
     let name = options.server_name.as_deref().unwrap_or(&endpoint.host);
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    match ServerName::try_from(bare) {
+    match ServerName::try_from(bare(name)) {
         Ok(name) => Ok(name.to_owned()),
         Err(_) => Err(Error::ApiMisuse(Misuse::InvalidServerName)),
     }

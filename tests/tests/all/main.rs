@@ -44,12 +44,15 @@ mod pool_names;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;
+mod session_bounds;
 mod sessions;
 mod simulation;
 #[cfg(feature = "sandboxed")]
 mod soak;
 #[cfg(feature = "sandboxed")]
 mod tiny_memory;
+#[cfg(feature = "sandboxed")]
+mod tls_connections;
 mod tls_matrix;
 #[cfg(feature = "sandboxed")]
 mod tls_pool;

@@ -1,16 +1,11 @@
 //! TLS inside as the transport of a connection, octet by octet: in a network of memory, against a server with another library's
 //! cryptography.
 
-use rustls::client::ClientSessionStore;
-use rustls::pki_types::ServerName;
-use rustls::{KeyLog, NamedGroup, version};
+use rustls::version;
 use sandpiper_guest::timer::Instant;
-use sandpiper_guest::tls::resumption::Sessions;
-use sandpiper_guest::tls::{Config, KeyLines};
 use sandpiper_guest::types::{
     Chunk, CloseReason, Delivery, Ending, Error, Failure, Misbehaviour, Response, TlsOptions, TlsProblem, TlsVersion,
 };
-use sandpiper_tests::memory;
 use sandpiper_tests::message::{Tune, get, ok, options, post};
 use sandpiper_tests::native::Cuts;
 use sandpiper_tests::random::Random;
@@ -18,8 +13,8 @@ use sandpiper_tests::tls::between::{Between, config_of, server, tls_options};
 use sandpiper_tests::tls::server::ClientAuth;
 use std::sync::Arc;
 
-const VERSIONS: [&[&rustls::SupportedProtocolVersion]; 2] = [&[&version::TLS12], &[&version::TLS13]];
-const HEAD_OF_TWO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+pub(crate) const VERSIONS: [&[&rustls::SupportedProtocolVersion]; 2] = [&[&version::TLS12], &[&version::TLS13]];
+pub(crate) const HEAD_OF_TWO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
 
 /// Waits for the response of an exchange, as `collect` does.
 fn collect(between: &mut Between, id: sandpiper_guest::conn::ExchangeId) -> Option<Result<Response, Failure>> {
@@ -38,11 +33,11 @@ fn content(between: &mut Between, id: sandpiper_guest::conn::ExchangeId) -> Vec<
     response.unwrap_or_else(|failure| panic!("{failure:?}, {:?}", between.told())).content
 }
 
-fn failure(between: &mut Between, id: sandpiper_guest::conn::ExchangeId) -> Failure {
+pub(crate) fn failure(between: &mut Between, id: sandpiper_guest::conn::ExchangeId) -> Failure {
     collect(between, id).expect("an end").expect_err("a failure")
 }
 
-fn ended_by(between: &Between) -> Option<Error> {
+pub(crate) fn ended_by(between: &Between) -> Option<Error> {
     between.conn().ended_by()
 }
 
@@ -349,125 +344,6 @@ fn nothing_is_sent_before_the_handshake_is_done() {
     let failure = failure(&mut between, id);
     assert_eq!((failure.error, failure.delivery), (Error::Tls(TlsProblem::HandshakeEnded), Delivery::NotSent));
     assert!(between.peer().heard.is_empty());
-}
-
-/// Lets a client read `record` over and over, until it has had enough; gives why and how much memory it took.
-fn endless(mut between: Between, record: &[u8]) -> (Option<Error>, usize, usize) {
-    memory::reset_peak();
-    let before = memory::held();
-    let mut octets = 0;
-    while !between.conn().is_closed() && octets < 4 << 20 {
-        for _ in 0..100 {
-            between.network().coming.extend(record);
-        }
-        octets += 100 * record.len();
-        between.settle();
-    }
-    (ended_by(&between), (memory::peak() - before).unsigned_abs(), octets)
-}
-
-#[test]
-fn what_never_becomes_whole_is_not_kept_for_ever() {
-    // A certificate of 16 MiB, in small pieces, in large ones, and one octet at a time.
-    for piece in [&[0_u8; 64][..], &[0; 16_000], &[0]] {
-        let mut record = vec![22, 3, 3];
-        record.extend_from_slice(&u16::try_from(piece.len()).expect("short").to_be_bytes());
-        record.extend_from_slice(piece);
-        let mut between = Between::new(config_of(&tls_options()), None, options(), Cuts::Nowhere);
-        between.network().coming.extend([22, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff]);
-        between.settle();
-        let (error, memory, octets) = endless(between, &record);
-        assert!(matches!(error, Some(Error::Tls(_))), "{error:?} after {octets} octets");
-        assert!(memory < 2 << 20, "{memory} octets of memory");
-    }
-}
-
-#[test]
-fn records_without_content_are_not_kept_and_end_at_some_time() {
-    // In clear, as before the keys of TLS 1.3: change_cipher_spec, warnings, empty handshake messages.
-    for record in [&[20, 3, 3, 0, 1, 1][..], &[21, 3, 3, 0, 2, 1, 90], &[22, 3, 3, 0, 0]] {
-        let between = Between::new(config_of(&tls_options()), None, options(), Cuts::Nowhere);
-        let (error, memory, octets) = endless(between, record);
-        assert!(matches!(error, Some(Error::Tls(_))), "{record:?}: {error:?} after {octets} octets");
-        assert!(memory < 1 << 20, "{record:?}: {memory} octets of memory");
-    }
-}
-
-#[test]
-fn asking_for_new_keys_without_end_takes_no_memory() {
-    let mut between = Between::new(
-        config_of(&tls_options()),
-        Some(server(|settings| settings.versions = VERSIONS[1])),
-        options(),
-        Cuts::Nowhere,
-    );
-    between.settle();
-    let id = between.send(get("/"));
-    between.settle();
-    between.network().room = 0;
-    memory::reset_peak();
-    let before = memory::held();
-    between.peer().say(HEAD_OF_TWO);
-    for _ in 0..3_000 {
-        if between.conn().is_closed() {
-            break;
-        }
-        between.peer().tls.refresh_traffic_keys().expect("TLS 1.3");
-        between.settle();
-    }
-    let memory = (memory::peak() - before).unsigned_abs();
-    assert!(memory < 1 << 20, "{memory} octets of memory");
-    assert!(matches!(failure(&mut between, id).error, Error::Tls(_)));
-}
-
-#[test]
-fn sessions_and_key_lines_are_bounded() {
-    let sessions = Sessions::default();
-    let name = |number: usize| ServerName::try_from(format!("s{number}.test")).expect("a name");
-    for number in 0..1_000 {
-        sessions.set_kx_hint(name(number), NamedGroup::X25519);
-    }
-    let kept = (0..1_000).filter(|number| sessions.kx_hint(&name(*number)).is_some()).count();
-    assert_eq!((kept, sessions.kx_hint(&name(999))), (16, Some(NamedGroup::X25519)));
-
-    static LINES: KeyLines = KeyLines::new();
-    for _ in 0..10_000 {
-        (&LINES).log("CLIENT_RANDOM", &[0xab; 32], &[0x0f; 48]);
-    }
-    assert_eq!(LINES.take(10), vec![format!("CLIENT_RANDOM {} {}", "ab".repeat(32), "0f".repeat(48)); 10]);
-    assert_eq!((LINES.take(usize::MAX).len(), LINES.take(1).len()), (4_086, 0));
-}
-
-#[test]
-fn tickets_of_one_server_are_bounded() {
-    let config = config_of(&tls_options());
-    let mut settings = sandpiper_tests::tls::server::Settings::new(sandpiper_tests::tls::authority::authority().good());
-    settings.versions = VERSIONS[1];
-    let mut of_server = settings.config();
-    of_server.send_tls13_tickets = 50;
-    let of_server = Arc::new(of_server);
-    let connect = |config: &Arc<Config>| {
-        let server = rustls::ServerConnection::new(Arc::clone(&of_server)).expect("a server");
-        let mut between = Between::new(Arc::clone(config), Some(server), options(), Cuts::Nowhere);
-        between.settle();
-        between
-    };
-    let first = connect(&config);
-    assert!(!first.told()[0].resumed);
-    // Without the server's new tickets: they never arrive.
-    let mut resumed = 0;
-    while resumed < 20 {
-        let server = rustls::ServerConnection::new(Arc::clone(&of_server)).expect("a server");
-        let mut between = Between::new(Arc::clone(&config), Some(server), options(), Cuts::Nowhere);
-        between.turn_peer();
-        between.look();
-        assert!(between.conn().is_established());
-        if !between.told()[0].resumed {
-            break;
-        }
-        resumed += 1;
-    }
-    assert_eq!(resumed, 2);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The host's TLS: from a socket to streams that the host secures.
 
+use super::Secured;
 use crate::component::socket::Socket;
 use crate::component::tls;
 use crate::component::transport::{Layers, Transport};
+use crate::endpoint::{bare, is_host};
 use crate::timer::Instant;
 use crate::types::{Endpoint, Error, Misuse, TlsOptions, TlsProblem};
 use crate::wit::tls::TlsInfo;
@@ -20,11 +22,13 @@ pub(crate) struct Plan {
 impl Plan {
     /// What an endpoint asks for; `None`: nothing.
     ///
-    /// Errors: `api-misuse(unsupported-tls-option)`.
+    /// Errors: `api-misuse(invalid-server-name | unsupported-tls-option)`.
     pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Plan>, Error> {
         let Some(options) = &endpoint.tls else { return Ok(None) };
-        let name = options.server_name.as_ref().unwrap_or(&endpoint.host);
-        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        let name = bare(options.server_name.as_ref().unwrap_or(&endpoint.host));
+        if !is_host(name) {
+            return Err(Error::ApiMisuse(Misuse::InvalidServerName));
+        }
         match options {
             TlsOptions {
                 server_name: _,
@@ -37,7 +41,7 @@ impl Plan {
                 resumption: None,
                 key_log: None,
                 accept_any_certificate: None,
-            } => Ok(Some(Plan { name: String::from(bare) })),
+            } => Ok(Some(Plan { name: String::from(name) })),
             _ => Err(Error::ApiMisuse(Misuse::UnsupportedTlsOption)),
         }
     }
@@ -59,16 +63,6 @@ pub(crate) struct Securing {
     socket: Option<TcpSocket>,
     info: TlsInfo,
     began: Instant,
-}
-
-/// What came of going on.
-pub(crate) enum Secured {
-    /// Something has to be waited for.
-    Waiting,
-    /// The transport.
-    Established(Transport),
-    /// It cannot be secured.
-    Failed(Error),
 }
 
 impl Securing {

@@ -1,5 +1,6 @@
 //! TLS inside: from a socket to a session over it.
 
+use super::Secured;
 use crate::component::socket::Socket;
 use crate::component::tls;
 use crate::component::transport::{Layers, Transport};
@@ -69,16 +70,6 @@ pub(crate) enum Securing {
     Shaking(Transport),
     /// It is over; the error, if it was that and nobody knows.
     Over(Option<Error>),
-}
-
-/// What came of going on.
-pub(crate) enum Secured {
-    /// Something has to be waited for.
-    Waiting,
-    /// The transport.
-    Established(Transport),
-    /// It cannot be secured.
-    Failed(Error),
 }
 
 impl Securing {

@@ -1,7 +1,7 @@
 //! A build without TLS.
 
+use super::Secured;
 use crate::component::socket::Socket;
-use crate::component::transport::Transport;
 use crate::timer::Instant;
 use crate::types::{Endpoint, Error, TlsProblem};
 use crate::wit::wasi::io::poll::Pollable;
@@ -12,14 +12,6 @@ pub(crate) enum Plan {}
 
 /// A transport that is being secured: none.
 pub(crate) enum Securing {}
-
-/// What came of going on.
-#[expect(dead_code, reason = "the other builds make them")]
-pub(crate) enum Secured {
-    Waiting,
-    Established(Transport),
-    Failed(Error),
-}
 
 impl Plan {
     pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Plan>, Error> {
