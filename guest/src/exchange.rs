@@ -19,7 +19,7 @@ use crate::settings::{Deadlines, READ_OCTETS_MAX};
 use crate::slab::Id;
 use crate::table::table_enum;
 use crate::timer::Instant;
-use crate::types::{ExchangeTiming, Failure, FieldLine, Request, ResponseHead, Reuse};
+use crate::types::{ExchangeTiming, Failure, FieldLine, PackedHead, Request, ResponseHead, Reuse};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -193,7 +193,7 @@ pub struct Exchange {
     /// Interim responses that have not been taken.
     pub interim: Vec<ResponseHead>,
     /// The final head.
-    pub head: Option<ResponseHead>,
+    pub head: Option<PackedHead>,
     /// The caller has seen the head.
     pub head_told: bool,
     /// How the content is framed.

@@ -3,14 +3,37 @@
 
 use crate::abnf::{is_ows, trim_ows};
 use crate::types::FieldLine;
+use alloc::vec::Vec;
+
+/// Field lines, however they are held.
+pub trait Fields {
+    /// The value of the first field line of that name, of those from the one with this number on, and the number of the one behind it.
+    fn find(&self, name: &str, from: usize) -> Option<(&[u8], usize)>;
+}
+
+impl Fields for Vec<FieldLine> {
+    fn find(&self, name: &str, from: usize) -> Option<(&[u8], usize)> {
+        for ((given, value), next) in self.get(from..)?.iter().zip(from + 1..) {
+            if given.eq_ignore_ascii_case(name) {
+                return Some((value, next));
+            }
+        }
+        None
+    }
+}
 
 /// The values of all field lines of that name, in the order of the wire. Names compare case-insensitively (RFC 9110 §5.1).
-pub fn values<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    fields.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+pub fn values<'a>(fields: &'a impl Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let mut from = 0;
+    core::iter::from_fn(move || {
+        let (value, next) = fields.find(name, from)?;
+        from = next;
+        Some(value)
+    })
 }
 
 /// Is there a field line of that name?
-pub fn contains(fields: &[FieldLine], name: &str) -> bool {
+pub fn contains(fields: &impl Fields, name: &str) -> bool {
     values(fields, name).next().is_some()
 }
 
@@ -18,7 +41,7 @@ pub fn contains(fields: &[FieldLine], name: &str) -> bool {
 ///
 /// Empty members are skipped, and a comma inside a quoted string separates nothing (RFC 9110 §5.3, §5.6.1.2, §5.6.4). A quoted
 /// string that is not closed lasts to the end of its line.
-pub fn list_members<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub fn list_members<'a>(fields: &'a impl Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     values(fields, name).flat_map(members)
 }
 
@@ -29,7 +52,7 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Does one of those members equal `option`? Case-insensitively, and as a whole: `keep-alivex` is not `keep-alive`
 /// (RFC 9110 §7.6.1).
-pub fn has_option(fields: &[FieldLine], name: &str, option: &str) -> bool {
+pub fn has_option(fields: &impl Fields, name: &str, option: &str) -> bool {
     list_members(fields, name).any(|member| member.eq_ignore_ascii_case(option.as_bytes()))
 }
 
@@ -74,14 +97,13 @@ fn member_end(octets: &[u8]) -> usize {
 mod tests {
     use super::*;
     use alloc::string::String;
-    use alloc::vec::Vec;
 
     fn fields(lines: &[(&str, &str)]) -> Vec<FieldLine> {
         let line = |&(name, value): &(&str, &str)| (String::from(name), Vec::from(value));
         lines.iter().map(line).collect()
     }
 
-    fn list<'a>(fields: &'a [FieldLine], name: &'a str) -> Vec<&'a str> {
+    fn list<'a>(fields: &'a Vec<FieldLine>, name: &'a str) -> Vec<&'a str> {
         let text = |member| core::str::from_utf8(member).unwrap();
         list_members(fields, name).map(text).collect()
     }

@@ -26,7 +26,7 @@
 //! | `tls` | TLS as a stream over a stream, with the feature `tls` only |
 //! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
 //! | [`slab`] | values by id |
-//! | [`abnf`], [`field`] | octet classes and numbers; field lines |
+//! | [`abnf`], [`field`], `head` | octet classes and numbers; field lines; the head of a response in one piece |
 //! | `tls` | TLS, in the build with the feature of that name |
 //! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
 //!
@@ -51,6 +51,7 @@ pub mod exchanges;
 pub mod failure;
 pub mod field;
 pub mod h1;
+mod head;
 pub mod link;
 pub mod log;
 pub mod poll;
@@ -66,5 +67,7 @@ mod wit;
 #[cfg(target_family = "wasm")]
 mod component;
 
-pub use wit::client::{Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness};
+pub use wit::client::{
+    Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PackedCompletion, PollInfo, PollOptions, PoolCounts, Readiness,
+};
 pub use wit::types;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::client::{Client, Handle};
 use crate::error::{ExchangeError, HostError, flatten};
-use crate::types::{Chunk, ExchangeTiming, FieldLine, Request, Response, ResponseHead};
+use crate::types::{Chunk, ExchangeTiming, FieldLine, PackedHead, PackedResponse, Request, Response, ResponseHead};
 
 /// One request and its response: the resource `send` of the WIT package.
 ///
@@ -72,9 +72,17 @@ impl Exchange {
     /// # Errors
     /// The exchange's failure, also when it failed after the head.
     pub async fn head(&self, client: &mut Client) -> Result<Option<ResponseHead>, ExchangeError> {
+        Ok(self.packed_head(client).await?.map(|head| head.unpacked()))
+    }
+
+    /// As [`Exchange::head`], in one piece.
+    ///
+    /// # Errors
+    /// As [`Exchange::head`].
+    pub async fn packed_head(&self, client: &mut Client) -> Result<Option<PackedHead>, ExchangeError> {
         let exchange = self.handle.of(client)?;
         let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_head(), (exchange,)).await;
+        let answer = client.core.call(calls.send().func_packed_head(), (exchange,)).await;
         flatten(answer.map(|(answer,)| answer))
     }
 
@@ -97,9 +105,17 @@ impl Exchange {
     /// - `limit-exceeded(collect-octets)`: the content has more than `octets_max` octets; the exchange is cancelled.
     /// - `api-misuse(response-taken | collected-by-poll | behind-unread-response)`, or the exchange's failure.
     pub async fn collect(&self, client: &mut Client, octets_max: u64) -> Result<Response, ExchangeError> {
+        Ok(self.collect_packed(client, octets_max).await?.unpacked())
+    }
+
+    /// As [`Exchange::collect`], with the head in one piece: two allocations, however many field lines it has.
+    ///
+    /// # Errors
+    /// As [`Exchange::collect`].
+    pub async fn collect_packed(&self, client: &mut Client, octets_max: u64) -> Result<PackedResponse, ExchangeError> {
         let exchange = self.handle.of(client)?;
         let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_collect(), (exchange, octets_max)).await;
+        let answer = client.core.call(calls.send().func_collect_packed(), (exchange, octets_max)).await;
         flatten(answer.map(|(answer,)| answer))
     }
 

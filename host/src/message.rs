@@ -1,6 +1,9 @@
 //! Requests made in one expression, and fields looked up in what comes back.
 
-use crate::types::{FieldLine, Request, RequestContent, RequestOptions, Response, ResponseHead};
+use crate::types::{
+    Completion, FieldLine, PackedCompletion, PackedHead, PackedResponse, Request, RequestContent, RequestOptions, Response,
+    ResponseHead,
+};
 
 impl Request {
     /// A request without field lines, content or options. `method` and `request_target` are sent as they are: see
@@ -104,6 +107,68 @@ impl Response {
     }
 }
 
+impl PackedHead {
+    /// The reason phrase.
+    pub fn reason(&self) -> &[u8] {
+        match self.rows() {
+            [[_, _, start, end], ..] => self.part(*start, *end),
+            [] => &[],
+        }
+    }
+
+    /// Every field line, name and value, in the order and letter case of the wire.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let rows = self.rows().get(1..).unwrap_or_default();
+        rows.iter().map(|[name, name_end, value, value_end]| {
+            // Names are tokens, which are ASCII (RFC 9110 §5.1).
+            let name = std::str::from_utf8(self.part(*name, *name_end)).unwrap_or_default();
+            (name, self.part(*value, *value_end))
+        })
+    }
+
+    /// As [`ResponseHead::field`].
+    pub fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The same with a list for each part.
+    pub fn unpacked(&self) -> ResponseHead {
+        let fields = self.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        ResponseHead { version: self.version, status: self.status, reason: self.reason().to_owned(), fields }
+    }
+
+    /// The places of the status line and its reason phrase, then those of each field line's name and value.
+    fn rows(&self) -> &[[u32; 4]] {
+        self.places.as_chunks().0
+    }
+
+    /// Nothing where a component gives places outside its octets.
+    fn part(&self, start: u32, end: u32) -> &[u8] {
+        self.octets.get(start as usize..end as usize).unwrap_or_default()
+    }
+}
+
+impl PackedResponse {
+    /// As [`ResponseHead::field`], in the final head.
+    pub fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.head.field(name)
+    }
+
+    /// The same with a list for each part of the head.
+    pub fn unpacked(self) -> Response {
+        let Self { interim, head, content, trailers } = self;
+        Response { interim, head: head.unpacked(), content, trailers }
+    }
+}
+
+impl PackedCompletion {
+    /// The same with a list for each part of the head.
+    pub fn unpacked(self) -> Completion {
+        let Self { token, outcome, connection, retries, timing } = self;
+        Completion { token, outcome: outcome.map(PackedResponse::unpacked), connection, retries, timing }
+    }
+}
+
 /// The values of every field line of this name, in order. Letter case does not matter (RFC 9110 §5.1).
 pub fn fields_named<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     fields.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
@@ -112,6 +177,7 @@ pub fn fields_named<'a>(fields: &'a [FieldLine], name: &'a str) -> impl Iterator
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::HttpVersion;
 
     #[test]
     fn a_lookup_gives_every_line_whatever_its_case() {
@@ -122,6 +188,31 @@ mod tests {
         ];
         assert_eq!(fields_named(&fields, "SET-COOKIE").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
         assert_eq!(fields_named(&fields, "Set").count(), 0);
+    }
+
+    #[test]
+    fn a_packed_head_says_what_its_lists_say() {
+        let octets = b"HTTP/1.1 200 OK\r\nA: b\r\na:\r\n\r\n".to_vec();
+        let head = PackedHead {
+            version: HttpVersion::Http11,
+            status: 200,
+            octets,
+            places: vec![0, 15, 13, 15, 17, 18, 20, 21, 23, 24, 25, 25],
+        };
+        assert_eq!(head.reason(), b"OK");
+        assert_eq!(head.fields().collect::<Vec<_>>(), [("A", &b"b"[..]), ("a", b"")]);
+        assert_eq!(head.field("A").collect::<Vec<_>>(), [&b"b"[..], b""]);
+        let unpacked = head.unpacked();
+        assert_eq!((unpacked.status, &unpacked.reason[..]), (200, &b"OK"[..]));
+        assert_eq!(unpacked.fields, [("A".to_owned(), b"b".to_vec()), ("a".to_owned(), Vec::new())]);
+    }
+
+    #[test]
+    fn places_outside_the_octets_delimit_nothing() {
+        let places = vec![0, 3, 9, 2, 0, 400, 1, u32::MAX, 3];
+        let head = PackedHead { version: HttpVersion::Http11, status: 200, octets: b"abc".to_vec(), places };
+        assert_eq!(head.reason(), b"");
+        assert_eq!(head.fields().collect::<Vec<_>>(), [("", &b""[..])]);
     }
 
     #[test]

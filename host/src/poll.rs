@@ -8,7 +8,7 @@ use crate::client::{Client, Handle, look_at_sockets};
 use crate::conn::ClientConn;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::exchange::Exchange;
-use crate::types::{Completion, Event, OriginInfo, PollInfo, Request};
+use crate::types::{Completion, Event, OriginInfo, PackedCompletion, PollInfo, Request};
 use crate::wake::Wake;
 
 /// Drives many connections with one wait, and keeps a pool.
@@ -158,9 +158,22 @@ impl Poll {
     /// # Errors
     /// Of the call only.
     pub async fn completions(&self, client: &mut Client, completions_max: u32) -> Result<Vec<Completion>, HostError> {
+        let packed = self.packed_completions(client, completions_max).await?;
+        Ok(packed.into_iter().map(PackedCompletion::unpacked).collect())
+    }
+
+    /// As [`Poll::completions`], each head in one piece: two allocations, however many field lines it has.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn packed_completions(
+        &self,
+        client: &mut Client,
+        completions_max: u32,
+    ) -> Result<Vec<PackedCompletion>, HostError> {
         let poll = self.handle.of(client)?;
         let calls = client.exports.sandpiper_http_client();
-        let (completions,) = client.core.call(calls.poll().func_completions(), (poll, completions_max)).await?;
+        let (completions,) = client.core.call(calls.poll().func_packed_completions(), (poll, completions_max)).await?;
         Ok(completions)
     }
 

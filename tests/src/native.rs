@@ -330,7 +330,7 @@ impl World for Native {
 
     fn head(&mut self, token: u64) -> Result<Option<Head>, Failed> {
         let id = self.id(token);
-        self.conn().head(id).map(|found| found.map(head)).map_err(failed)
+        self.conn().head(id).map(|found| found.map(|found| head(found.unpacked()))).map_err(failed)
     }
 
     fn read(&mut self, token: u64, octets_max: u64) -> Result<Chunk, Failed> {
@@ -359,7 +359,7 @@ impl World for Native {
         loop {
             self.settle();
             if let Some(response) = self.conn().take_response(id) {
-                return response.map(answer).map_err(failed);
+                return response.map(|response| answer(response.unpacked())).map_err(failed);
             }
             if let Some(refusal) = self.conn().refuses_wait(id) {
                 return Err(failed(refusal));

@@ -1,7 +1,7 @@
 //! A plugin whose HTTP client is Sandpiper: composed with the component.
 
 use sandpiper::http::client::{ClientConn, Origin, Poll, PollOptions};
-use sandpiper::http::types::{ConnOptions, Endpoint, Failure, Persistence, Request, RequestContent, RequestOptions, Response};
+use sandpiper::http::types::{ConnOptions, Endpoint, Failure, PackedResponse, Persistence, Request, RequestContent, RequestOptions};
 use std::cell::RefCell;
 
 wit_bindgen::generate!({
@@ -107,7 +107,7 @@ fn collect(conn: &ClientConn, target: &str, exchanges: u32) -> Result<u64, Strin
     let mut octets = 0;
     for token in 0..exchanges {
         let exchange = conn.send(&request, token.into()).map_err(|failure| format!("{failure:?}"))?;
-        octets += octets_of(exchange.collect(CONTENT_OCTETS_MAX))?;
+        octets += octets_of(exchange.collect_packed(CONTENT_OCTETS_MAX))?;
     }
     Ok(octets)
 }
@@ -122,7 +122,7 @@ fn submit(poll: &Poll, origin: &Origin, target: &str, in_flight: u32, exchanges:
             submitted += next;
         }
         poll.wait(None, 1);
-        for completion in poll.completions(in_flight) {
+        for completion in poll.packed_completions(in_flight) {
             octets += octets_of(completion.outcome)?;
             completed += 1;
         }
@@ -130,7 +130,7 @@ fn submit(poll: &Poll, origin: &Origin, target: &str, in_flight: u32, exchanges:
     Ok(octets)
 }
 
-fn octets_of(outcome: Result<Response, Failure>) -> Result<u64, String> {
+fn octets_of(outcome: Result<PackedResponse, Failure>) -> Result<u64, String> {
     let response = outcome.map_err(|failure| format!("{failure:?}"))?;
     match response.head.status {
         200 => Ok(response.content.len() as u64),

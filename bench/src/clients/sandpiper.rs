@@ -4,7 +4,7 @@ use super::{Client, Kept, Times};
 use crate::plugin::component;
 use crate::work::Work;
 use anyhow::Context;
-use sandpiper_host::types::{Completion, Event, Persistence, PollOptions, RequestOptions};
+use sandpiper_host::types::{Event, PackedCompletion, Persistence, PollOptions, RequestOptions};
 use sandpiper_host::{Chunk, ClientConn, ConnOptions, Origin, Poll, Request, Sandbox};
 use std::net::SocketAddr;
 use tokio::runtime::Runtime;
@@ -28,9 +28,9 @@ struct Open {
 
 /// Which calls of the interface carry the requests.
 enum Way {
-    /// `send` and `collect`, or `read`, on one connection.
+    /// `send` and `collect-packed`, or `read`, on one connection.
     Conn(ClientConn, Poll),
-    /// `submit-all` and `completions`.
+    /// `submit-all` and `packed-completions`.
     Pool(Poll, Origin),
 }
 
@@ -57,7 +57,7 @@ impl Client for Sandpiper {
     }
 
     fn about(&self) -> String {
-        "`sandpiper_host`, the component in wasmtime: `send` and `collect` for one request at a time, `submit-all` and `completions` for more".to_owned()
+        "`sandpiper_host`, the component in wasmtime: `send` and `collect-packed` for one request at a time, `submit-all` and `packed-completions` for more".to_owned()
     }
 
     fn does(&self, _: &Work) -> bool {
@@ -128,7 +128,7 @@ async fn collect(
     for token in 0..exchanges {
         let begun = times.begin();
         let exchange = conn.send(client, request, token.into()).await?;
-        let response = exchange.collect(client, GATHERED_OCTETS_MAX).await?;
+        let response = exchange.collect_packed(client, GATHERED_OCTETS_MAX).await?;
         check(response.head.status)?;
         octets += response.content.len() as u64;
         times.end(begun);
@@ -153,7 +153,7 @@ async fn submit(
             submitted += next;
         }
         poll.wait(client, None, 1).await?;
-        for completion in poll.completions(client, window).await? {
+        for completion in poll.packed_completions(client, window).await? {
             octets += octets_of(completion)?;
             completed += 1;
         }
@@ -161,7 +161,7 @@ async fn submit(
     Ok(octets)
 }
 
-fn octets_of(completion: Completion) -> anyhow::Result<u64> {
+fn octets_of(completion: PackedCompletion) -> anyhow::Result<u64> {
     let response = completion.outcome.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
     check(response.head.status)?;
     Ok(response.content.len() as u64)
@@ -186,7 +186,7 @@ async fn stream(
                 Chunk::End(_) => break,
             }
         }
-        check(exchange.head(client).await?.context("no head")?.status)?;
+        check(exchange.packed_head(client).await?.context("no head")?.status)?;
     }
     Ok(octets)
 }

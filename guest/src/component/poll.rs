@@ -9,7 +9,7 @@ use crate::endpoint;
 use crate::poll::{self, Poll};
 use crate::timer::Instant;
 use crate::types::{Error, Failure, Misuse, Request};
-use crate::wit::client::{self, Completion, Event, OriginInfo, PollInfo, PollOptions};
+use crate::wit::client::{self, Completion, Event, OriginInfo, PackedCompletion, PollInfo, PollOptions};
 use crate::wit::wasi::io::poll::Pollable;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -85,6 +85,10 @@ impl client::GuestPoll for Handle {
     }
 
     fn completions(&self, completions_max: u32) -> Vec<Completion> {
+        self.packed_completions(completions_max).into_iter().map(PackedCompletion::unpacked).collect()
+    }
+
+    fn packed_completions(&self, completions_max: u32) -> Vec<PackedCompletion> {
         self.poll.borrow_mut().completions(completions_max, clock::now())
     }
 

@@ -4,7 +4,9 @@ use super::clock;
 use super::poll::{self, Ticket};
 use super::wire::{self, Shared};
 use crate::conn::ExchangeId;
-use crate::types::{Chunk, ExchangeTiming, Failure, FieldLine, Misuse, Request, Response, ResponseHead};
+use crate::types::{
+    Chunk, ExchangeTiming, Failure, FieldLine, Misuse, PackedHead, PackedResponse, Request, Response, ResponseHead,
+};
 use crate::wit::{self, client};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -79,6 +81,10 @@ impl client::GuestSend for Handle {
     }
 
     fn head(&self) -> Result<Option<ResponseHead>, Failure> {
+        Ok(self.packed_head()?.map(|head| head.unpacked()))
+    }
+
+    fn packed_head(&self) -> Result<Option<PackedHead>, Failure> {
         let (shared, id) = self.place();
         shared.borrow_mut().conn.head(id)
     }
@@ -98,6 +104,10 @@ impl client::GuestSend for Handle {
     }
 
     fn collect(&self, octets_max: u64) -> Result<Response, Failure> {
+        self.collect_packed(octets_max).map(PackedResponse::unpacked)
+    }
+
+    fn collect_packed(&self, octets_max: u64) -> Result<PackedResponse, Failure> {
         let (shared, id) = self.place();
         let now = clock::now();
         // What the transport has is read by the wait: often it is not there yet.

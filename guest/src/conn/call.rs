@@ -8,8 +8,8 @@ use crate::h1::framing::Framing;
 use crate::slab::Id;
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
-    Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, Phase, Request,
-    RequestContent, RequestOptions, Response, ResponseHead, Reuse,
+    Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
+    PackedResponse, Phase, Request, RequestContent, RequestOptions, ResponseHead, Reuse,
 };
 use crate::wit;
 use alloc::boxed::Box;
@@ -25,7 +25,7 @@ pub struct Completed {
     /// The job of a pool that it carried out.
     pub job: Option<Id>,
     /// The response, or why there is none.
-    pub outcome: Result<Response, Failure>,
+    pub outcome: Result<PackedResponse, Failure>,
     /// When its steps happened.
     pub timing: ExchangeTiming,
     /// Whether the request may be repeated although the server may have acted on it.
@@ -256,7 +256,7 @@ impl ClientConn {
     }
 
     /// `send.head`.
-    pub fn head(&mut self, id: ExchangeId) -> Result<Option<ResponseHead>, Failure> {
+    pub fn head(&mut self, id: ExchangeId) -> Result<Option<PackedHead>, Failure> {
         let exchange = self.live(id)?;
         exchange.head_told |= exchange.head.is_some();
         Ok(exchange.head.clone())
@@ -337,7 +337,7 @@ impl ClientConn {
     }
 
     /// The whole response, once it is there, or the failure; only after `begin_collect`.
-    pub fn take_response(&mut self, id: ExchangeId) -> Option<Result<Response, Failure>> {
+    pub fn take_response(&mut self, id: ExchangeId) -> Option<Result<PackedResponse, Failure>> {
         match self.live(id) {
             Err(failure) => Some(Err(failure)),
             Ok(exchange) if exchange.receiving == ResponseHalf::Done => whole_response(exchange).map(Ok),
@@ -505,11 +505,11 @@ impl ClientConn {
 }
 
 /// The response of an exchange that is complete, handed out once.
-fn whole_response(exchange: &mut Exchange) -> Option<Response> {
+fn whole_response(exchange: &mut Exchange) -> Option<PackedResponse> {
     let head = exchange.head.take()?;
     exchange.taken = true;
     exchange.end_told = true;
-    Some(Response {
+    Some(PackedResponse {
         interim: core::mem::take(&mut exchange.interim),
         head,
         content: exchange.content.take_all(),

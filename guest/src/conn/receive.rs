@@ -10,8 +10,8 @@ use crate::h1::state::{ReadInput, ReadSide, Shown, learn, shown};
 use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
 use crate::timer::Instant;
 use crate::types::{
-    CloseReason, ConnState, Delivery, Ending, Error, FieldLine, HttpVersion, Leniency, Limit, LogEvent, Misbehaviour,
-    PersistenceLearnt, Request, ResponseHead,
+    CloseReason, ConnState, Delivery, Ending, Error, FieldLine, Leniency, Limit, LogEvent, Misbehaviour, PackedHead,
+    PersistenceLearnt, Request,
 };
 use alloc::vec::Vec;
 
@@ -68,7 +68,7 @@ impl ClientConn {
             }
             ReadSide::Head if in_order && self.is_http09_beginning() => {
                 if let Some(&id) = self.outstanding.front()
-                    && self.take_final(id, http09_head(), now).is_ok()
+                    && self.take_final(id, PackedHead::of_http09(), now).is_ok()
                 {
                     self.process(now);
                     self.receive_end(ending, now);
@@ -153,7 +153,7 @@ impl ClientConn {
         };
         let may_be_http09 = self.responses == 0 && may_be_http09(exchange, self.settings.leniency);
         let parsed = match self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency) {
-            Err(Fault { error: NOT_HTTP, .. }) if may_be_http09 => Some((http09_head(), 0)),
+            Err(Fault { error: NOT_HTTP, .. }) if may_be_http09 => Some((PackedHead::of_http09(), 0)),
             parsed => parsed?,
         };
         let Some((head, octets)) = parsed else { return Ok(false) };
@@ -173,17 +173,17 @@ impl ClientConn {
     }
 
     /// An interim response never completes an exchange (RFC 9110 §15.2).
-    fn take_interim(&mut self, id: ExchangeId, head: ResponseHead, now: Instant) -> Result<(), Fault> {
+    fn take_interim(&mut self, id: ExchangeId, head: PackedHead, now: Instant) -> Result<(), Fault> {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
         exchange.interim_count += 1;
         if exchange.interim_count > self.settings.limits.interim_responses_max {
             return Err(Fault { error: Error::LimitExceeded(Limit::InterimResponses), at: 0 });
         }
-        self.log.add(now, Some(exchange.token), || LogEvent::Interim(head.clone()));
+        self.log.add(now, Some(exchange.token), || LogEvent::Interim(head.unpacked()));
         exchange.response_input(ResponseInput::Interim);
         let proceeds = head.status == 100 && exchange.sending == RequestHalf::Continue;
         if exchange.reader != Reader::Nobody {
-            exchange.interim.push(head);
+            exchange.interim.push(head.unpacked());
             self.mark(id);
         }
         if proceeds {
@@ -192,16 +192,16 @@ impl ClientConn {
         Ok(())
     }
 
-    fn take_final(&mut self, id: ExchangeId, head: ResponseHead, now: Instant) -> Result<(), Fault> {
+    fn take_final(&mut self, id: ExchangeId, head: PackedHead, now: Instant) -> Result<(), Fault> {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
         let refused = |error| Fault { error, at: 0 };
         let framing = response_framing(exchange.plan.asked, &head, self.settings.leniency).map_err(refused)?;
         let unsent = exchange.wire_end.is_none_or(|end| end > self.outbox.taken());
         // The switch takes effect after the request (RFC 9110 §7.8); one in the middle of it would take its rest for the new protocol.
-        if head.status == 101 && (unsent || !is_offered(exchange.request.as_ref(), &head.fields)) {
+        if head.status == 101 && (unsent || !is_offered(exchange.request.as_ref(), &head)) {
             return Err(refused(Error::PeerMisbehaved(Misbehaviour::UnsolicitedSwitch)));
         }
-        self.log.add(now, Some(exchange.token), || LogEvent::Head(head.clone()));
+        self.log.add(now, Some(exchange.token), || LogEvent::Head(head.unpacked()));
         self.content_left = if let Framing::Length(octets) = framing { octets } else { 0 };
         exchange.framing = framing;
         exchange.timing.response_head = Some(now.since(exchange.started));
@@ -232,13 +232,13 @@ impl ClientConn {
     }
 
     /// What this response shows about persistence (RFC 9112 §9.3), and what `Keep-Alive` promises.
-    fn note_persistence(&mut self, head: &ResponseHead, framing: Framing) {
-        let close = field::has_option(&head.fields, "connection", "close");
-        let keep_alive = field::has_option(&head.fields, "connection", "keep-alive");
+    fn note_persistence(&mut self, head: &PackedHead, framing: Framing) {
+        let close = field::has_option(head, "connection", "close");
+        let keep_alive = field::has_option(head, "connection", "keep-alive");
         self.shown = shown(head.version, close, keep_alive, framing != Framing::UntilClose);
         self.close_declared = close;
         let behind = self.outstanding.len().saturating_sub(1) as u64;
-        let (timeout_s, max) = keep_alive_parameters(&head.fields);
+        let (timeout_s, max) = keep_alive_parameters(head);
         self.peer_idle_ns = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000_000));
         self.peer_requests_left = max.map(|max| max.saturating_sub(behind));
     }
@@ -454,10 +454,10 @@ impl ClientConn {
 }
 
 /// Whether a switch names a protocol, and only such as the request offered (RFC 9110 §7.8).
-fn is_offered(request: Option<&Request>, fields: &[FieldLine]) -> bool {
-    let offered = request.map(|request| request.fields.as_slice()).unwrap_or_default();
-    field::contains(fields, "upgrade")
-        && field::list_members(fields, "upgrade")
+fn is_offered(request: Option<&Request>, head: &PackedHead) -> bool {
+    let Some(Request { fields: offered, .. }) = request else { return false };
+    field::contains(head, "upgrade")
+        && field::list_members(head, "upgrade")
             .all(|name| field::list_members(offered, "upgrade").any(|offer| offer.eq_ignore_ascii_case(name)))
 }
 
@@ -466,11 +466,6 @@ fn is_offered(request: Option<&Request>, fields: &[FieldLine]) -> bool {
 fn may_be_http09(exchange: &Exchange, leniency: Leniency) -> bool {
     let asked = exchange.plan.asked;
     leniency & Leniency::HTTP09 == Leniency::HTTP09 && exchange.head_octets == 0 && !asked.head && !asked.connect
-}
-
-/// The head that an HTTP/0.9 response does not have.
-fn http09_head() -> ResponseHead {
-    ResponseHead { version: HttpVersion::Http09, status: 200, reason: Vec::new(), fields: Vec::new() }
 }
 
 /// Whether octets begin with the status line of 408 (Request Timeout), which a server may send on an idle connection before it closes
@@ -488,10 +483,10 @@ fn is_request_timeout(octets: &[u8]) -> Option<bool> {
 }
 
 /// `timeout` in seconds and `max` in requests, from `Keep-Alive` (RFC 2068 §19.7.1.1, still sent by most servers).
-fn keep_alive_parameters(fields: &[FieldLine]) -> (Option<u64>, Option<u64>) {
+fn keep_alive_parameters(head: &PackedHead) -> (Option<u64>, Option<u64>) {
     let mut timeout = None;
     let mut max = None;
-    for member in field::list_members(fields, "keep-alive") {
+    for member in field::list_members(head, "keep-alive") {
         let mut parts = member.splitn(2, |&octet| octet == b'=');
         let name = parts.next().unwrap_or_default();
         let value = parts.next().and_then(|value| crate::abnf::decimal(crate::abnf::trim_ows(value)));

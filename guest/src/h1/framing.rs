@@ -1,8 +1,8 @@
 //! Where the content of a response ends (RFC 9112 §6).
 
 use crate::abnf::{decimal, is_token, trim_ows};
-use crate::field;
-use crate::types::{Error, FieldLine, HttpVersion, Incompatibility, Leniency, Misbehaviour, ResponseHead};
+use crate::field::{self, Fields};
+use crate::types::{Error, HttpVersion, Incompatibility, Leniency, Misbehaviour, PackedHead};
 
 /// How the end of a response's content is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Asked {
 /// - `peer-misbehaved`: `unsolicited-switch`, `invalid-content-length`, `conflicting-content-length`,
 ///   `invalid-transfer-encoding`, `transfer-encoding-with-content-length`, `transfer-encoding-in-http10`.
 /// - `peer-incompatible(transfer-coding)`.
-pub fn response_framing(asked: Asked, head: &ResponseHead, leniency: Leniency) -> Result<Framing, Error> {
+pub fn response_framing(asked: Asked, head: &PackedHead, leniency: Leniency) -> Result<Framing, Error> {
     // RFC 9110 §7.8: only what was asked for.
     if head.status == 101 {
         return if asked.upgrade { Ok(Framing::Tunnel) } else { refuse(Misbehaviour::UnsolicitedSwitch) };
@@ -49,9 +49,9 @@ pub fn response_framing(asked: Asked, head: &ResponseHead, leniency: Leniency) -
     if asked.connect && (200..300).contains(&head.status) {
         return Ok(Framing::Tunnel);
     }
-    let coding = transfer_coding(&head.fields)?;
+    let coding = transfer_coding(head)?;
     // 5. A length that is not one. Where there is a transfer coding too, rule 3 refuses both anyway.
-    let length = content_length(&head.fields, leniency)?;
+    let length = content_length(head, leniency)?;
     // 3. Both: the coding would win, but it is an attempt at request smuggling or response splitting.
     if coding.is_some() && length.is_some() {
         return refuse(Misbehaviour::TransferEncodingWithContentLength);
@@ -83,7 +83,7 @@ fn refuse<T>(why: Misbehaviour) -> Result<T, Error> {
 ///
 /// # Sources
 /// RFC 9110 §8.6; RFC 9112 §6.3 rule 5: one value, or with the leniency several that are all valid and equal.
-fn content_length(fields: &[FieldLine], leniency: Leniency) -> Result<Option<u64>, Error> {
+fn content_length(fields: &impl Fields, leniency: Leniency) -> Result<Option<u64>, Error> {
     let equal = Leniency::EQUAL_CONTENT_LENGTHS;
     let tolerated = leniency & equal == equal;
     let mut length = None;
@@ -114,7 +114,7 @@ enum Coding {
 /// # Sources
 /// RFC 9112 §6.1, §7: a list of tokens with parameters, compared case-insensitively; `chunked` at most once, last, and without
 /// parameters.
-fn transfer_coding(fields: &[FieldLine]) -> Result<Option<Coding>, Error> {
+fn transfer_coding(fields: &impl Fields) -> Result<Option<Coding>, Error> {
     const NAME: &str = "transfer-encoding";
     if !field::contains(fields, NAME) {
         return Ok(None);

@@ -30,7 +30,7 @@ use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 use scan::Scan;
 
 use crate::abnf::decimal;
-use crate::types::{Error, FieldLine, HttpVersion, Leniency, Limit, Misbehaviour, ResponseHead};
+use crate::types::{Error, FieldLine, HttpVersion, Leniency, Limit, Misbehaviour, PackedHead};
 
 const CRLF: &[u8] = b"\r\n";
 
@@ -81,7 +81,7 @@ impl HeadParser {
         octets: &[u8],
         limits: &HeadLimits,
         leniency: Leniency,
-    ) -> Result<Option<(ResponseHead, usize)>, Fault> {
+    ) -> Result<Option<(PackedHead, usize)>, Fault> {
         if let Some(fault) = self.failed {
             return Err(fault);
         }
@@ -108,15 +108,17 @@ impl HeadParser {
     }
 }
 
-fn read_head(scan: &mut Scan, octets: &[u8], limits: &HeadLimits) -> Result<Option<(ResponseHead, usize)>, Fault> {
+fn read_head(scan: &mut Scan, octets: &[u8], limits: &HeadLimits) -> Result<Option<(PackedHead, usize)>, Fault> {
     let Some(end) = scan.run(octets, limits)? else {
         return Ok(None);
     };
-    let line = status_line(scan.status_line(octets));
-    let (Some((version, status, reason)), Some(fields)) = (line, collect(scan, octets)) else {
-        return Err(broken(end));
-    };
-    Ok(Some((ResponseHead { version, status, reason, fields }, end)))
+    let (line, section) = (scan.status_line(octets), scan.field_lines(octets));
+    let whole = [line, CRLF, section].concat();
+    let head = status_line(whole.get(..line.len()).unwrap_or_default()).and_then(|line| {
+        let section = whole.get(whole.len() - section.len()..).unwrap_or_default();
+        with_lines(section, scan.lines(), |fields| packed(&whole, line, fields))
+    });
+    Ok(Some((head.ok_or_else(|| broken(end))?, end)))
 }
 
 /// Finds and reads one trailer section, up to and with the empty line behind it.
@@ -170,8 +172,9 @@ fn read_trailers(scan: &mut Scan, octets: &[u8], limits: &HeadLimits) -> Result<
     let Some(end) = scan.run(octets, &HeadLimits { octets_max, ..*limits })? else {
         return Ok(None);
     };
-    let fields = collect(scan, octets).ok_or_else(|| broken(end))?;
-    Ok(Some((fields, end)))
+    let owned = |field: &httparse::Header<'_>| (String::from(field.name), Vec::from(field.value));
+    let fields = with_lines(scan.field_lines(octets), scan.lines(), |fields| fields.iter().map(owned).collect());
+    Ok(Some((fields.ok_or_else(|| broken(end))?, end)))
 }
 
 /// The two readers do not agree on a section: a rule of this module is broken.
@@ -188,13 +191,13 @@ fn as_trailer_fault(fault: Fault) -> Fault {
     Fault { error, at: fault.at }
 }
 
-/// Field lines that are collected without an allocation for their places; the default of `field-lines-max`.
+/// Field lines of a whole head that are read without an allocation for their places; the default of `field-lines-max`.
 const FIELD_LINES_ON_STACK: usize = 128;
-/// The same for the short field sections of most messages: their places are cheap to initialise.
+/// The same for a section that was scanned: their places are cheap to initialise.
 const FIELD_LINES_FEW: usize = 16;
 
 /// Reads a head that is complete and strict. `None` for every other, whatever is wrong or missing.
-fn whole(octets: &[u8], limits: &HeadLimits) -> Option<(ResponseHead, usize)> {
+fn whole(octets: &[u8], limits: &HeadLimits) -> Option<(PackedHead, usize)> {
     // `httparse` would skip empty lines in front.
     if octets.first() != Some(&b'H') {
         return None;
@@ -219,32 +222,45 @@ fn whole(octets: &[u8], limits: &HeadLimits) -> Option<(ResponseHead, usize)> {
             lines_end = before;
         }
     }
-    let (version, status, reason) = status_line(lines_end)?;
-    let fields = fields.iter().map(owned).collect();
-    Some((ResponseHead { version, status, reason, fields }, end))
+    Some((packed(octets.get(..end)?, status_line(lines_end)?, fields), end))
 }
 
-/// The field lines that a scan has found; `None` if `httparse` does not agree.
-fn collect(scan: &Scan, octets: &[u8]) -> Option<Vec<FieldLine>> {
-    let (section, lines) = scan.field_lines(octets);
+/// The head that stands in `octets`, with this status line and these field lines.
+fn packed(
+    octets: &[u8],
+    StatusLine { line, version, status, reason }: StatusLine<'_>,
+    fields: &[httparse::Header<'_>],
+) -> PackedHead {
+    let lines = fields.iter().map(|field| (field.name.as_bytes(), field.value));
+    PackedHead::new((version, status), octets, (line, reason), lines)
+}
+
+/// What is made of the field lines of a section, of which there are at most `lines`; `None` if `httparse` does not agree with the scan.
+fn with_lines<T>(section: &[u8], lines: usize, make: impl FnOnce(&[httparse::Header<'_>]) -> T) -> Option<T> {
     if lines <= FIELD_LINES_FEW {
-        collect_into(section, &mut [EMPTY_HEADER; FIELD_LINES_FEW])
-    } else if lines <= FIELD_LINES_ON_STACK {
-        collect_into(section, &mut [EMPTY_HEADER; FIELD_LINES_ON_STACK])
+        with_lines_in(section, &mut [EMPTY_HEADER; FIELD_LINES_FEW], make)
     } else {
-        collect_into(section, &mut vec![EMPTY_HEADER; lines])
+        with_lines_in(section, &mut vec![EMPTY_HEADER; lines], make)
     }
 }
 
-fn collect_into<'a>(section: &'a [u8], places: &mut [httparse::Header<'a>]) -> Option<Vec<FieldLine>> {
+fn with_lines_in<'a, T>(
+    section: &'a [u8],
+    places: &mut [httparse::Header<'a>],
+    make: impl FnOnce(&[httparse::Header<'_>]) -> T,
+) -> Option<T> {
     match httparse::parse_headers(section, places) {
-        Ok(Status::Complete((end, fields))) if end == section.len() => Some(fields.iter().map(owned).collect()),
+        Ok(Status::Complete((end, fields))) if end == section.len() => Some(make(fields)),
         _ => None,
     }
 }
 
-fn owned(field: &httparse::Header<'_>) -> FieldLine {
-    (String::from(field.name), Vec::from(field.value))
+/// A status line and its parts.
+struct StatusLine<'a> {
+    line: &'a [u8],
+    version: HttpVersion,
+    status: u16,
+    reason: &'a [u8],
 }
 
 /// ```abnf
@@ -256,13 +272,13 @@ fn owned(field: &httparse::Header<'_>) -> FieldLine {
 /// outside 100 to 599.
 ///
 /// A minor version above 1 is processed as 1.1 (RFC 9110 §6.2).
-fn status_line(line: &[u8]) -> Option<(HttpVersion, u16, Vec<u8>)> {
+fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let (minor, rest) = line.strip_prefix(b"HTTP/1.")?.split_first()?;
     let (code, reason) = rest.strip_prefix(b" ")?.split_first_chunk::<3>()?;
     let version = if *minor == b'0' { HttpVersion::Http10 } else { HttpVersion::Http11 };
     let status = u16::try_from(decimal(code)?).ok()?;
-    let reason = reason.strip_prefix(b" ").unwrap_or_default();
-    (100..600).contains(&status).then(|| (version, status, Vec::from(reason)))
+    let reason = reason.strip_prefix(b" ").unwrap_or(reason);
+    (100..600).contains(&status).then_some(StatusLine { line, version, status, reason })
 }
 
 #[cfg(test)]

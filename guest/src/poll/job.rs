@@ -7,7 +7,7 @@ use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{CloseReason, Delivery, Error, Failure, Request, TlsProblem};
-use crate::wit::{self, client::Completion};
+use crate::wit::{self, client::PackedCompletion};
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
 
@@ -123,13 +123,13 @@ pub(super) fn may_repeat<L>(job: &Job<L>, completed: &Completed, retries_max: u3
 }
 
 /// The completion of a request that never came onto a connection.
-pub(super) fn refused(token: u64, failure: Failure) -> Completion {
+pub(super) fn refused(token: u64, failure: Failure) -> PackedCompletion {
     let connection = failure.connection;
-    Completion { token, outcome: Err(failure), connection, retries: 0, timing: wit::NO_TIMING }
+    PackedCompletion { token, outcome: Err(failure), connection, retries: 0, timing: wit::NO_TIMING }
 }
 
 /// The completion of an exchange that has ended.
-pub(super) fn completion(completed: Completed, connection: u64, retries: u32) -> Completion {
+pub(super) fn completion(completed: Completed, connection: u64, retries: u32) -> PackedCompletion {
     let Completed { token, outcome, timing, .. } = completed;
-    Completion { token, outcome, connection, retries, timing }
+    PackedCompletion { token, outcome, connection, retries, timing }
 }

@@ -46,7 +46,7 @@ use crate::link::Network;
 use crate::slab::{Id, Slab};
 use crate::timer::Instant;
 use crate::types::{CloseReason, ConnState, Error, FieldLine, Misuse};
-use crate::wit::client::{Completion, ConnEvent, Event, ExchangeEvent, PollOptions};
+use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PackedCompletion, PollOptions};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -75,7 +75,7 @@ pub struct Poll<N: Network> {
     reporting: VecDeque<Id>,
     /// How many of them, from the front, have not been asked since the last look.
     backlog: usize,
-    completions: VecDeque<Completion>,
+    completions: VecDeque<PackedCompletion>,
     completion_octets: u64,
     timed_out: VecDeque<u64>,
 
@@ -298,7 +298,7 @@ impl<N: Network> Poll<N> {
         }
     }
 
-    fn complete(&mut self, completion: Completion) {
+    fn complete(&mut self, completion: PackedCompletion) {
         self.completion_octets += octets(&completion);
         self.completions.push_back(completion);
     }
@@ -434,7 +434,7 @@ impl<N: Network> Poll<N> {
     }
 
     /// `poll.completions`.
-    pub fn completions(&mut self, completions_max: u32, now: Instant) -> Vec<Completion> {
+    pub fn completions(&mut self, completions_max: u32, now: Instant) -> Vec<PackedCompletion> {
         self.settle(now);
         let held_back = self.holds_back();
         let completions = take_front(&mut self.completions, completions_max);
@@ -479,12 +479,13 @@ fn take_front<T>(list: &mut VecDeque<T>, count_max: u32) -> Vec<T> {
     front
 }
 
-/// What a completion holds: content, and the field lines of its heads and trailers.
-fn octets(completion: &Completion) -> u64 {
+/// What a completion holds: content, heads and trailers.
+fn octets(completion: &PackedCompletion) -> u64 {
     let Ok(response) = &completion.outcome else { return 0 };
     let lines = |lines: &[FieldLine]| lines.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-    let heads = response.interim.iter().chain([&response.head]).map(|head| head.reason.len() + lines(&head.fields));
-    (response.content.len() + heads.sum::<usize>() + lines(&response.trailers)) as u64
+    let interim = response.interim.iter().map(|head| head.reason.len() + lines(&head.fields)).sum::<usize>();
+    let head = response.head.octets.len() + size_of_val(response.head.places.as_slice());
+    (response.content.len() + interim + head + lines(&response.trailers)) as u64
 }
 
 fn count(number: usize) -> u32 {

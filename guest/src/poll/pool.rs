@@ -12,7 +12,7 @@ use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{CloseReason, Delivery, Error, Failure, Limit, Misuse, Request, RequestContent, RequestOptions};
-use crate::wit::client::Completion;
+use crate::wit::client::PackedCompletion;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -266,7 +266,7 @@ impl<N: Network> Poll<N> {
                 let job = self.jobs.remove(id);
                 let retries = job.as_ref().map_or(0, |job| job.retries);
                 let completion = job::refused(token, job.map_or(refusal, |job| job.of_all_attempts(refusal)));
-                self.complete(Completion { retries, ..completion });
+                self.complete(PackedCompletion { retries, ..completion });
             }
         }
     }

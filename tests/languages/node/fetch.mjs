@@ -1,6 +1,6 @@
 // Sandpiper as a library in Node: gets targets of one server, all of them through each of the connections:
 //     jco transpile sandpiper.wasm -o sandpiper
-//     node fetch.mjs [--streaming] sandpiper/sandpiper.js HOST PORT TARGET...        prints a line of JSON for each target
+//     node fetch.mjs [--streaming | --pooled] sandpiper/sandpiper.js HOST PORT TARGET...    prints a line of JSON for each target
 // By https, from sandpiper-tls.wasm, with a line for its handshake behind those of a connection:
 //     node fetch.mjs --tls [--roots FILE] sandpiper-tls/sandpiper.js HOST PORT TARGET...
 //
@@ -15,6 +15,7 @@ const CONTENT_MAX = 1n << 20n; // u64 is a BigInt
 
 const OPTIONS = {
   streaming: { type: 'boolean' },
+  pooled: { type: 'boolean' }, // by a pool, which gives the heads in lists and in one piece by turns; tells their fields too
   connections: { type: 'string', default: '1' },
   tls: { type: 'boolean' },
   roots: { type: 'string' }, // trust anchors, PEM; without, the built-in ones
@@ -80,6 +81,31 @@ function fetchThrough(conn, { streaming, targets }, Poll) {
   return targets.map((target) => attempt(() => stream(conn.send(get(target), 2n), poll)));
 }
 
+const text = (octets) => Buffer.from(octets).toString('latin1');
+
+function lines({ octets, places }) {
+  const part = (at) => text(octets.subarray(places[at], places[at + 1]));
+  const rows = Array.from({ length: places.length / 4 - 1 }, (_, line) => 4 * (line + 1));
+  return { reason: part(2), fields: rows.map((row) => [part(row), part(row + 2)]) };
+}
+
+const lists = ({ reason, fields }) => ({ reason: text(reason), fields: fields.map(([name, value]) => [name, text(value)]) });
+
+function fetchPooled({ client }, options) {
+  const poll = new client.Poll();
+  poll.submitAll(client.Origin.create(endpoint(options)), options.targets.map(get), 0n);
+  const outcomes = [];
+  const take = (told) => ({ token, outcome: { tag, val } }) => {
+    outcomes[token] = tag === 'ok' ? { ...page(val.head, val.content), ...told(val.head) } : failed(val);
+  };
+  for (let left = options.targets.length; left > 0; left -= 1) {
+    poll.wait(undefined, 1);
+    if (left % 2) poll.completions(1).forEach(take(lists));
+    else poll.packedCompletions(1).forEach(take(lines));
+  }
+  return outcomes;
+}
+
 // What the checks ask about it.
 const handshake = ({ version, resumed, serverName, refusal }) => ({
   handshake: { version, resumed, 'server-name': serverName, names: refusal?.names },
@@ -115,5 +141,6 @@ if (isMainThread) {
 } else {
   const sandpiper = await import(pathToFileURL(workerData.module));
   if (workerData['allow-any-certificate']) sandpiper.tls.allow({ anyCertificate: true });
-  parentPort.postMessage([...fetchAll(sandpiper, workerData)]);
+  const fetch = workerData.pooled ? fetchPooled : fetchAll;
+  parentPort.postMessage([...fetch(sandpiper, workerData)]);
 }

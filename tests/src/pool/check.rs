@@ -200,7 +200,7 @@ impl Episode {
         let completions = self.poll.borrow_mut().completions(held, self.now);
         for completion in completions {
             octets += completion.outcome.as_ref().map_or(0, |response| response.content.len() as u64);
-            self.complete(completion);
+            self.complete(completion.unpacked());
         }
         let on_the_wire = u64::from(self.bounds.connections_max * self.bounds.depth_max + 3 * self.bounds.depth_max);
         let most = self.bounds.completion_octets_max.saturating_add((1 + on_the_wire) * CONTENT_OCTETS_MAX);

@@ -257,7 +257,7 @@ impl Episode {
             Ok(Chunk::Data(octets)) => asked.read.extend_from_slice(&octets),
             Ok(Chunk::WouldBlock) => return false,
             Ok(Chunk::End(_)) => {
-                let head = driver.conn.head(id).expect("an end is no failure").expect("a head");
+                let head = driver.conn.head(id).expect("an end is no failure").expect("a head").unpacked();
                 drop(driver);
                 asked::check_answer(&self.world.borrow(), token, None, &head, &asked.read);
                 asked.end(token, Outcome::Answered);
@@ -287,7 +287,7 @@ impl Episode {
         let completions = self.poll.borrow_mut().completions(most, self.now);
         assert!(completions.len() <= usize::try_from(most).expect("a count"));
         for completion in completions {
-            self.complete(completion);
+            self.complete(completion.unpacked());
         }
     }
 
@@ -298,7 +298,7 @@ impl Episode {
             if completions.is_empty() {
                 return;
             }
-            completions.into_iter().for_each(|completion| self.complete(completion));
+            completions.into_iter().for_each(|completion| self.complete(completion.unpacked()));
         }
     }
 

@@ -222,7 +222,7 @@ impl Client {
             }
             Ok(Chunk::WouldBlock) => false,
             Ok(Chunk::End(trailers)) => {
-                let head = self.conn.head(id).expect("an end is no failure").expect("a head");
+                let head = self.conn.head(id).expect("an end is no failure").expect("a head").unpacked();
                 self.check_answer(token, &head, None, &trailers, server);
                 false
             }

@@ -7,7 +7,8 @@ use sandpiper_guest::conn::TransportWish;
 use sandpiper_guest::settings::READ_OCTETS_MAX;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{
-    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, Limit, Persistence, Response, ResponseHead, Timer,
+    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, Limit, PackedResponse, Persistence, Response, ResponseHead,
+    Timer,
 };
 
 /// The default of `interim-responses-max`.
@@ -34,7 +35,7 @@ impl Client {
             if asked.collecting
                 && let Some(collected) = self.conn.take_response(asked.id)
             {
-                self.ended(token, collected, server, held_back, now);
+                self.ended(token, collected.map(PackedResponse::unpacked), server, held_back, now);
             } else if let Err(failure) = self.conn.head(self.asked[&token].id) {
                 self.check_failure(token, failure, server, held_back, now);
             }
@@ -42,7 +43,7 @@ impl Client {
         while let Some(completed) = self.conn.take_completed() {
             let known = &self.asked[&completed.token];
             assert!(known.ask.gathered && known.outcome.is_none(), "{} ends twice", completed.token);
-            self.ended(completed.token, completed.outcome, server, held_back, now);
+            self.ended(completed.token, completed.outcome.map(PackedResponse::unpacked), server, held_back, now);
         }
         self.held += crate::memory::held() - before;
         self.check_conn();

@@ -4,7 +4,8 @@
 use rustls::version;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{
-    Chunk, CloseReason, Delivery, Ending, Error, Failure, Misbehaviour, Response, TlsOptions, TlsProblem, TlsVersion,
+    Chunk, CloseReason, Delivery, Ending, Error, Failure, Misbehaviour, PackedResponse, Response, TlsOptions, TlsProblem,
+    TlsVersion,
 };
 use sandpiper_tests::message::{Tune, get, ok, options, post};
 use sandpiper_tests::native::Cuts;
@@ -24,7 +25,7 @@ fn collect(between: &mut Between, id: sandpiper_guest::conn::ExchangeId) -> Opti
         return Some(Err(failure));
     }
     between.settle();
-    between.conn().take_response(id)
+    between.conn().take_response(id).map(|response| response.map(PackedResponse::unpacked))
 }
 
 fn content(between: &mut Between, id: sandpiper_guest::conn::ExchangeId) -> Vec<u8> {

@@ -1,3 +1,4 @@
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -8,10 +9,16 @@ const HEAD: Asked = Asked { head: true, ..GET };
 const CONNECT: Asked = Asked { connect: true, ..GET };
 const UPGRADE: Asked = Asked { upgrade: true, ..GET };
 
-fn response(version: HttpVersion, status: u16, fields: &[(&str, &str)]) -> ResponseHead {
-    let line = |&(name, value): &(&str, &str)| (String::from(name), Vec::from(value));
-    let fields = fields.iter().map(line).collect();
-    ResponseHead { version, status, reason: Vec::new(), fields }
+fn response(version: HttpVersion, status: u16, fields: &[(&str, &str)]) -> PackedHead {
+    let section: String = fields.iter().map(|(name, value)| format!("{name}{value}")).collect();
+    let mut at = 0;
+    let mut part = |part: &str| {
+        let start = at;
+        at += part.len();
+        &section.as_bytes()[start..at]
+    };
+    let lines: Vec<_> = fields.iter().map(|(name, value)| (part(name), part(value))).collect();
+    PackedHead::new((version, status), section.as_bytes(), (&[], &[]), lines.into_iter())
 }
 
 fn framing(asked: Asked, status: u16, fields: &[(&str, &str)]) -> Result<Framing, Error> {

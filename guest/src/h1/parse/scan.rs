@@ -112,14 +112,14 @@ impl Scan {
         octets.get(self.status_line.clone()).unwrap_or_default()
     }
 
-    /// Of a complete section: its field lines in strict form, with the empty line behind them, and how many they are at most.
-    pub(super) fn field_lines<'a>(&'a self, octets: &'a [u8]) -> (&'a [u8], usize) {
-        let section = if self.leniency == Leniency::empty() {
-            octets.get(self.fields_start..self.at).unwrap_or_default()
-        } else {
-            &self.strict
-        };
-        (section, self.lines)
+    /// Of a complete section: its field lines in strict form, with the empty line behind them.
+    pub(super) fn field_lines<'a>(&'a self, octets: &'a [u8]) -> &'a [u8] {
+        if self.leniency == Leniency::empty() { octets.get(self.fields_start..self.at).unwrap_or_default() } else { &self.strict }
+    }
+
+    /// How many they are at most.
+    pub(super) fn lines(&self) -> usize {
+        self.lines
     }
 
     fn fault(&self, error: Error) -> Fault {
@@ -282,19 +282,18 @@ impl Scan {
         self.bare = false;
     }
 
-    /// Appends the current line in strict form: a continuation is joined by one SP (RFC 9112 §5.2).
+    /// Appends the current line in strict form: a continuation is joined by one SP (RFC 9112 §5.2). A line that is strict stays as it is.
     fn write_strict(&mut self, octets: &[u8]) {
         let end = self.line_end();
         let part = |range| octets.get(range).unwrap_or_default();
         if self.folded {
-            self.strict.truncate(self.strict.len().saturating_sub(CRLF.len()));
+            while self.strict.pop_if(|last| is_ows(*last) || CRLF.contains(last)).is_some() {}
             self.strict.push(b' ');
             self.strict.extend_from_slice(trim_ows(part(self.line_start..end)));
         } else {
             self.strict_line = self.strict.len();
             self.strict.extend_from_slice(part(self.line_start..self.name_end));
-            self.strict.push(b':');
-            self.strict.extend_from_slice(trim_ows(part(self.value_start..end)));
+            self.strict.extend_from_slice(part(self.value_start.saturating_sub(1)..end));
         }
         self.strict.extend_from_slice(CRLF);
     }
