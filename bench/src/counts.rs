@@ -1,7 +1,7 @@
 //! `counts`: what does not depend on the machine, compared with what was committed.
 
 use crate::clients::{connection, core_request};
-use crate::plugin::{self, Plugin};
+use crate::plugin::{self, Asked, Plugin};
 use crate::servers::Servers;
 use crate::work::Kind;
 use anyhow::Context;
@@ -120,13 +120,14 @@ fn count_guest(counts: &mut Counts) -> anyhow::Result<()> {
     let server = servers.address(Kind::Batching).context("no server")?;
     let mut plugin = Plugin::load(&plugin::over_sandpiper()?, true)?;
     for shape in SHAPES {
-        plugin.run(server, shape.target, shape.depth, shape.depth)?;
+        let asked = Asked { target: shape.target.to_owned(), connections: 1, depth: shape.depth, upload: 0 };
+        plugin.run(server, &asked, shape.depth)?;
         let (mut host_calls, mut fuel) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..RUNS {
             let before = plugin.cost()?;
-            plugin.run(server, shape.target, shape.depth, EXCHANGES)?;
+            plugin.run(server, &asked, EXCHANGES)?;
             let between = plugin.cost()?;
-            plugin.run(server, shape.target, shape.depth, 2 * EXCHANGES)?;
+            plugin.run(server, &asked, 2 * EXCHANGES)?;
             let after = plugin.cost()?;
             let calls = (between.host_calls - before.host_calls, after.host_calls - between.host_calls);
             host_calls = host_calls.min(each(calls.0, calls.1));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Runtime;
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions};
-use wasmtime::component::{Component, Linker, ResourceTable, TypedFunc};
+use wasmtime::component::{Component, ComponentType, Linker, Lower, ResourceTable, TypedFunc};
 use wasmtime::{CallHook, Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView, default_hooks};
@@ -16,7 +16,19 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView, default_hoo
 /// Enough fuel for any run.
 const FUEL: u64 = u64::MAX / 2;
 
-type Run = TypedFunc<(u16, String, u32, u32), (Result<u64, String>,)>;
+type Run = TypedFunc<(u16, Asked, u32), (Result<u64, String>,)>;
+
+/// What a guest is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lower)]
+#[component(record)]
+pub struct Asked {
+    pub target: String,
+    pub connections: u32,
+    /// Requests under way on each connection.
+    pub depth: u32,
+    /// Octets of each request's content; 0: a GET.
+    pub upload: u32,
+}
 
 /// One instance of a guest.
 pub struct Plugin {
@@ -79,9 +91,9 @@ impl Plugin {
         Ok(Plugin { runtime, store, run, host_calls })
     }
 
-    /// So many exchanges, so many of them at once. Gives the octets of all contents.
-    pub fn run(&mut self, server: SocketAddr, target: &str, in_flight: u32, exchanges: u32) -> anyhow::Result<u64> {
-        let parameters = (server.port(), target.to_owned(), in_flight, exchanges);
+    /// So many exchanges. Gives the octets of all contents.
+    pub fn run(&mut self, server: SocketAddr, asked: &Asked, exchanges: u32) -> anyhow::Result<u64> {
+        let parameters = (server.port(), asked.clone(), exchanges);
         let (octets,) = self.runtime.block_on(self.run.call_async(&mut self.store, parameters))?;
         octets.map_err(anyhow::Error::msg)
     }

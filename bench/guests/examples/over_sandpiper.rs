@@ -1,7 +1,9 @@
 //! A plugin whose HTTP client is Sandpiper: composed with the component.
 
 use sandpiper::http::client::{ClientConn, Origin, Poll, PollOptions};
-use sandpiper::http::types::{ConnOptions, Endpoint, Failure, PackedResponse, Persistence, Request, RequestContent, RequestOptions};
+use sandpiper::http::types::{
+    ConnOptions, Endpoint, Failure, PackedResponse, Persistence, Request, RequestContent, RequestOptions,
+};
 use std::cell::RefCell;
 
 wit_bindgen::generate!({
@@ -9,11 +11,13 @@ wit_bindgen::generate!({
         package sandpiper:bench;
         world plugin {
             include sandpiper:http/imports@0.1.0;
-            export run: func(port: u16, target: string, in-flight: u32, exchanges: u32) -> result<u64, string>;
+            record asked { target: string, connections: u32, depth: u32, upload: u32 }
+            export run: func(port: u16, asked: asked, exchanges: u32) -> result<u64, string>;
         }
     ",
     path: "../../wit",
     generate_all,
+    additional_derives: [PartialEq, Clone],
 });
 
 struct Plugin;
@@ -22,7 +26,7 @@ export!(Plugin);
 /// What is kept from one run to the next.
 struct Open {
     port: u16,
-    in_flight: u32,
+    asked: Asked,
     way: Way,
 }
 
@@ -36,15 +40,15 @@ thread_local! {
 }
 
 impl Guest for Plugin {
-    fn run(port: u16, target: String, in_flight: u32, exchanges: u32) -> Result<u64, String> {
+    fn run(port: u16, asked: Asked, exchanges: u32) -> Result<u64, String> {
         OPEN.with_borrow_mut(|open| {
             let open = match open {
-                Some(open) if open.port == port && open.in_flight == in_flight => open,
-                _ => open.insert(Open { port, in_flight, way: Way::new(port, in_flight)? }),
+                Some(open) if open.port == port && open.asked == asked => open,
+                _ => open.insert(Open { port, way: Way::new(port, &asked)?, asked }),
             };
             match &open.way {
-                Way::Conn(conn) => collect(conn, &target, exchanges),
-                Way::Pool(poll, origin) => submit(poll, origin, &target, in_flight, exchanges),
+                Way::Conn(conn) => collect(conn, &open.asked, exchanges),
+                Way::Pool(poll, origin) => submit(poll, origin, &open.asked, exchanges),
             }
         })
     }
@@ -54,26 +58,26 @@ impl Guest for Plugin {
 const CONTENT_OCTETS_MAX: u64 = 1 << 24;
 
 impl Way {
-    fn new(port: u16, in_flight: u32) -> Result<Way, String> {
+    fn new(port: u16, asked: &Asked) -> Result<Way, String> {
         let to = Endpoint { host: "127.0.0.1".to_owned(), port, addresses: Vec::new(), tls: None };
         let options = ConnOptions {
             persistence: Some(Persistence::Assume),
-            pipeline_depth_max: Some(in_flight),
+            pipeline_depth_max: Some(asked.depth),
             limits: None,
             deadlines: None,
             leniency: None,
             half_close: None,
             log_entries_max: None,
         };
-        if in_flight == 1 {
+        if asked.connections * asked.depth == 1 {
             return Ok(Way::Conn(ClientConn::connect(&to, Some(options)).map_err(|error| format!("{error:?}"))?));
         }
         let origin = Origin::create(&to, Some(options)).map_err(|error| format!("{error:?}"))?;
         let poll = Poll::new(Some(PollOptions {
-            connections_max: None,
-            connections_per_origin_max: Some(1),
+            connections_max: Some(asked.connections),
+            connections_per_origin_max: Some(asked.connections),
             queue_length_max: None,
-            idle_connections_max: None,
+            idle_connections_max: Some(asked.connections),
             retries_max: None,
             completion_octets_max: None,
             names_kept: None,
@@ -82,7 +86,7 @@ impl Way {
     }
 }
 
-fn request(target: &str, collected: bool) -> Request {
+fn request(asked: &Asked, collected: bool) -> Request {
     let options = RequestOptions {
         idempotent: None,
         hold_pipeline: None,
@@ -93,17 +97,20 @@ fn request(target: &str, collected: bool) -> Request {
         reuse: None,
     };
     Request {
-        method: "GET".to_owned(),
-        request_target: target.to_owned(),
+        method: if asked.upload == 0 { "GET" } else { "PUT" }.to_owned(),
+        request_target: asked.target.clone(),
         authority: None,
         fields: Vec::new(),
-        content: RequestContent::None,
+        content: match asked.upload {
+            0 => RequestContent::None,
+            octets => RequestContent::Whole(vec![b'u'; octets as usize]),
+        },
         options: collected.then_some(options),
     }
 }
 
-fn collect(conn: &ClientConn, target: &str, exchanges: u32) -> Result<u64, String> {
-    let request = request(target, false);
+fn collect(conn: &ClientConn, asked: &Asked, exchanges: u32) -> Result<u64, String> {
+    let request = request(asked, false);
     let mut octets = 0;
     for token in 0..exchanges {
         let exchange = conn.send(&request, token.into()).map_err(|failure| format!("{failure:?}"))?;
@@ -112,8 +119,9 @@ fn collect(conn: &ClientConn, target: &str, exchanges: u32) -> Result<u64, Strin
     Ok(octets)
 }
 
-fn submit(poll: &Poll, origin: &Origin, target: &str, in_flight: u32, exchanges: u32) -> Result<u64, String> {
-    let requests = vec![request(target, true); in_flight as usize];
+fn submit(poll: &Poll, origin: &Origin, asked: &Asked, exchanges: u32) -> Result<u64, String> {
+    let in_flight = asked.connections * asked.depth;
+    let requests = vec![request(asked, true); in_flight as usize];
     let (mut submitted, mut completed, mut octets) = (0, 0, 0);
     while completed < exchanges {
         let next = (in_flight - (submitted - completed)).min(exchanges - submitted);

@@ -18,7 +18,7 @@ const READ_OCTETS: u64 = 1 << 18;
 
 #[derive(Default)]
 pub struct Core {
-    line: Kept<Line>,
+    lines: Kept<Vec<Line>>,
 }
 
 /// A connection of the core with its socket.
@@ -27,6 +27,8 @@ struct Line {
     socket: TcpStream,
     began: Instant,
     received: Vec<u8>,
+    /// Exchanges that have not been gathered.
+    waiting: VecDeque<ExchangeId>,
 }
 
 impl Client for Core {
@@ -38,33 +40,60 @@ impl Client for Core {
         "the core of the component, built natively, on a socket and `poll(2)`".to_owned()
     }
 
-    fn does(&self, work: &Work) -> bool {
-        work.connections == 1
+    fn does(&self, _: &Work) -> bool {
+        true
     }
 
     fn run(&mut self, work: &Work, server: SocketAddr, exchanges: u32, times: &mut Times) -> anyhow::Result<u64> {
-        if !self.line.fits(work, server) {
-            self.line.clear();
-            self.line.put(work, server, Line::connect(server, work.depth)?);
+        if !self.lines.fits(work, server) {
+            self.lines.clear();
+            let lines: anyhow::Result<_> = (0..work.connections).map(|_| Line::connect(server, work.depth)).collect();
+            self.lines.put(work, server, lines?);
         }
-        let line = self.line.get()?;
+        let lines = self.lines.get()?;
         let request = request(&work.target, work.upload);
-        if work.streamed {
-            return line.stream(&request, exchanges);
+        match lines.as_mut_slice() {
+            [line] if work.streamed => line.stream(&request, exchanges),
+            lines => gather(lines, &request, work.depth as usize, exchanges, times),
         }
-        let mut waiting = VecDeque::new();
-        let (mut sent, mut octets) = (0, 0);
-        while sent < exchanges || !waiting.is_empty() {
-            let begun = times.begin();
-            while sent < exchanges && waiting.len() < work.depth as usize {
-                waiting.push_back(line.send(&request)?);
+    }
+}
+
+/// So many exchanges on these connections, each of them as deep.
+fn gather(lines: &mut [Line], request: &Request, depth: usize, exchanges: u32, times: &mut Times) -> anyhow::Result<u64> {
+    let (mut sent, mut gathered, mut octets) = (0, 0, 0);
+    let mut ready: Vec<usize> = (0..lines.len()).collect();
+    let mut begun = times.begin();
+    while gathered < exchanges {
+        for place in ready {
+            let line = &mut lines[place];
+            line.advance()?;
+            let taken = line.take()?;
+            gathered += taken.0;
+            octets += taken.1;
+            let left = line.waiting.len();
+            while sent < exchanges && line.waiting.len() < depth {
+                line.send(request)?;
                 sent += 1;
             }
-            octets += line.gather(&mut waiting)?;
-            times.end(begun);
+            if line.waiting.len() > left {
+                line.advance()?;
+            }
+            if taken.0 > 0 {
+                times.end(begun);
+                begun = times.begin();
+            }
         }
-        Ok(octets)
+        ready = if gathered < exchanges { wait(lines)? } else { Vec::new() };
     }
+    Ok(octets)
+}
+
+/// Waits until some of them can go on.
+fn wait(lines: &[Line]) -> anyhow::Result<Vec<usize>> {
+    let mut polled: Vec<_> = lines.iter().map(Line::polled).collect();
+    poll(&mut polled, None)?;
+    Ok(polled.iter().enumerate().filter(|(_, polled)| !polled.revents().is_empty()).map(|(place, _)| place).collect())
 }
 
 /// As the host would hand it in.
@@ -101,40 +130,36 @@ impl Line {
         let socket = TcpStream::connect(server)?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        Ok(Line { conn: connection(server.to_string(), depth)?, socket, began: Instant::now(), received: vec![0; 65_536] })
+        let conn = connection(server.to_string(), depth)?;
+        Ok(Line { conn, socket, began: Instant::now(), received: vec![0; 65_536], waiting: VecDeque::new() })
     }
 
     fn now(&self) -> timer::Instant {
         timer::Instant(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn send(&mut self, request: &Request) -> anyhow::Result<ExchangeId> {
+    fn send(&mut self, request: &Request) -> anyhow::Result<()> {
         let now = self.now();
         let id = self.conn.send(request.clone(), 0, now).map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
         self.conn.begin_collect(id, u64::MAX, now).map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
-        Ok(id)
+        self.waiting.push_back(id);
+        Ok(())
     }
 
-    /// Waits for the first one, and takes all that are whole.
-    fn gather(&mut self, waiting: &mut VecDeque<ExchangeId>) -> anyhow::Result<u64> {
-        let mut octets = 0;
-        self.advance()?;
-        while let Some(id) = waiting.front() {
-            if let Some(response) = self.conn.take_response(*id) {
-                let response = response.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
-                anyhow::ensure!(response.head.status == 200, "status {}", response.head.status);
-                octets += response.content.len() as u64;
-                let now = self.now();
-                self.conn.forget(*id, now);
-                waiting.pop_front();
-            } else if octets > 0 {
-                break;
-            } else {
-                self.wait()?;
-                self.advance()?;
-            }
+    /// Takes the responses that are whole: how many, and the octets of their contents.
+    fn take(&mut self) -> anyhow::Result<(u32, u64)> {
+        let (mut count, mut octets) = (0, 0);
+        while let Some(id) = self.waiting.front() {
+            let Some(response) = self.conn.take_response(*id) else { break };
+            let response = response.map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
+            anyhow::ensure!(response.head.status == 200, "status {}", response.head.status);
+            octets += response.content.len() as u64;
+            count += 1;
+            let now = self.now();
+            self.conn.forget(*id, now);
+            self.waiting.pop_front();
         }
-        Ok(octets)
+        Ok((count, octets))
     }
 
     fn stream(&mut self, request: &Request, exchanges: u32) -> anyhow::Result<u64> {
@@ -148,7 +173,7 @@ impl Line {
                 match self.conn.read(id, READ_OCTETS, now).map_err(|failure| anyhow::anyhow!("{failure:?}"))? {
                     Chunk::Data(content) => octets += content.len() as u64,
                     Chunk::WouldBlock => {
-                        self.wait()?;
+                        wait(std::slice::from_ref(self))?;
                         self.advance()?;
                     }
                     Chunk::End(_) => break,
@@ -195,12 +220,12 @@ impl Line {
         Ok(())
     }
 
-    fn wait(&mut self) -> anyhow::Result<()> {
+    /// What it waits for.
+    fn polled(&self) -> PollFd<'_> {
         let mut flags = PollFlags::IN;
         if !self.conn.to_transmit().is_empty() {
             flags |= PollFlags::OUT;
         }
-        poll(&mut [PollFd::new(&self.socket, flags)], None)?;
-        Ok(())
+        PollFd::new(&self.socket, flags)
     }
 }

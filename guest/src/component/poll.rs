@@ -178,11 +178,11 @@ fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>,
     let mut owners = Vec::with_capacity(drivers.len() + 2);
     pollables.extend(waiting.waker.as_ref());
     owners.resize(pollables.len(), None);
-    for (driver, (id, _)) in drivers.iter().zip(&watched) {
+    for (driver, owner) in drivers.iter().zip(&watched) {
         if let Some(wire) = &driver.link {
             wire.pollables(&driver.conn, &mut pollables);
         }
-        owners.resize(pollables.len(), Some(*id));
+        owners.resize(pollables.len(), Some(owner));
     }
     let deadline = poll.next_deadline().into_iter().chain(until).min();
     if pollables.is_empty() && deadline.is_none() {
@@ -192,18 +192,49 @@ fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>,
     drop(pollables);
     drop(drivers);
     let now = clock::now();
+    let mut turn = Turn { operations: ready.len() };
     let mut last = None;
     for owner in ready.into_iter().filter_map(|ready| owners.get(ready as usize)) {
         match owner {
             None => waiting.woken = true,
-            Some(id) if last == Some(*id) => {}
-            Some(id) => {
+            Some((id, _)) if last == Some(*id) => {}
+            Some((id, shared)) => {
                 last = Some(*id);
+                turn.make_room(shared);
                 poll.advance(*id, now);
             }
         }
     }
     Looked::Done
+}
+
+/// Operations on sockets for which a host answers truly, until it has turned to others: tokio, on which wasmtime's sockets stand, allows a task 128,
+/// and says of the next ones that they are not ready. That many connections that are ready at once would never move.
+const TURN_OPERATIONS_MAX: usize = 128;
+/// Operations that one connection takes: its readiness, reading until nothing comes, and writing.
+const CONNECTION_OPERATIONS: usize = 6;
+
+/// What was asked of the host since it last turned to others.
+struct Turn {
+    operations: usize,
+}
+
+impl Turn {
+    /// Lets the host turn to others, if it must before this connection has its own turn.
+    fn make_room(&mut self, ready: &Shared) {
+        self.operations += CONNECTION_OPERATIONS;
+        if self.operations <= TURN_OPERATIONS_MAX {
+            return;
+        }
+        self.operations = CONNECTION_OPERATIONS;
+        let driver = ready.borrow();
+        let mut pollables = Vec::new();
+        if let Some(wire) = &driver.link {
+            wire.pollables(&driver.conn, &mut pollables);
+        }
+        // It is ready, so this waits for nothing else.
+        clock::wait(&pollables, None, Instant(0), &mut Alarm::default());
+    }
 }
 
 /// Waits, for one exchange of the pool, until something has moved, and leaves what there is to report to the next `poll.wait`. Returns
