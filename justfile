@@ -38,9 +38,9 @@ component:
 _component *FLAGS:
     #!/usr/bin/env bash
     set -euo pipefail
-    strip=target/tools/strip_names
-    mkdir -p target/component "${strip%/*}"
-    [[ "$strip" -nt guest/tools/strip_names.rs ]] || rustc --edition 2024 -O -o "$strip" guest/tools/strip_names.rs
+    shorten=target/tools/shorten_names
+    mkdir -p target/component "${shorten%/*}"
+    [[ "$shorten" -nt guest/tools/shorten_names.rs ]] || rustc --edition 2024 -O -o "$shorten" guest/tools/shorten_names.rs
     # Each build, and the feature that it is built with.
     for build in sandpiper: sandpiper-tls:tls sandpiper-host-tls:host-tls; do
         name=${build%:*}
@@ -50,7 +50,7 @@ _component *FLAGS:
         [[ "$name" != sandpiper-tls ]] || cargo+=(--config 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+simd128"]')
         just --justfile "{{ justfile() }}" _wasm "${cargo[@]}"
         component=target/component/$name.wasm
-        "$strip" "target/guest/$name/wasm32-unknown-unknown/component/sandpiper_guest.wasm" "$component.new"
+        "$shorten" "target/guest/$name/wasm32-unknown-unknown/component/sandpiper_guest.wasm" "$component.new"
         # A new time stamp would relink the host.
         if cmp -s "$component.new" "$component"; then rm "$component.new"; else mv "$component.new" "$component"; fi
     done
