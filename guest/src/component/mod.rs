@@ -35,6 +35,7 @@ mod transport;
 mod wire;
 
 use crate::wit;
+use sandpiper_allocator as _; // the global allocator
 
 struct Component;
 
@@ -50,9 +51,6 @@ mod exports {
     use super::Component;
     crate::wit::export!(Component with_types_in crate::wit::generated);
 }
-
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// No panic is reachable; this is what the language asks for. It says nothing: the code that formats messages would be a tenth of the
 /// component.
