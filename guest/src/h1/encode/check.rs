@@ -18,11 +18,16 @@ pub(super) fn check_target(request: &Request) -> Result<(), Error> {
     let octets_are_good = target.bytes().all(|octet| is_vchar(octet) && octet != b'#');
     let form_is_good = match request.method.as_str() {
         "CONNECT" => is_authority(target, true),
-        _ if target.is_empty() || target.starts_with('/') => true,
+        _ if target.is_empty() || is_origin_form(target) => true,
         "OPTIONS" if target == "*" => true,
         _ => absolute_authority(target).is_some_and(|authority| is_authority(authority, false)),
     };
     if octets_are_good && form_is_good { Ok(()) } else { misuse(Misuse::InvalidRequestTarget) }
+}
+
+/// By its first octet: as a pattern, it would be searched for as text.
+fn is_origin_form(target: &str) -> bool {
+    target.as_bytes().first() == Some(&b'/')
 }
 
 /// What stands where an absolute-form target has its authority. `None`: this is another form, or another scheme.
@@ -40,7 +45,7 @@ fn target_authority(request: &Request) -> Option<&str> {
     let target = request.request_target.as_str();
     if request.method == "CONNECT" {
         Some(target)
-    } else if target.starts_with('/') {
+    } else if is_origin_form(target) {
         None
     } else {
         absolute_authority(target)
@@ -54,19 +59,19 @@ fn target_authority(request: &Request) -> Option<&str> {
 /// RFC 9110 §7.2, RFC 3986 §3.2.2. Neither part is empty, the port is at most 65535, and there is no userinfo: none is ever sent
 /// (RFC 9110 §4.2.4). `with_port`: it is an authority-form target, which has a port (RFC 9112 §3.2.3), and none can connect to 0.
 pub(crate) fn is_authority(authority: &str, with_port: bool) -> bool {
-    let (host_is_good, port) = match authority.strip_prefix('[') {
-        Some(literal) => match literal.split_once(']') {
-            Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
-            None => return false,
-        },
-        None => {
-            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-            (is_reg_name(host.as_bytes()), port)
-        }
+    let find = |wanted: u8| authority.bytes().position(|octet| octet == wanted);
+    let (host_is_good, port) = if authority.as_bytes().first() == Some(&b'[') {
+        let Some(end) = find(b']') else { return false };
+        let address = authority.get(1..end).unwrap_or_default();
+        (address.parse::<Ipv6Addr>().is_ok(), authority.get(end + 1..).unwrap_or_default())
+    } else {
+        let (host, port) = authority.split_at(find(b':').unwrap_or(authority.len()));
+        (is_reg_name(host.as_bytes()), port)
     };
-    let port_is_good = match port.strip_prefix(':') {
-        None => port.is_empty() && !with_port,
-        Some(digits) => decimal(digits.as_bytes()).is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
+    let port_is_good = match port.as_bytes() {
+        [] => !with_port,
+        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
+        _ => false,
     };
     host_is_good && port_is_good
 }
