@@ -67,7 +67,8 @@ impl DeadlineTable {
     pub fn set(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
-        if let Err(place) = self.0.binary_search(&deadline) {
+        let place = self.place(&deadline);
+        if self.0.get(place) != Some(&deadline) {
             self.0.insert(place, deadline);
         }
     }
@@ -75,9 +76,16 @@ impl DeadlineTable {
     /// Removes what `set` added with the same values.
     pub fn clear(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
         let Some(at) = at else { return };
-        if let Ok(place) = self.0.binary_search(&Deadline { at, exchange, timer }) {
+        let deadline = Deadline { at, exchange, timer };
+        let place = self.place(&deadline);
+        if self.0.get(place) == Some(&deadline) {
             self.0.remove(place);
         }
+    }
+
+    /// Where it stands, or would.
+    fn place(&self, deadline: &Deadline) -> usize {
+        self.0.partition_point(|before| before < deadline)
     }
 
     /// The earliest deadline.

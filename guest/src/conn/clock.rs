@@ -18,8 +18,18 @@ impl ClientConn {
             return None;
         }
         let of_exchanges = self.deadlines.first().map(|deadline| (deadline.at, deadline.timer.into()));
-        let of_connection = [self.connect_deadline(), self.look_deadline(), self.idle_deadline(), self.lifetime_deadline()];
-        [of_exchanges, self.front_deadline()].into_iter().chain(of_connection).flatten().min_by_key(|(at, _)| *at)
+        let mut next = of_exchanges;
+        let mut or = |other: Option<(Instant, Timer)>| {
+            if other.is_some_and(|(at, _)| next.is_none_or(|(first, _)| at < first)) {
+                next = other;
+            }
+        };
+        or(self.front_deadline());
+        or(self.connect_deadline());
+        or(self.look_deadline());
+        or(self.idle_deadline());
+        or(self.lifetime_deadline());
+        next
     }
 
     /// Does what is due at `now`; gives the tokens of the exchanges that this ended. May be called too early, without effect.

@@ -59,16 +59,17 @@ fn target_authority(request: &Request) -> Option<&str> {
 /// RFC 9110 §7.2, RFC 3986 §3.2.2. Neither part is empty, the port is at most 65535, and there is no userinfo: none is ever sent
 /// (RFC 9110 §4.2.4). `with_port`: it is an authority-form target, which has a port (RFC 9112 §3.2.3), and none can connect to 0.
 pub(crate) fn is_authority(authority: &str, with_port: bool) -> bool {
-    let find = |wanted: u8| authority.bytes().position(|octet| octet == wanted);
-    let (host_is_good, port) = if authority.as_bytes().first() == Some(&b'[') {
+    let octets = authority.as_bytes();
+    let find = |wanted: u8| octets.iter().position(|octet| *octet == wanted);
+    let (host_is_good, port) = if octets.first() == Some(&b'[') {
         let Some(end) = find(b']') else { return false };
         let address = authority.get(1..end).unwrap_or_default();
-        (address.parse::<Ipv6Addr>().is_ok(), authority.get(end + 1..).unwrap_or_default())
+        (address.parse::<Ipv6Addr>().is_ok(), octets.get(end + 1..).unwrap_or_default())
     } else {
-        let (host, port) = authority.split_at(find(b':').unwrap_or(authority.len()));
-        (is_reg_name(host.as_bytes()), port)
+        let (host, port) = octets.split_at(find(b':').unwrap_or(octets.len()));
+        (is_reg_name(host), port)
     };
-    let port_is_good = match port.as_bytes() {
+    let port_is_good = match port {
         [] => !with_port,
         [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
         _ => false,
