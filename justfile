@@ -15,6 +15,9 @@ export PATH := env("PATH") + ":" + tools / "bin"
 # Empty, or the PATH of a toolchain that must compile the wasm standard library from source (./dev decides).
 wasm_path := env("SANDPIPER_WASM", "")
 guest_flags := "--package sandpiper-guest --target wasm32-unknown-unknown --profile component"
+# What is larger than its call stays a call, but where `#[inline]` asks for more: with LLVM's own limit the component would be a twentieth
+# larger, and no faster than by a hundredth. The cryptography is left alone.
+guest_inlining := "-C llvm-args=-inline-threshold=5"
 # What contains wasmtime: always built together, or the features that each asks for would give two builds of it.
 native := "--package sandpiper-host --package sandpiper-tests"
 # The core alone, checked as in `dev`, but fast: hundreds of thousands of steps a second.
@@ -47,7 +50,13 @@ _component *FLAGS:
         # A directory for each: they would undo each other.
         cargo=(cargo rustc {{ guest_flags }} --target-dir "target/guest/$name" --features "${build#*:}" --lib --crate-type cdylib "$@")
         # SHA-256, and what the compiler makes of the ciphers, take four fifths of the time with it.
-        [[ "$name" != sandpiper-tls ]] || cargo+=(--config 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+simd128"]')
+        if [[ "$name" == sandpiper-tls ]]; then
+            cargo+=(--config 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+simd128"]')
+            # The rest of rustls is compiled with the core.
+            cargo+=(--config 'profile.component.package.sandpiper-guest.opt-level="z"')
+        else
+            cargo+=(-- {{ guest_inlining }})
+        fi
         just --justfile "{{ justfile() }}" _wasm "${cargo[@]}"
         component=target/component/$name.wasm
         "$shorten" "target/guest/$name/wasm32-unknown-unknown/component/sandpiper_guest.wasm" "$component.new"

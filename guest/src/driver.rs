@@ -84,7 +84,10 @@ impl<L: Link> Driver<L> {
     /// The next deadline, of the connection or of its transport.
     pub fn deadline(&self) -> Option<Instant> {
         let of_link = self.link.as_ref().and_then(Link::deadline).filter(|_| !self.conn.is_established());
-        self.conn.deadline().map(|(at, _)| at).into_iter().chain(of_link).min()
+        match (self.conn.deadline(), of_link) {
+            (Some((at, _)), Some(of_link)) => Some(at.min(of_link)),
+            (of_conn, of_link) => of_conn.map(|(at, _)| at).or(of_link),
+        }
     }
 
     /// Moves what calls have left to be moved.

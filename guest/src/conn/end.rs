@@ -1,5 +1,6 @@
 //! How exchanges and the connection end, and with which delivery (RFC 9112 §9.3.1, §9.6).
 
+use super::pooled::strike;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, Reader, RequestInput, ResponseHalf, ResponseInput};
 use crate::failure::side;
@@ -314,7 +315,7 @@ impl ClientConn {
             self.writer = None;
             self.write_input(WriteInput::End);
         }
-        self.outstanding.retain(|listed| *listed != id);
+        strike(&mut self.outstanding, id);
         if self.outstanding.is_empty() {
             // It may have been written behind others, without a look.
             self.looked = false;
@@ -330,7 +331,7 @@ impl ClientConn {
     fn abandon(&mut self, id: ExchangeId, error: Error, now: Instant) {
         let delivery = self.delivery(id);
         self.fail_with(id, error, delivery, now);
-        self.outstanding.retain(|listed| *listed != id);
+        strike(&mut self.outstanding, id);
         self.departed = self.departed.min(self.outstanding.len());
         self.drop_if_forgotten(id);
         let reason = Error::Closed(CloseReason::Abandoned);

@@ -8,6 +8,7 @@ use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{CloseReason, ConnState, Error, HttpVersion, PersistenceLearnt, Request, Reuse};
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -129,12 +130,8 @@ impl ClientConn {
 
     /// Takes an exchange out of the lists of those that have not been written.
     pub(super) fn unlist(&mut self, id: ExchangeId) {
-        for list in [&mut self.queue, &mut self.unsent] {
-            match list.front() == Some(&id) {
-                true => drop(list.pop_front()),
-                false => list.retain(|listed| *listed != id),
-            }
-        }
+        strike(&mut self.queue, id);
+        strike(&mut self.unsent, id);
     }
 
     /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others, or
@@ -165,6 +162,14 @@ impl ClientConn {
     /// The version of the last response.
     pub fn version(&self) -> Option<HttpVersion> {
         self.version
+    }
+}
+
+/// Takes an exchange out of a list, where it mostly stands in front.
+pub(super) fn strike(list: &mut VecDeque<ExchangeId>, id: ExchangeId) {
+    match list.front() == Some(&id) {
+        true => drop(list.pop_front()),
+        false => list.retain(|listed| *listed != id),
     }
 }
 

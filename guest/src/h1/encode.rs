@@ -250,19 +250,22 @@ fn put_line(name: &str, value: &[u8], out: &mut impl Out) {
 
 /// The shortest digits of the number, in base 10 or 16.
 fn put_number<const BASE: u64>(number: u64, out: &mut impl Out) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
+    out.put(digits(number, BASE, &mut [0; 20]));
+}
+
+fn digits(number: u64, base: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut start = room.len();
     let mut rest = number;
-    for (offset, place) in digits.iter_mut().enumerate().rev() {
-        let digit = u8::try_from(rest % BASE).unwrap_or_default();
+    for (offset, place) in room.iter_mut().enumerate().rev() {
+        let digit = u8::try_from(rest % base).unwrap_or_default();
         *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
         start = offset;
-        rest /= BASE;
+        rest /= base;
         if rest == 0 {
             break;
         }
     }
-    out.put(digits.get(start..).unwrap_or_default());
+    room.get(start..).unwrap_or_default()
 }
 
 /// Appends the shortest digits of the number, in base 10 or 16.

@@ -51,7 +51,6 @@ impl IdleList {
     /// Those from the entry `from` on, round the list; stale ones among them.
     pub(super) fn around(&self, from: usize) -> impl Iterator<Item = (Id, u64)> {
         let length = self.entries.len();
-        let from = if length == 0 { 0 } else { from % length };
-        self.entries.range(from..).chain(self.entries.range(..from)).copied()
+        (0..length).filter_map(move |index| self.entries.get((from % length + index) % length).copied())
     }
 }

@@ -123,8 +123,8 @@ impl<N: Network> Poll<N> {
 
     /// Whether an origin has a connection that is established and takes requests.
     pub(super) fn works(&self, id: Id) -> bool {
-        let members = self.origins.get(id).into_iter().flat_map(|known| &known.members);
-        members.into_iter().any(|conn| matches!(self.status(*conn), Some(Status::Idle | Status::Busy)))
+        let works = |conn: &Id| matches!(self.status(*conn), Some(Status::Idle | Status::Busy));
+        self.origins.get(id).is_some_and(|known| known.members.iter().any(works))
     }
 
     /// Brings the pool up to date with a waiting line.
