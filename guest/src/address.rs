@@ -1,9 +1,91 @@
-//! Addresses as they are usually written. The formatting of the standard library would be a thirtieth of the component.
+//! Addresses as they are usually written, and read. The formatting of the standard library would be a thirtieth of the component, its
+//! parsing a sixtieth.
 
+use crate::abnf::{decimal, hex_digit};
 use crate::h1::encode::push_number;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// An address without a port or brackets, of either family.
+pub fn parse(text: &[u8]) -> Option<IpAddr> {
+    match text.contains(&b':') {
+        true => parse_v6(text).map(IpAddr::V6),
+        false => parse_v4(text).map(IpAddr::V4),
+    }
+}
+
+/// ```abnf
+/// IPv4address = dec-octet "." dec-octet "." dec-octet "." dec-octet
+/// ```
+/// RFC 3986 §3.2.2: no leading zeros.
+fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split(|&octet| octet == b'.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        if part.len() > 1 && part.first() == Some(&b'0') {
+            return None;
+        }
+        *octet = u8::try_from(decimal(part)?).ok()?;
+    }
+    parts.next().is_none().then_some(Ipv4Addr::from(octets))
+}
+
+/// `IPv6address` of RFC 3986 §3.2.2: eight groups, or fewer with one `::` for those that are left out, at least one; an IPv4 address may
+/// stand for the last two.
+pub fn parse_v6(text: &[u8]) -> Option<Ipv6Addr> {
+    const GROUPS: usize = 8;
+    let (mut groups, mut count) = ([0; GROUPS], 0);
+    // Where groups are left out.
+    let mut gap = None;
+    let mut rest = text;
+    if let [b':', b':', behind @ ..] = rest {
+        (gap, rest) = (Some(0), behind);
+    }
+    while !rest.is_empty() {
+        let end = rest.iter().position(|&octet| octet == b':').unwrap_or(rest.len());
+        let (group, behind) = rest.split_at_checked(end)?;
+        if behind.is_empty() && group.contains(&b'.') {
+            let [a, b, c, d] = parse_v4(group)?.octets();
+            *groups.get_mut(count)? = u16::from_be_bytes([a, b]);
+            count += 1;
+            *groups.get_mut(count)? = u16::from_be_bytes([c, d]);
+        } else {
+            *groups.get_mut(count)? = parse_group(group)?;
+        }
+        count += 1;
+        rest = match behind {
+            [] => &[],
+            [b':', b':', behind @ ..] if gap.is_none() => {
+                gap = Some(count);
+                behind
+            }
+            [b':', behind @ ..] if !behind.is_empty() => behind,
+            _ => return None,
+        };
+    }
+    let left_out = GROUPS - count;
+    if gap.is_some() != (left_out > 0) {
+        return None;
+    }
+    let mut segments = [0; GROUPS];
+    for (group, place) in groups.into_iter().take(count).zip(0..) {
+        let shifted = if gap.is_some_and(|gap| place >= gap) { place + left_out } else { place };
+        *segments.get_mut(shifted)? = group;
+    }
+    Some(Ipv6Addr::from(segments))
+}
+
+/// ```abnf
+/// h16 = 1*4HEXDIG
+/// ```
+fn parse_group(digits: &[u8]) -> Option<u16> {
+    if !(1..=4).contains(&digits.len()) {
+        return None;
+    }
+    digits.iter().try_fold(0, |group, &digit| Some(group << 4 | u16::from(hex_digit(digit)?)))
+}
 
 /// An address and a port; an IPv6 address stands in brackets.
 pub fn text(address: SocketAddr) -> String {
@@ -61,8 +143,7 @@ fn longest_zeros(segments: &[u16; 8]) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
-    use core::net::{Ipv6Addr, SocketAddr};
+    use super::*;
     use std::string::ToString;
 
     #[test]
@@ -81,5 +162,77 @@ mod tests {
                 assert_eq!(text(address), address.to_string());
             }
         }
+    }
+    /// As the standard library reads it.
+    fn check(text: &str) {
+        assert_eq!(parse(text.as_bytes()), text.parse().ok(), "{text:?}");
+        assert_eq!(parse_v6(text.as_bytes()), text.parse().ok(), "{text:?}");
+    }
+
+    #[test]
+    fn addresses_are_read_as_the_standard_library_reads_them() {
+        for text in [
+            "127.0.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "256.0.0.1",
+            "01.2.3.4",
+            "00.0.0.0",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1..2.3",
+            "+1.2.3.4",
+            "1.2.3.4 ",
+            "",
+            ":",
+            "::",
+            ":::",
+            "::1",
+            "1::",
+            "1:::2",
+            "::1::",
+            "1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7",
+            "1:2:3:4:5:6:7:8:9",
+            "1:2:3:4:5:6:7::",
+            "::2:3:4:5:6:7:8",
+            "1::3:4:5:6:7:8",
+            "1:2:3:4:5:6:7:8::",
+            "::1:2:3:4:5:6:7:8",
+            "12345::",
+            "g::",
+            "::1.2.3.4",
+            "1:2:3:4:5:6:1.2.3.4",
+            "1:2:3:4:5:6:7:1.2.3.4",
+            "::1.2.3",
+            "1.2.3.4::",
+            "::1.2.3.4:5",
+            "FFFF::abcd",
+            "fe80::1%1",
+            "[::1]",
+            ":1",
+            "1:",
+            "1:2",
+            "a.b::",
+        ] {
+            check(text);
+        }
+    }
+
+    #[test]
+    fn texts_of_the_octets_of_addresses_are_read_as_the_standard_library_reads_them() {
+        const PARTS: [&str; 12] = [":", "::", ":", ".", "0", "1", "00", "fF", "1234", "12345", "255", "1.2.3.4"];
+        let mut state = 1_u64;
+        let mut good = 0;
+        for _ in 0..200_000 {
+            let mut text = String::new();
+            for _ in 0..(state >> 60) + 1 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(PARTS[usize::try_from(state >> 33).unwrap_or_default() % PARTS.len()]);
+            }
+            check(&text);
+            good += u32::from(parse(text.as_bytes()).is_some());
+        }
+        assert!(good > 1_000, "{good} addresses");
     }
 }

@@ -1,5 +1,6 @@
 //! Where a connection leads.
 
+use crate::address;
 use crate::h1::encode::{is_authority, push_number};
 use crate::types::{Endpoint, Error, Misuse};
 use alloc::string::String;
@@ -63,5 +64,5 @@ pub fn bare(host: &str) -> &str {
 }
 
 fn parse_address(text: &str) -> Option<IpAddr> {
-    bare(text).parse().ok()
+    address::parse(bare(text).as_bytes())
 }

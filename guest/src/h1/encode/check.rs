@@ -1,10 +1,10 @@
 //! What a request must be before it is written: its target, its authority, its field lines, its trailers.
 
-use core::net::Ipv6Addr;
 use core::str;
 
 use super::misuse;
 use crate::abnf::{decimal, is_field_value_octet, is_reg_name, is_token, is_vchar, trim_ows};
+use crate::address::parse_v6;
 use crate::field;
 use crate::types::{Error, FieldLine, Misuse, Request};
 
@@ -63,8 +63,8 @@ pub(crate) fn is_authority(authority: &str, with_port: bool) -> bool {
     let find = |wanted: u8| octets.iter().position(|octet| *octet == wanted);
     let (host_is_good, port) = if octets.first() == Some(&b'[') {
         let Some(end) = find(b']') else { return false };
-        let address = authority.get(1..end).unwrap_or_default();
-        (address.parse::<Ipv6Addr>().is_ok(), octets.get(end + 1..).unwrap_or_default())
+        let address = octets.get(1..end).unwrap_or_default();
+        (parse_v6(address).is_some(), octets.get(end + 1..).unwrap_or_default())
     } else {
         let (host, port) = octets.split_at(find(b':').unwrap_or(octets.len()));
         (is_reg_name(host), port)
