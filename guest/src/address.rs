@@ -9,10 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// An address without a port or brackets, of either family.
 pub fn parse(text: &[u8]) -> Option<IpAddr> {
-    match text.contains(&b':') {
-        true => parse_v6(text).map(IpAddr::V6),
-        false => parse_v4(text).map(IpAddr::V4),
-    }
+    parse_v4(text).map(IpAddr::V4).or_else(|| parse_v6(text).map(IpAddr::V6))
 }
 
 /// ```abnf
@@ -46,8 +43,8 @@ pub fn parse_v6(text: &[u8]) -> Option<Ipv6Addr> {
     while !rest.is_empty() {
         let end = rest.iter().position(|&octet| octet == b':').unwrap_or(rest.len());
         let (group, behind) = rest.split_at_checked(end)?;
-        if behind.is_empty() && group.contains(&b'.') {
-            let [a, b, c, d] = parse_v4(group)?.octets();
+        if let ([], Some(last)) = (behind, parse_v4(group)) {
+            let [a, b, c, d] = last.octets();
             *groups.get_mut(count)? = u16::from_be_bytes([a, b]);
             count += 1;
             *groups.get_mut(count)? = u16::from_be_bytes([c, d]);

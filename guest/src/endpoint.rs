@@ -41,7 +41,7 @@ pub fn authority(endpoint: &Endpoint) -> String {
     let host = bare(&endpoint.host);
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     let mut out = Vec::with_capacity(host.len() + "[]:65535".len());
-    let brackets: (&[u8], &[u8]) = if host.contains(':') { (b"[", b"]") } else { (b"", b"") };
+    let brackets: (&[u8], &[u8]) = if host.bytes().any(|octet| octet == b':') { (b"[", b"]") } else { (b"", b"") };
     out.extend_from_slice(brackets.0);
     out.extend_from_slice(host.as_bytes());
     out.extend_from_slice(brackets.1);
@@ -60,7 +60,10 @@ pub fn is_host(host: &str) -> bool {
 
 /// A host without the brackets that an IPv6 address may have.
 pub fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    match host.as_bytes() {
+        [b'[', .., b']'] => host.get(1..host.len() - 1).unwrap_or(host),
+        _ => host,
+    }
 }
 
 fn parse_address(text: &str) -> Option<IpAddr> {

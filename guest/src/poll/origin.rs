@@ -37,11 +37,10 @@ impl Origin {
 
     /// Whether the two share connections.
     pub fn is_same(&self, other: &Origin) -> bool {
-        let (one, other_one) = (&self.endpoint, &other.endpoint);
-        one.host == other_one.host
-            && one.port == other_one.port
-            && one.addresses == other_one.addresses
-            && one.tls == other_one.tls
+        // With TLS or without, an authority names one host and port.
+        self.authority == other.authority
+            && self.endpoint.addresses == other.endpoint.addresses
+            && self.endpoint.tls == other.endpoint.tls
             && self.settings == other.settings
     }
 
