@@ -55,9 +55,11 @@ fn shorten(component: &[u8]) -> Result<Vec<u8>, Problem> {
     Shortener::default().component(component, true)
 }
 
+/// Names of core modules, and names of components: the two never meet.
 #[derive(Default)]
 struct Shortener<'a> {
-    names: HashMap<&'a [u8], Vec<u8>>,
+    core: Names<'a>,
+    component: Names<'a>,
 }
 
 impl<'a> Shortener<'a> {
@@ -85,12 +87,12 @@ impl<'a> Shortener<'a> {
             match id {
                 module::CUSTOM => return Ok(None),
                 module::IMPORT => copy.each(|copy| {
-                    self.name(copy)?;
-                    self.name(copy)?;
+                    self.core.shorten(copy)?;
+                    self.core.shorten(copy)?;
                     core_type(copy)
                 })?,
                 module::EXPORT => copy.each(|copy| {
-                    self.name(copy)?;
+                    self.core.shorten(copy)?;
                     copy.octet()?;
                     copy.number().map(drop)
                 })?,
@@ -109,7 +111,7 @@ impl<'a> Shortener<'a> {
             _ => return Err("an unknown core instance"),
         }
         copy.each(|copy| {
-            self.name(copy)?;
+            self.core.shorten(copy)?;
             copy.octet()?;
             copy.number().map(drop)
         })
@@ -121,7 +123,7 @@ impl<'a> Shortener<'a> {
             0 => {
                 copy.number()?;
                 copy.each(|copy| {
-                    self.name(copy)?;
+                    self.component.shorten(copy)?;
                     sort(copy)?;
                     copy.number().map(drop)
                 })
@@ -141,7 +143,7 @@ impl<'a> Shortener<'a> {
             // An export of a core instance.
             1 => {
                 copy.number()?;
-                self.name(copy)
+                self.core.shorten(copy)
             }
             // Something of a component around it.
             2 => {
@@ -157,7 +159,7 @@ impl<'a> Shortener<'a> {
         if copy.octet()? > 1 {
             return Err("an unknown form of an import's name");
         }
-        self.name(copy)?;
+        self.component.shorten(copy)?;
         match copy.octet()? {
             // A core module.
             0 => copy.octet().map(drop)?,
@@ -173,11 +175,17 @@ impl<'a> Shortener<'a> {
         }
         copy.number().map(drop)
     }
+}
 
-    fn name(&mut self, copy: &mut Copy<'a>) -> Result<(), Problem> {
+/// Each name with the one that it becomes.
+#[derive(Default)]
+struct Names<'a>(HashMap<&'a [u8], Vec<u8>>);
+
+impl<'a> Names<'a> {
+    fn shorten(&mut self, copy: &mut Copy<'a>) -> Result<(), Problem> {
         let name = copy.read_text()?;
-        let next = self.names.len();
-        let short = self.names.entry(name).or_insert_with(|| short(next));
+        let next = self.0.len();
+        let short = self.0.entry(name).or_insert_with(|| short(next));
         copy.push_number(short.len());
         copy.written.extend_from_slice(short);
         Ok(())
