@@ -33,9 +33,10 @@ use crate::h1::state::{ReadSide, Shown, WriteSide, known_at_first};
 use crate::log::Log;
 use crate::settings::Settings;
 use crate::timer::{DeadlineTable, Instant};
-use crate::types::{ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, PersistenceLearnt};
+use crate::types::{ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, Persistence, PersistenceLearnt};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -70,7 +71,7 @@ pub struct ClientConn {
     id: u64,
     created: Instant,
     authority: String,
-    settings: Settings,
+    settings: Rc<Settings>,
 
     state: ConnState,
     established: bool,
@@ -160,8 +161,14 @@ pub struct ClientConn {
 impl ClientConn {
     /// A connection whose transport is being established. `authority` is what `Host` says unless a request says otherwise.
     pub fn new(id: u64, authority: String, settings: Settings, now: Instant) -> ClientConn {
+        let persistence = settings.persistence;
+        ClientConn::with_shared(id, authority, Rc::new(settings), persistence, now)
+    }
+
+    /// The same with settings that others have too, but for what is expected of persistence.
+    pub fn with_shared(id: u64, authority: String, settings: Rc<Settings>, persistence: Persistence, now: Instant) -> ClientConn {
         let log = Log::new(settings.log_entries_max, now);
-        let known = known_at_first(settings.persistence);
+        let known = known_at_first(persistence);
         let chunks = receive::chunk_decoder(&settings);
         ClientConn {
             id,

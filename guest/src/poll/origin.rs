@@ -18,7 +18,7 @@ pub struct Origin {
     /// The authority of its requests.
     pub authority: String,
     /// The checked options of its connections.
-    pub settings: Settings,
+    pub settings: Rc<Settings>,
     /// Where the poll that used it last keeps what it knows: the number of the poll, and the place.
     place: Cell<Option<(u64, Id)>>,
 }
@@ -28,7 +28,7 @@ impl Origin {
     ///
     /// Errors: `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`.
     pub fn new(mut endpoint: Endpoint, options: Option<ConnOptions>) -> Result<Origin, Error> {
-        let settings = Settings::checked(options.as_ref())?;
+        let settings = Rc::new(Settings::checked(options.as_ref())?);
         endpoint::check(&endpoint)?;
         endpoint.host.make_ascii_lowercase();
         let authority = endpoint::authority(&endpoint);

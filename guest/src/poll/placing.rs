@@ -160,18 +160,19 @@ impl<N: Network> Poll<N> {
     fn open(&mut self, id: Id, now: Instant) {
         let Some(known) = self.origins.get_mut(id) else { return };
         let origin = Rc::clone(&known.origin);
-        let mut settings = origin.settings.clone();
+        let mut persistence = origin.settings.persistence;
         let shown = known.persistence == PersistenceLearnt::Pipelining;
-        if settings.persistence == Persistence::Learn && shown {
-            settings.persistence = Persistence::Assume;
+        if persistence == Persistence::Learn && shown {
+            persistence = Persistence::Assume;
         }
-        if settings.persistence == Persistence::Assume && self.network.take_broken(&origin.authority) {
-            settings.persistence = Persistence::Learn;
+        if persistence == Persistence::Assume && self.network.take_broken(&origin.authority) {
+            persistence = Persistence::Learn;
         }
         match self.network.dial(&origin.endpoint) {
             Ok(link) => {
                 let number = self.network.next_connection();
-                let mut conn = ClientConn::new(number, origin.authority.clone(), settings, now);
+                let settings = Rc::clone(&origin.settings);
+                let mut conn = ClientConn::with_shared(number, origin.authority.clone(), settings, persistence, now);
                 conn.join_pool();
                 let shared = Driver::new(conn, Some(link));
                 let conn = self.add(&shared, Role::Pooled(id));

@@ -9,6 +9,7 @@ use crate::conn::{ClientConn, Completed, ExchangeId};
 use crate::driver::Driver;
 use crate::failure;
 use crate::link::Network;
+use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{CloseReason, Delivery, Error, Failure, Limit, Misuse, Request, RequestContent, RequestOptions};
@@ -155,7 +156,7 @@ impl<N: Network> Poll<N> {
         if let Some(line) = known.line {
             return Some(line);
         }
-        let conn = ClientConn::line(known.origin.authority.clone(), known.origin.settings.clone(), now);
+        let conn = ClientConn::line(known.origin.authority.clone(), Settings::clone(&known.origin.settings), now);
         let line = self.add(&Driver::new(conn, None), Role::Line(id));
         self.origins.get_mut(id)?.line = Some(line);
         Some(line)

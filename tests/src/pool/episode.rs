@@ -429,7 +429,7 @@ impl Episode {
         let endpoint = options::endpoint(1);
         let link = self.net.dial(&endpoint).expect("a transport");
         self.dialled_for_caller += 1;
-        let settings = self.origins[0].settings.clone();
+        let settings = (*self.origins[0].settings).clone();
         let conn = ClientConn::new(self.net.next_connection(), endpoint::authority(&endpoint), settings, self.now);
         let shared = Driver::new(conn, Some(link));
         shared.borrow_mut().advance(self.now);
