@@ -1,7 +1,5 @@
-//! Components that do the wrong thing: the embedded one with other instructions in one place, and small ones written
+//! Components that do the wrong thing: ours with other instructions in one place, and small ones written
 //! out octet by octet.
-
-use sandpiper_host::COMPONENT;
 
 /// `unreachable`
 pub(crate) const TRAP: &[u8] = &[0x00];
@@ -24,10 +22,15 @@ const CODE: u8 = 10;
 /// The kind of an import or export that is a function.
 const FUNCTION: u8 = 0;
 
-/// The embedded component, except that `connect` does this. The instructions end where nothing is reached.
+/// The component as the linker leaves it: in the embedded one, no name tells which function is which.
+const WITH_NAMES: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guest/sandpiper/wasm32-unknown-unknown/component/sandpiper_guest.wasm");
+
+/// The component, except that `connect` does this. The instructions end where nothing is reached.
 pub(crate) fn component(instructions: &[u8]) -> Vec<u8> {
     let mut found = false;
-    let component = rewrite(COMPONENT, |section, content| {
+    let with_names = std::fs::read(WITH_NAMES).expect("what ./dev component leaves behind");
+    let component = rewrite(&with_names, |section, content| {
         let function = (section == CORE_MODULE).then(|| defined_function(content, REPLACED)).flatten()?;
         found = true;
         Some(with_body(content, function, instructions))
