@@ -19,7 +19,7 @@ use crate::settings::{Deadlines, READ_OCTETS_MAX};
 use crate::slab::Id;
 use crate::table::table_enum;
 use crate::timer::Instant;
-use crate::types::{ExchangeTiming, Failure, FieldLine, PackedHead, Request, ResponseHead, Reuse};
+use crate::types::{ExchangeTiming, Failure, FieldLine, PackedHead, Request, Reuse};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -191,7 +191,7 @@ pub struct Exchange {
     /// Interim responses so far.
     pub interim_count: usize,
     /// Interim responses that have not been taken.
-    pub interim: Vec<ResponseHead>,
+    pub interim: Vec<PackedHead>,
     /// The final head.
     pub head: Option<PackedHead>,
     /// The caller has seen the head.

@@ -2,47 +2,60 @@
 //! two recipients come to read one message differently.
 
 use crate::abnf::{is_ows, trim_ows};
-use crate::types::FieldLine;
-use alloc::vec::Vec;
+use crate::types::PackedHead;
 
-/// Field lines, however they are held.
-pub trait Fields {
-    /// The value of the first field line of that name, of those from the one with this number on, and the number of the one behind it.
-    fn find(&self, name: &str, from: usize) -> Option<(&[u8], usize)>;
+/// The values of all field lines of that name, in the order of the wire. Names compare case-insensitively (RFC 9110 §5.1).
+pub fn values<'a>(head: &'a PackedHead, name: &'a str) -> Values<'a> {
+    Values { head, name, from: 0 }
 }
 
-impl Fields for Vec<FieldLine> {
-    fn find(&self, name: &str, from: usize) -> Option<(&[u8], usize)> {
-        for ((given, value), next) in self.get(from..)?.iter().zip(from + 1..) {
-            if given.eq_ignore_ascii_case(name) {
-                return Some((value, next));
-            }
-        }
-        None
+/// The values that are still to come.
+pub struct Values<'a> {
+    head: &'a PackedHead,
+    name: &'a str,
+    from: usize,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (value, next) = self.head.find(self.name, self.from)?;
+        self.from = next;
+        Some(value)
     }
 }
 
-/// The values of all field lines of that name, in the order of the wire. Names compare case-insensitively (RFC 9110 §5.1).
-pub fn values<'a>(fields: &'a impl Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let mut from = 0;
-    core::iter::from_fn(move || {
-        let (value, next) = fields.find(name, from)?;
-        from = next;
-        Some(value)
-    })
-}
-
 /// Is there a field line of that name?
-pub fn contains(fields: &impl Fields, name: &str) -> bool {
-    values(fields, name).next().is_some()
+pub fn contains(head: &PackedHead, name: &str) -> bool {
+    values(head, name).next().is_some()
 }
 
 /// The members of the comma-separated list that the field lines of that name make together, without the whitespace around them.
 ///
 /// Empty members are skipped, and a comma inside a quoted string separates nothing (RFC 9110 §5.3, §5.6.1.2, §5.6.4). A quoted
 /// string that is not closed lasts to the end of its line.
-pub fn list_members<'a>(fields: &'a impl Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    values(fields, name).flat_map(members)
+pub fn list_members<'a>(head: &'a PackedHead, name: &'a str) -> ListMembers<'a> {
+    ListMembers { lines: values(head, name), line: Members(&[]) }
+}
+
+/// The members that are still to come.
+pub struct ListMembers<'a> {
+    lines: Values<'a>,
+    line: Members<'a>,
+}
+
+impl<'a> Iterator for ListMembers<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        loop {
+            if let Some(member) = self.line.next() {
+                return Some(member);
+            }
+            self.line = Members(self.lines.next()?);
+        }
+    }
 }
 
 /// The members of the comma-separated list that one field value makes, as [`list_members`] gives them.
@@ -52,8 +65,8 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Does one of those members equal `option`? Case-insensitively, and as a whole: `keep-alivex` is not `keep-alive`
 /// (RFC 9110 §7.6.1).
-pub fn has_option(fields: &impl Fields, name: &str, option: &str) -> bool {
-    list_members(fields, name).any(|member| member.eq_ignore_ascii_case(option.as_bytes()))
+pub fn has_option(head: &PackedHead, name: &str, option: &str) -> bool {
+    list_members(head, name).any(|member| member.eq_ignore_ascii_case(option.as_bytes()))
 }
 
 /// The members of one line that are still to come.
@@ -96,16 +109,21 @@ fn member_end(octets: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h1::parse::{HeadLimits, HeadParser};
+    use crate::types::Leniency;
     use alloc::string::String;
+    use alloc::vec::Vec;
 
-    fn fields(lines: &[(&str, &str)]) -> Vec<FieldLine> {
-        let line = |&(name, value): &(&str, &str)| (String::from(name), Vec::from(value));
-        lines.iter().map(line).collect()
+    fn fields(lines: &[(&str, &str)]) -> PackedHead {
+        let lines: String = lines.iter().map(|(name, value)| [*name, ": ", *value, "\r\n"].concat()).collect();
+        let head = ["HTTP/1.1 200 OK\r\n", &lines, "\r\n"].concat();
+        let limits = HeadLimits { octets_max: head.len(), field_lines_max: 9 };
+        HeadParser::default().parse(head.as_bytes(), &limits, Leniency::empty()).unwrap().unwrap().0
     }
 
-    fn list<'a>(fields: &'a Vec<FieldLine>, name: &'a str) -> Vec<&'a str> {
+    fn list<'a>(head: &'a PackedHead, name: &'a str) -> Vec<&'a str> {
         let text = |member| core::str::from_utf8(member).unwrap();
-        list_members(fields, name).map(text).collect()
+        list_members(head, name).map(text).collect()
     }
 
     #[test]

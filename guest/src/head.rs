@@ -1,6 +1,5 @@
 //! The head of a response in one piece: its octets, and where its parts stand in them.
 
-use crate::field::Fields;
 use crate::types::{FieldLine, HttpVersion, PackedHead, PackedResponse, Response, ResponseHead};
 use crate::wit::client::{Completion, PackedCompletion};
 use alloc::string::String;
@@ -57,17 +56,9 @@ impl PackedHead {
         ResponseHead { version: self.version, status: self.status, reason: Vec::from(self.reason()), fields }
     }
 
-    fn rows(&self) -> &[Row] {
-        self.places.as_chunks().0
-    }
-
-    fn part(&self, start: u32, end: u32) -> &[u8] {
-        self.octets.get(start as usize..end as usize).unwrap_or_default()
-    }
-}
-
-impl Fields for PackedHead {
-    fn find(&self, name: &str, from: usize) -> Option<(&[u8], usize)> {
+    /// The value of the first field line of that name, of those from the one with this number on, and the number of the one behind it. Names
+    /// compare case-insensitively (RFC 9110 §5.1).
+    pub(crate) fn find(&self, name: &str, from: usize) -> Option<(&[u8], usize)> {
         // The row of the status line is the first.
         let rows = self.rows().get(1 + from..)?;
         for ([start, end, value_start, value_end], next) in rows.iter().zip(from + 1..) {
@@ -78,12 +69,21 @@ impl Fields for PackedHead {
         }
         None
     }
+
+    fn rows(&self) -> &[Row] {
+        self.places.as_chunks().0
+    }
+
+    fn part(&self, start: u32, end: u32) -> &[u8] {
+        self.octets.get(start as usize..end as usize).unwrap_or_default()
+    }
 }
 
 impl PackedResponse {
     /// The same with a list for each part of the head.
     pub fn unpacked(self) -> Response {
         let PackedResponse { interim, head, content, trailers } = self;
+        let interim = interim.iter().map(PackedHead::unpacked).collect();
         Response { interim, head: head.unpacked(), content, trailers }
     }
 }

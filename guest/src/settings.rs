@@ -4,7 +4,7 @@
 
 use crate::types::{self, ConnOptions, Error, Leniency, Misuse, Persistence};
 
-const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 
 /// How many octets one read asks the transport for: what the hosts in use give at most.
 pub const READ_OCTETS_MAX: usize = 65_536;

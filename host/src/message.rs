@@ -157,6 +157,7 @@ impl PackedResponse {
     /// The same with a list for each part of the head.
     pub fn unpacked(self) -> Response {
         let Self { interim, head, content, trailers } = self;
+        let interim = interim.iter().map(PackedHead::unpacked).collect();
         Response { interim, head: head.unpacked(), content, trailers }
     }
 }

@@ -77,7 +77,7 @@ impl client::GuestSend for Handle {
 
     fn interim(&self) -> Vec<ResponseHead> {
         let (shared, id) = self.place();
-        shared.borrow_mut().conn.interim(id)
+        shared.borrow_mut().conn.interim(id).iter().map(PackedHead::unpacked).collect()
     }
 
     fn head(&self) -> Result<Option<ResponseHead>, Failure> {

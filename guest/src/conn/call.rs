@@ -9,7 +9,7 @@ use crate::slab::Id;
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
     Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
-    PackedResponse, Phase, Request, RequestContent, RequestOptions, ResponseHead, Reuse,
+    PackedResponse, Phase, Request, RequestContent, RequestOptions, Reuse,
 };
 use crate::wit;
 use alloc::boxed::Box;
@@ -251,7 +251,7 @@ impl ClientConn {
     }
 
     /// `send.interim`.
-    pub fn interim(&mut self, id: ExchangeId) -> Vec<ResponseHead> {
+    pub fn interim(&mut self, id: ExchangeId) -> Vec<PackedHead> {
         self.exchanges.get_mut(id).map(|exchange| core::mem::take(&mut exchange.interim)).unwrap_or_default()
     }
 

@@ -7,7 +7,7 @@ use crate::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
 use crate::h1::framing::{Framing, response_framing};
 use crate::h1::parse::{Fault, HeadLimits};
 use crate::h1::state::{ReadInput, ReadSide, Shown, learn, shown};
-use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
+use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, SECOND_NS, Settings};
 use crate::timer::Instant;
 use crate::types::{
     CloseReason, ConnState, Delivery, Ending, Error, FieldLine, Leniency, Limit, LogEvent, Misbehaviour, PackedHead,
@@ -183,7 +183,7 @@ impl ClientConn {
         exchange.response_input(ResponseInput::Interim);
         let proceeds = head.status == 100 && exchange.sending == RequestHalf::Continue;
         if exchange.reader != Reader::Nobody {
-            exchange.interim.push(head.unpacked());
+            exchange.interim.push(head);
             self.mark(id);
         }
         if proceeds {
@@ -239,7 +239,7 @@ impl ClientConn {
         self.close_declared = close;
         let behind = self.outstanding.len().saturating_sub(1) as u64;
         let (timeout_s, max) = keep_alive_parameters(head);
-        self.peer_idle_ns = timeout_s.map(|seconds| seconds.saturating_mul(1_000_000_000));
+        self.peer_idle_ns = timeout_s.map(|seconds| seconds.min(u64::MAX / SECOND_NS) * SECOND_NS);
         self.peer_requests_left = max.map(|max| max.saturating_sub(behind));
     }
 
@@ -455,10 +455,11 @@ impl ClientConn {
 
 /// Whether a switch names a protocol, and only such as the request offered (RFC 9110 §7.8).
 fn is_offered(request: Option<&Request>, head: &PackedHead) -> bool {
-    let Some(Request { fields: offered, .. }) = request else { return false };
+    let lines = request.into_iter().flat_map(|request| &request.fields);
+    let offers =
+        || lines.clone().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")).flat_map(|(_, value)| field::members(value));
     field::contains(head, "upgrade")
-        && field::list_members(head, "upgrade")
-            .all(|name| field::list_members(offered, "upgrade").any(|offer| offer.eq_ignore_ascii_case(name)))
+        && field::list_members(head, "upgrade").all(|name| offers().any(|offer| offer.eq_ignore_ascii_case(name)))
 }
 
 /// Whether the first response of a connection may be one of HTTP/0.9: no interim response has come before it, and it is not asked for a head

@@ -1,7 +1,7 @@
 //! Where the content of a response ends (RFC 9112 §6).
 
 use crate::abnf::{decimal, is_token, trim_ows};
-use crate::field::{self, Fields};
+use crate::field;
 use crate::types::{Error, HttpVersion, Incompatibility, Leniency, Misbehaviour, PackedHead};
 
 /// How the end of a response's content is found.
@@ -83,19 +83,20 @@ fn refuse<T>(why: Misbehaviour) -> Result<T, Error> {
 ///
 /// # Sources
 /// RFC 9110 §8.6; RFC 9112 §6.3 rule 5: one value, or with the leniency several that are all valid and equal.
-fn content_length(fields: &impl Fields, leniency: Leniency) -> Result<Option<u64>, Error> {
+fn content_length(head: &PackedHead, leniency: Leniency) -> Result<Option<u64>, Error> {
     let equal = Leniency::EQUAL_CONTENT_LENGTHS;
     let tolerated = leniency & equal == equal;
     let mut length = None;
-    let values = field::values(fields, "content-length").flat_map(|line| line.split(|&octet| octet == b',').map(trim_ows));
-    for value in values {
-        let Some(number) = decimal(value) else {
-            return refuse(Misbehaviour::InvalidContentLength);
-        };
-        if length.is_some_and(|length| !tolerated || length != number) {
-            return refuse(Misbehaviour::ConflictingContentLength);
+    for line in field::values(head, "content-length") {
+        for value in line.split(|&octet| octet == b',') {
+            let Some(number) = decimal(trim_ows(value)) else {
+                return refuse(Misbehaviour::InvalidContentLength);
+            };
+            if length.is_some_and(|length| !tolerated || length != number) {
+                return refuse(Misbehaviour::ConflictingContentLength);
+            }
+            length = Some(number);
         }
-        length = Some(number);
     }
     Ok(length)
 }
@@ -114,13 +115,13 @@ enum Coding {
 /// # Sources
 /// RFC 9112 §6.1, §7: a list of tokens with parameters, compared case-insensitively; `chunked` at most once, last, and without
 /// parameters.
-fn transfer_coding(fields: &impl Fields) -> Result<Option<Coding>, Error> {
+fn transfer_coding(head: &PackedHead) -> Result<Option<Coding>, Error> {
     const NAME: &str = "transfer-encoding";
-    if !field::contains(fields, NAME) {
+    if !field::contains(head, NAME) {
         return Ok(None);
     }
     let (mut chunked, mut other) = (false, false);
-    for member in field::list_members(fields, NAME) {
+    for member in field::list_members(head, NAME) {
         let name = member.split(|&octet| octet == b';').next().unwrap_or_default();
         let is_chunked = trim_ows(name).eq_ignore_ascii_case(b"chunked");
         let has_parameters = name.len() < member.len();

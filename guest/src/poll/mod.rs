@@ -45,7 +45,7 @@ use crate::driver::{Attention, Driver, Shared};
 use crate::link::Network;
 use crate::slab::{Id, Slab};
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Error, FieldLine, Misuse};
+use crate::types::{CloseReason, ConnState, Error, Misuse, PackedHead};
 use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PackedCompletion, PollOptions};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -75,7 +75,8 @@ pub struct Poll<N: Network> {
     reporting: VecDeque<Id>,
     /// How many of them, from the front, have not been asked since the last look.
     backlog: usize,
-    completions: VecDeque<PackedCompletion>,
+    /// Each with the octets that it holds.
+    completions: VecDeque<(PackedCompletion, u64)>,
     completion_octets: u64,
     timed_out: VecDeque<u64>,
 
@@ -299,8 +300,9 @@ impl<N: Network> Poll<N> {
     }
 
     fn complete(&mut self, completion: PackedCompletion) {
-        self.completion_octets += octets(&completion);
-        self.completions.push_back(completion);
+        let octets = octets(&completion);
+        self.completion_octets += octets;
+        self.completions.push_back((completion, octets));
     }
 
     fn note_timed_out(&mut self, tokens: Vec<u64>) {
@@ -437,8 +439,14 @@ impl<N: Network> Poll<N> {
     pub fn completions(&mut self, completions_max: u32, now: Instant) -> Vec<PackedCompletion> {
         self.settle(now);
         let held_back = self.holds_back();
-        let completions = take_front(&mut self.completions, completions_max);
-        self.completion_octets = self.completion_octets.saturating_sub(completions.iter().map(octets).sum());
+        let count = usize::try_from(completions_max).unwrap_or(usize::MAX).min(self.completions.len());
+        let mut completions = Vec::with_capacity(count);
+        while completions.len() < count
+            && let Some((completion, octets)) = self.completions.pop_front()
+        {
+            self.completion_octets = self.completion_octets.saturating_sub(octets);
+            completions.push(completion);
+        }
         if held_back && !self.holds_back() {
             self.mark_all();
             self.settle(now);
@@ -448,7 +456,13 @@ impl<N: Network> Poll<N> {
 
     /// `poll.timed-out`.
     pub fn timed_out(&mut self, tokens_max: u32) -> Vec<u64> {
-        take_front(&mut self.timed_out, tokens_max)
+        let mut tokens = Vec::new();
+        while tokens.len() < tokens_max as usize
+            && let Some(token) = self.timed_out.pop_front()
+        {
+            tokens.push(token);
+        }
+        tokens
     }
 
     /// Leaves the inserted connections as they are, closes those of the pool, and fails what waits.
@@ -468,24 +482,13 @@ impl<N: Network> Poll<N> {
     }
 }
 
-fn take_front<T>(list: &mut VecDeque<T>, count_max: u32) -> Vec<T> {
-    let taken = usize::try_from(count_max).unwrap_or(usize::MAX).min(list.len());
-    let mut front = Vec::with_capacity(taken);
-    while front.len() < taken
-        && let Some(value) = list.pop_front()
-    {
-        front.push(value);
-    }
-    front
-}
-
 /// What a completion holds: content, heads and trailers.
 fn octets(completion: &PackedCompletion) -> u64 {
     let Ok(response) = &completion.outcome else { return 0 };
-    let lines = |lines: &[FieldLine]| lines.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-    let interim = response.interim.iter().map(|head| head.reason.len() + lines(&head.fields)).sum::<usize>();
-    let head = response.head.octets.len() + size_of_val(response.head.places.as_slice());
-    (response.content.len() + interim + head + lines(&response.trailers)) as u64
+    let head = |head: &PackedHead| head.octets.len() + size_of_val(head.places.as_slice());
+    let heads = head(&response.head) + response.interim.iter().map(head).sum::<usize>();
+    let trailers = response.trailers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    (response.content.len() + heads + trailers) as u64
 }
 
 fn count(number: usize) -> u32 {
