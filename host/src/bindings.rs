@@ -22,14 +22,13 @@ mod generated {
         wasmtime::component::bindgen!({
             path: "../wit",
             world: "client-component",
-            // Everything but the name lookup is wasmtime's own; the lookup is a question of policy.
+            // The name lookup is a question of policy, and TCP is our own; the rest is wasmtime's.
             with: {
                 "wasi:io": wasmtime_wasi_io::bindings::wasi::io,
                 "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
                 "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
                 "wasi:sockets/instance-network": wasmtime_wasi::p2::bindings::sockets::instance_network,
-                "wasi:sockets/tcp": wasmtime_wasi::p2::bindings::sockets::tcp,
-                "wasi:sockets/tcp-create-socket": wasmtime_wasi::p2::bindings::sockets::tcp_create_socket,
+                "wasi:sockets/tcp.tcp-socket": crate::net::TcpSocket,
                 "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::lookup::Lookup,
             },
             imports: { default: trappable },
@@ -58,7 +57,7 @@ pub(crate) use generated::client::exports::sandpiper::http::{client, streams};
 
 #[allow(unreachable_pub, reason = "the generated code of the other world hands it on as public")]
 pub use generated::client::sandpiper::http::types;
-pub(crate) use generated::client::wasi::sockets::ip_name_lookup;
+pub(crate) use generated::client::wasi::sockets::{ip_name_lookup, tcp, tcp_create_socket};
 pub(crate) use generated::client::{ClientComponent, ClientComponentIndices};
 pub(crate) use generated::tls::exports::sandpiper::http::tls;
 pub(crate) use generated::tls::{TlsExports, TlsExportsIndices};

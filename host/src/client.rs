@@ -11,12 +11,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Resource, ResourceAny, TypedFunc};
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, TcpSocket};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use crate::bindings::{ClientComponent, TlsExports};
 use crate::conn::ClientConn;
 use crate::error::{ConnError, Death, DeathCause, HostError, flatten, text};
+use crate::net::TcpSocket;
 use crate::policy::{Denied, Reach};
 use crate::poll::{Origin, Poll};
 use crate::sandbox::Shared;
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     lent: Vec<Lent>,
     /// A call has begun and not ended. Seen by the next call, it means that its future was dropped.
     in_call: bool,
+    /// Some connection may be over a stream that is no socket of ours.
+    has_streams: bool,
     /// Do calls let others have their turn while the component computes? [`Client::ready`] must not: a call of its that is never
     /// pending cannot be dropped half-way.
     yields: bool,
@@ -143,6 +146,7 @@ impl Client {
         let life = Life::Alive(Box::new(store));
         let lent = Vec::new();
         let policy = Arc::clone(&shared.policy);
+        let has_streams = shared.host_tls.is_some();
         let core = Core {
             shared,
             exports: Arc::clone(&exports),
@@ -151,6 +155,7 @@ impl Client {
             dropped: Arc::default(),
             lent,
             in_call: false,
+            has_streams,
             yields: true,
         };
         let mut client = Self { core, exports, tls };
@@ -194,6 +199,7 @@ impl Client {
             Some(tape) => tape.handshake(authority, stream, streams_of),
             None => streams_of(stream),
         };
+        self.core.has_streams = true;
         let table = &mut self.core.store()?.data_mut().table;
         let (input, output) = match (table.push(input), table.push(output)) {
             (Ok(input), Ok(output)) => (input, output),
@@ -298,6 +304,17 @@ impl Core {
         let outcome = within(call_time_max, function.call_async(store, parameters)).await;
         drop(running);
         self.leave(outcome)
+    }
+
+    /// Lets the runtime see what has come for streams that are not sockets of ours. The component reads from an idle connection before it
+    /// writes to it, so that nothing unsolicited can be taken for the answer. From a socket that reads what the kernel has; a stream of the
+    /// caller's, or of the host's TLS, has a task behind it, which must have had its turn.
+    pub(crate) async fn look_at_streams(&mut self) {
+        match self.has_streams {
+            true => tokio::task::yield_now().await,
+            // Many calls in a row leave others their turn all the same.
+            false => tokio::task::coop::consume_budget().await,
+        }
     }
 
     /// Drops a resource, now.
@@ -468,10 +485,4 @@ fn death_of(store: &Store<State>, shared: &Shared, error: &wasmtime::Error) -> D
         return Death::of(DeathCause::Memory { wanted_octets, octets_max });
     }
     Death { cause: DeathCause::Trapped, detail: text(error) }
-}
-
-/// Lets the runtime see what its sockets have received. The component reads from an idle connection before it writes to it, so that nothing
-/// unsolicited can be taken for the answer; what the runtime has not seen yet, that read would not find.
-pub(crate) async fn look_at_sockets() {
-    tokio::task::yield_now().await;
 }

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use crate::client::{Client, Handle, Parts, look_at_sockets};
+use crate::client::{Client, Handle, Parts};
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::exchange::Exchange;
 use crate::types::{ConnInfo, Failure, LogEntry, Request};
@@ -45,7 +45,7 @@ impl ClientConn {
     /// All with delivery `not-sent`: `api-misuse`, `limit-exceeded`, `closed`, or what the connection failed with.
     pub async fn send(&self, client: &mut Client, request: impl Borrow<Request>, token: u64) -> Result<Exchange, ExchangeError> {
         let conn = self.handle.of(client)?;
-        look_at_sockets().await;
+        client.core.look_at_streams().await;
         let calls = client.exports.sandpiper_http_client();
         let answer = client.core.call(calls.client_conn().func_send(), (conn, request.borrow(), token)).await;
         let resource = flatten(answer.map(|(answer,)| answer))?;
@@ -64,7 +64,7 @@ impl ClientConn {
         first_token: u64,
     ) -> Result<Vec<Result<Exchange, Failure>>, HostError> {
         let conn = self.handle.of(client)?;
-        look_at_sockets().await;
+        client.core.look_at_streams().await;
         let calls = client.exports.sandpiper_http_client();
         let (answers,) = client.core.call(calls.client_conn().func_send_all(), (conn, requests, first_token)).await?;
         let exchange = |resource| Exchange::new(Handle::new(resource, client));

@@ -9,19 +9,20 @@ use wasmtime_wasi::p2::bindings::clocks::wall_clock::{Datetime, Host as _};
 use wasmtime_wasi::p2::bindings::random::random::Host as _;
 pub use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::p2::bindings::sockets::network::{IpAddressFamily, IpSocketAddress, Network};
-use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType};
-use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, TcpSocket};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError};
 use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
-use wasmtime_wasi_io::bindings::wasi::io::streams::{self, Host as _, HostInputStream, HostOutputStream};
+use wasmtime_wasi_io::bindings::wasi::io::streams::{HostInputStream, HostOutputStream};
 use wasmtime_wasi_tls::WasiTlsView;
 use wasmtime_wasi_tls::p2::HostFutureClientStreams;
 use wasmtime_wasi_tls::p2::bindings::types::HostFutureClientStreams as _;
 
 use crate::bindings::ip_name_lookup::{Host as _, HostResolveAddressStream as _};
+use crate::bindings::tcp::{HostTcpSocket, ShutdownType};
+use crate::bindings::tcp_create_socket::Host as _;
 use crate::lookup::Lookup;
+use crate::net::{TcpSocket, stream_answer};
 use crate::record::{Answer, answer};
-use crate::state::{Given, State, clocks, sockets};
+use crate::state::{Given, State, clocks};
 
 /// A function that the component imports, and that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +85,6 @@ pub(crate) type Faults = Arc<dyn Fn(Import, &[u8]) -> Option<Fault> + Send + Syn
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Socket = Resource<TcpSocket>;
-type StreamAnswer<T> = wasmtime::Result<(Result<T, streams::StreamError>,)>;
 
 impl Fault {
     /// As a function of `wasi:sockets` says it; `None`: it does its work.
@@ -144,31 +144,31 @@ fn fail_connections(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Re
     let asked = Arc::clone(faults);
     let start = move |mut store: Store<'_>, (socket, network, to): (Socket, Resource<Network>, IpSocketAddress)| {
         let code = code_of(&asked, Import::StartConnect);
-        code.map_or_else(|| answer(sockets(store.data_mut()).start_connect(socket, network, to)), failed)
+        code.map_or_else(|| answer(store.data_mut().start_connect(socket, network, to)), failed)
     };
     tcp.func_wrap("[method]tcp-socket.start-connect", start)?;
     let asked = Arc::clone(faults);
     let finish = move |mut store: Store<'_>, (socket,): (Socket,)| {
         let code = code_of(&asked, Import::FinishConnect);
-        code.map_or_else(|| answer(sockets(store.data_mut()).finish_connect(socket)), failed)
+        code.map_or_else(|| answer(store.data_mut().finish_connect(socket)), failed)
     };
     tcp.func_wrap("[method]tcp-socket.finish-connect", finish)?;
     let asked = Arc::clone(faults);
     let local = move |mut store: Store<'_>, (socket,): (Socket,)| {
         let code = code_of(&asked, Import::LocalAddress);
-        code.map_or_else(|| answer(sockets(store.data_mut()).local_address(socket)), failed)
+        code.map_or_else(|| answer(store.data_mut().local_address(socket)), failed)
     };
     tcp.func_wrap("[method]tcp-socket.local-address", local)?;
     let asked = Arc::clone(faults);
     let remote = move |mut store: Store<'_>, (socket,): (Socket,)| {
         let code = code_of(&asked, Import::RemoteAddress);
-        code.map_or_else(|| answer(sockets(store.data_mut()).remote_address(socket)), failed)
+        code.map_or_else(|| answer(store.data_mut().remote_address(socket)), failed)
     };
     tcp.func_wrap("[method]tcp-socket.remote-address", remote)?;
     let asked = Arc::clone(faults);
     let end = move |mut store: Store<'_>, (socket, how): (Socket, ShutdownType)| {
         let code = code_of(&asked, Import::Shutdown);
-        code.map_or_else(|| answer(sockets(store.data_mut()).shutdown(socket, how)), failed)
+        code.map_or_else(|| answer(store.data_mut().shutdown(socket, how)), failed)
     };
     tcp.func_wrap("[method]tcp-socket.shutdown", end)
 }
@@ -209,7 +209,7 @@ fn fail_input(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<(
                 None => HostInputStream::read(table, stream, octets_max),
             },
         };
-        stream_answer(store, read)
+        stream_answer(store.data_mut(), read)
     };
     linker.instance("wasi:io/streams@0.2.12")?.func_wrap("[method]input-stream.read", read)
 }
@@ -225,7 +225,7 @@ fn fail_output(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<
             (Some(Fault::One), _) => store.data_mut().table.check_write(stream).map(|room| room.min(1)),
             _ => store.data_mut().table.check_write(stream),
         };
-        stream_answer(store, room)
+        stream_answer(store.data_mut(), room)
     };
     io.func_wrap("[method]output-stream.check-write", check)?;
     let asked = Arc::clone(faults);
@@ -234,17 +234,9 @@ fn fail_output(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<
             Some(error) => Err(error),
             None => store.data_mut().table.write(stream, octets),
         };
-        stream_answer(store, written)
+        stream_answer(store.data_mut(), written)
     };
     io.func_wrap("[method]output-stream.write", write)
-}
-
-/// An error of a stream is an answer; anything else is a trap.
-fn stream_answer<T>(mut store: Store<'_>, outcome: Result<T, StreamError>) -> StreamAnswer<T> {
-    Ok((match outcome {
-        Ok(value) => Ok(value),
-        Err(error) => Err(store.data_mut().table.convert_stream_error(error)?),
-    },))
 }
 
 fn fail_polls(linker: &mut Linker<State>, faults: &Faults) -> wasmtime::Result<()> {

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::client::{Client, Handle, look_at_sockets};
+use crate::client::{Client, Handle};
 use crate::conn::ClientConn;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::exchange::Exchange;
@@ -117,7 +117,7 @@ impl Poll {
         token: u64,
     ) -> Result<Exchange, ExchangeError> {
         let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
-        look_at_sockets().await;
+        client.core.look_at_streams().await;
         let calls = client.exports.sandpiper_http_client();
         let answer = client.core.call(calls.poll().func_submit(), (poll, origin, request.borrow(), token)).await;
         let resource = flatten(answer.map(|(answer,)| answer))?;
@@ -137,7 +137,7 @@ impl Poll {
         first_token: u64,
     ) -> Result<(), HostError> {
         let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
-        look_at_sockets().await;
+        client.core.look_at_streams().await;
         let calls = client.exports.sandpiper_http_client();
         client.core.call(calls.poll().func_submit_all(), (poll, origin, requests, first_token)).await
     }

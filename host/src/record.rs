@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, TcpSocket};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
+use crate::net::TcpSocket;
 pub use difference::Difference;
 pub(crate) use link::{Answer, answer, shadow};
 use player::Player;

@@ -3,38 +3,33 @@
 
 use std::future::Future;
 use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable, ResourceType};
-use wasmtime_wasi::WasiCtx;
+use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtx, WasiClocksCtxView};
+use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::bindings::random::random;
 use wasmtime_wasi::p2::bindings::sockets::network::LinkOptions;
-use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
-use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket;
-use wasmtime_wasi::p2::bindings::sockets::{instance_network, network, tcp, tcp_create_socket};
-use wasmtime_wasi::p2::{DynOutputStream, DynPollable, Network, SocketError, SocketResult, TcpSocket};
+use wasmtime_wasi::p2::bindings::sockets::{instance_network, network};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomCtx};
-use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsCtx, WasiSocketsCtxView, WasiSocketsView};
-use wasmtime_wasi::{WasiCtxView, WasiView};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtx, WasiSocketsCtxView};
 use wasmtime_wasi_io::bindings::wasi::io::{error, poll, streams as io_streams};
 use wasmtime_wasi_tls::{WasiTlsCtx, WasiTlsCtxBuilder, WasiTlsCtxView, WasiTlsView};
 
-use crate::bindings::{ip_name_lookup, streams};
+use crate::bindings::{ip_name_lookup, streams, tcp, tcp_create_socket};
 use crate::client::Parts;
 use crate::error::HostError;
 use crate::host_tls::HostTls;
 use crate::limits::{ClientLimits, Computing, Memory};
 use crate::lookup::{LOOKUPS_MAX, Resolver};
+use crate::net::{self, Streams};
 use crate::policy::Reach;
 use crate::record::{Tape, Taped};
 use crate::timer::keep_timers;
+use crate::watch::Watch;
 
 /// The interfaces that every component is given, without their versions.
 const ALWAYS: [&str; 10] = [
@@ -96,9 +91,14 @@ pub(crate) struct State {
     clocks: WasiClocksCtx,
     pub(crate) random: WasiRandomCtx,
     host_tls: WasiTlsCtx,
+    has_host_tls: bool,
+    /// Wasmtime's, for what it has of networks and names of errors; sockets are our own.
     sockets: WasiSocketsCtx,
-    sockets_open: usize,
-    sockets_max: usize,
+    /// Those in the table that are TCP of our own.
+    pub(crate) streams: Streams,
+    pub(crate) watch: Watch,
+    pub(crate) sockets_open: usize,
+    pub(crate) sockets_max: usize,
 }
 
 impl State {
@@ -118,7 +118,9 @@ impl State {
         table.set_max_capacity(limits.table_entries_max());
         Self {
             table,
-            sockets: sockets_under(&reach),
+            streams: Streams::default(),
+            watch: Watch::default(),
+            sockets: WasiSocketsCtx::default(),
             reach,
             resolver,
             lookup_slots: Arc::new(Semaphore::new(LOOKUPS_MAX)),
@@ -128,6 +130,7 @@ impl State {
             clocks: WasiClocksCtx::default(),
             random: WasiRandomCtx::default(),
             host_tls: tls.build(),
+            has_host_tls: host_tls.is_some(),
             sockets_open: 0,
             sockets_max: limits.sockets_max,
         }
@@ -139,6 +142,9 @@ impl State {
     /// The component has kept something of it.
     pub(crate) fn take_parts(&mut self, parts: streams::Parts) -> Result<Parts, HostError> {
         let streams::Parts { socket, input, output, unread } = parts;
+        for stream in [input.rep(), output.rep()] {
+            self.streams.forget(&mut self.watch, stream);
+        }
         let (input, output) = (self.take(input)?, self.take(output)?);
         if let (Some(socket), Some(taped)) = (&socket, &mut self.taped) {
             taped.forget(socket);
@@ -152,40 +158,14 @@ impl State {
         self.table.delete(resource).map_err(|error| HostError::Engine(error.to_string().into()))
     }
 
+    /// Do streams of ours stay in the table as they are? A recording wraps them, and the host's TLS takes them out of it.
+    pub(crate) fn goes_straight(&self) -> bool {
+        self.taped.is_none() && !self.has_host_tls
+    }
+
     /// Sockets that the component has open.
     pub(crate) fn sockets_open(&self) -> usize {
         self.sockets_open
-    }
-}
-
-/// TCP, with every address put to the policy. A whole context of WASI is the only way to make one, and the rest of it
-/// is dropped.
-fn sockets_under(reach: &Arc<Reach>) -> WasiSocketsCtx {
-    struct Context(WasiCtx, ResourceTable);
-    impl WasiView for Context {
-        fn ctx(&mut self) -> WasiCtxView<'_> {
-            WasiCtxView { ctx: &mut self.0, table: &mut self.1 }
-        }
-    }
-    let reach = Arc::clone(reach);
-    let check = move |address: SocketAddr, used: SocketAddrUse| -> Pin<Box<dyn Future<Output = bool> + Send + Sync>> {
-        Box::pin(std::future::ready(admits(&reach, address, used)))
-    };
-    let context = WasiCtx::builder().allow_tcp(true).socket_addr_check(check).build();
-    Context(context, ResourceTable::new()).sockets().ctx.clone()
-}
-
-/// The component is a client: it connects, and does nothing else with an address.
-fn admits(reach: &Reach, address: SocketAddr, used: SocketAddrUse) -> bool {
-    match used {
-        SocketAddrUse::TcpConnect => reach.may_connect(address),
-        // Asked before every connect too, with the unspecified address.
-        SocketAddrUse::TcpBind => reach.may_bind(address),
-        SocketAddrUse::TcpListen
-        | SocketAddrUse::TcpAccept
-        | SocketAddrUse::UdpBind
-        | SocketAddrUse::UdpSend
-        | SocketAddrUse::UdpReceive => false,
     }
 }
 
@@ -208,11 +188,10 @@ pub(crate) fn link(linker: &mut Linker<State>, given: Given) -> wasmtime::Result
     network::add_to_linker::<State, WasiSockets>(linker, &LinkOptions::default(), sockets)?;
     instance_network::add_to_linker::<State, WasiSockets>(linker, sockets)?;
     ip_name_lookup::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    tcp::add_to_linker::<State, WasiSockets>(linker, sockets)?;
+    tcp::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     tcp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
-    count_closed_sockets(linker)?;
     keep_timers(linker)?;
-    close_streams_behind_the_component(linker, given.host_tls)?;
+    net::link(linker, given.host_tls)?;
     link_on_demand(linker, given)
 }
 
@@ -237,51 +216,6 @@ impl WasiTlsView for State {
     }
 }
 
-/// How long octets may take that the component has written and not seen leave when it drops the stream.
-const LINGER: Duration = Duration::from_secs(10);
-
-/// Replaces the destructor of output streams. Wasmtime's own waits until what was written has left: a peer that does not read would
-/// stop the instance, for ever and with all its connections. The streams of the host's TLS do not wait, but throw away what has not
-/// left, and so are waited for here.
-fn close_streams_behind_the_component(linker: &mut Linker<State>, host_tls: bool) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    let close = move |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
-        let mut stream = store.data_mut().table.delete(Resource::<DynOutputStream>::new_own(handle))?;
-        let leave = async move {
-            if host_tls {
-                stream.ready().await;
-            }
-            stream.cancel().await;
-        };
-        let mut closed = Box::pin(async move { tokio::time::timeout(LINGER, leave).await });
-        // When all has left, its socket is closed before the component goes on, and another may be opened in its place.
-        if closed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            tokio::spawn(closed);
-        }
-        Ok(())
-    };
-    linker.instance("wasi:io/streams@0.2.12")?.resource("output-stream", ResourceType::host::<DynOutputStream>(), close)?;
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
-/// Replaces the destructor of sockets with one that counts.
-fn count_closed_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    let close = |mut store: wasmtime::StoreContextMut<'_, State>, handle: u32| {
-        let state = store.data_mut();
-        state.sockets_open = state.sockets_open.saturating_sub(1);
-        let socket = Resource::<TcpSocket>::new_own(handle);
-        if let Some(taped) = &mut state.taped {
-            taped.forget(&socket);
-        }
-        HostTcpSocket::drop(&mut sockets(state), socket)
-    };
-    linker.instance("wasi:sockets/tcp@0.2.12")?.resource("tcp-socket", ResourceType::host::<TcpSocket>(), close)?;
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
 pub(crate) fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
     WasiClocksCtxView { ctx: &mut state.clocks, table: &mut state.table }
 }
@@ -290,57 +224,33 @@ pub(crate) fn sockets(state: &mut State) -> WasiSocketsCtxView<'_> {
     WasiSocketsCtxView { ctx: &mut state.sockets, table: &mut state.table }
 }
 
-/// Wasmtime's own; making sockets is bound to it.
-impl network::Host for State {
-    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
-        network::Host::convert_error_code(&mut sockets(self), error)
-    }
-
-    fn network_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
-        network::Host::network_error_code(&mut sockets(self), error)
-    }
-}
-
-impl network::HostNetwork for State {
-    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
-        network::HostNetwork::drop(&mut sockets(self), network)
-    }
-}
-
-impl tcp_create_socket::Host for State {
-    fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        if self.sockets_open >= self.sockets_max {
-            return Err(ErrorCode::NewSocketLimit.into());
-        }
-        let socket = sockets(self).create_tcp_socket(family)?;
-        self.sockets_open += 1;
-        Ok(socket)
-    }
-}
-
-/// Wasmtime's own, and a note of whether the component really waited.
 impl poll::Host for State {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
-        let Self { table, computing, .. } = self;
-        noting_waits(computing, poll::Host::poll(table, pollables)).await
+        let Self { table, watch, computing, .. } = self;
+        noting_waits(computing, watch.poll(table, &pollables)).await
     }
 }
 
 impl poll::HostPollable for State {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        let Self { table, computing, .. } = self;
-        noting_waits(computing, poll::HostPollable::block(table, pollable)).await
+        let Self { table, watch, computing, .. } = self;
+        noting_waits(computing, watch.poll(table, &[pollable])).await.map(drop)
     }
 
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
-        poll::HostPollable::ready(&mut self.table, pollable).await
+        match self.watch.is_ready(&pollable) {
+            Some(ready) => Ok(ready),
+            None => poll::HostPollable::ready(&mut self.table, pollable).await,
+        }
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        self.watch.forget(&pollable);
         poll::HostPollable::drop(&mut self.table, pollable)
     }
 }
 
+/// Notes whether the component really waited.
 async fn noting_waits<T>(computing: &mut Computing, wait: impl Future<Output = T>) -> T {
     let mut wait = pin!(wait);
     poll_fn(|context| {

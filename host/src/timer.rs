@@ -1,6 +1,9 @@
 //! Timers of the component.
 
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -11,17 +14,30 @@ use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use crate::state::{State, clocks};
+use crate::watch::Source;
 
 /// A timer that stays set from one wait to the next. Wasmtime's own is set anew in every wait, which wakes the runtime each time: two system
 /// calls for each exchange, and most are over long before their deadline.
-struct Timer(Pin<Box<Sleep>>);
+#[derive(Clone)]
+struct Timer(Arc<Mutex<Pin<Box<Sleep>>>>);
+
+impl Timer {
+    fn at(moment: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Box::pin(tokio::time::sleep_until(moment)))))
+    }
+}
+
+impl Source for Timer {
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut sleep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sleep.is_elapsed() { Poll::Ready(()) } else { sleep.as_mut().poll(context) }
+    }
+}
 
 #[async_trait]
 impl Pollable for Timer {
     async fn ready(&mut self) {
-        if !self.0.is_elapsed() {
-            self.0.as_mut().await;
-        }
+        poll_fn(|context| self.poll_ready(context)).await;
     }
 }
 
@@ -39,8 +55,11 @@ fn at(state: &mut State, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
     let span = Duration::from_nanos(when.saturating_sub(clocks(state).now()?));
     match Instant::now().checked_add(span) {
         Some(moment) if !span.is_zero() => {
-            let timer = state.table.push(Timer(Box::pin(tokio::time::sleep_until(moment))))?;
-            subscribe(&mut state.table, timer)
+            let timer = Timer::at(moment);
+            let entry = state.table.push(timer.clone())?;
+            let pollable = subscribe(&mut state.table, entry)?;
+            state.watch.add_for(&pollable, Arc::new(timer));
+            Ok(pollable)
         }
         _ => clocks(state).subscribe_instant(when),
     }
@@ -54,7 +73,7 @@ mod tests {
     async fn a_timer_outlives_the_waits_for_it_and_stays_ready() {
         let begun = Instant::now();
         let span = Duration::from_millis(20);
-        let mut timer = Timer(Box::pin(tokio::time::sleep_until(begun + span)));
+        let mut timer = Timer::at(begun + span);
         for _ in 0..3 {
             let waited = tokio::time::timeout(Duration::from_millis(1), timer.ready()).await;
             assert!(waited.is_err() || begun.elapsed() >= span);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::{Resource, ResourceAny};
-use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
 
 use super::{Client, Core, Lent, within};
 use crate::conn::ClientConn;
 use crate::error::{ConnError, HostError, flatten, text};
 use crate::limits::TICK;
 use crate::poll::Poll;
+use crate::state::State;
 
 impl Client {
     /// Waits until one of the connections may be able to move octets, without calling into the component meanwhile:
@@ -68,11 +68,11 @@ impl Core {
     async fn wait_for_lent(&mut self, time_max: Option<Duration>) -> Result<(), HostError> {
         let handles = self.lent.iter().flat_map(|lent| &lent.pollables);
         let pollables: Vec<_> = handles.map(|pollable| Resource::new_borrow(pollable.rep())).collect();
-        let table = &mut self.store()?.data_mut().table;
+        let State { table, watch, .. } = self.store()?.data_mut();
         let ready = async {
             match pollables.is_empty() {
                 true => std::future::pending().await,
-                false => table.poll(pollables).await,
+                false => watch.poll(table, &pollables).await,
             }
         };
         match within(time_max, ready).await {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpSocketAddress, Network};
-use wasmtime_wasi::p2::bindings::sockets::tcp::{HostTcpSocket, ShutdownType};
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, SocketResult, TcpSocket, subscribe};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, subscribe};
 
 use super::chance::shadow_chance;
 use super::player::{PlayedOpening, Player};
 use super::recorder::{Recorder, Track};
 use super::replay::Replay;
 use super::{Tape, Taped};
-use crate::state::{Given, State, sockets};
+use crate::bindings::tcp::{HostTcpSocket, ShutdownType};
+use crate::net::TcpSocket;
+use crate::state::{Given, State};
 
 const TCP: &str = "wasi:sockets/tcp@0.2.12";
 
@@ -49,7 +50,7 @@ fn shadow_to_record(tcp: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()>
         if let Some(track) = track_of(state, &socket) {
             track.shut_down(ends_input(how), ends_output(how));
         }
-        answer(sockets(state).shutdown(socket, how))
+        answer(state.shutdown(socket, how))
     };
     tcp.func_wrap("[method]tcp-socket.start-connect", start)?;
     tcp.func_wrap("[method]tcp-socket.finish-connect", finish)?;
@@ -61,7 +62,7 @@ fn record_start(state: &mut State, socket: Socket, network: Resource<Network>, t
         tracks.insert(socket.rep(), Recorder::begin_tcp(recorder, to.into()));
     }
     let track = track_of(state, &socket);
-    let started = answer(sockets(state).start_connect(socket, network, to));
+    let started = answer(state.start_connect(socket, network, to));
     if let (Some(track), Ok((Err(code),))) = (track, &started) {
         track.not_connected(*code);
     }
@@ -70,10 +71,10 @@ fn record_start(state: &mut State, socket: Socket, network: Resource<Network>, t
 
 fn record_finish(state: &mut State, socket: Socket) -> Answer<Streams> {
     let Some(track) = track_of(state, &socket) else {
-        return answer(sockets(state).finish_connect(socket));
+        return answer(state.finish_connect(socket));
     };
     let this = Resource::new_borrow(socket.rep());
-    match answer(sockets(state).finish_connect(socket))? {
+    match answer(state.finish_connect(socket))? {
         (Ok(streams),) => Ok((Ok(record_streams(state, &this, streams, track)?),)),
         (Err(ErrorCode::WouldBlock),) => {
             track.look();
@@ -88,10 +89,10 @@ fn record_finish(state: &mut State, socket: Socket) -> Answer<Streams> {
 
 /// Puts recording streams in the place of the socket's own.
 fn record_streams(state: &mut State, socket: &Socket, streams: Streams, track: Arc<Track>) -> wasmtime::Result<Streams> {
-    let address = |found: SocketResult<IpSocketAddress>| found.ok().map(SocketAddr::from);
+    let address = |found: Result<IpSocketAddress, ErrorCode>| found.ok().map(SocketAddr::from);
     let borrowed = || Resource::new_borrow(socket.rep());
-    let local = address(sockets(state).local_address(borrowed()));
-    let remote = address(sockets(state).remote_address(borrowed()));
+    let local = address(state.local_address(borrowed())?);
+    let remote = address(state.remote_address(borrowed())?);
     track.connected(local, remote);
     let (input, output) = (state.table.delete(streams.0)?, state.table.delete(streams.1)?);
     let (input, output) = track.wrap(input, output);
@@ -155,7 +156,7 @@ fn replay_subscribe(state: &mut State, socket: Socket) -> wasmtime::Result<(Reso
             let opening = state.table.push(PlayedOpening(player))?;
             Ok((subscribe(&mut state.table, opening)?,))
         }
-        None => Ok((sockets(state).subscribe(socket)?,)),
+        None => Ok((HostTcpSocket::subscribe(state, socket)?,)),
     }
 }
 
@@ -175,10 +176,7 @@ fn ends_output(how: ShutdownType) -> bool {
     matches!(how, ShutdownType::Send | ShutdownType::Both)
 }
 
-/// An error code is an answer; anything else is a trap.
-pub(crate) fn answer<T>(outcome: SocketResult<T>) -> Answer<T> {
-    match outcome {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
+/// As a function that is shadowed answers.
+pub(crate) fn answer<T>(outcome: wasmtime::Result<Result<T, ErrorCode>>) -> Answer<T> {
+    Ok((outcome?,))
 }

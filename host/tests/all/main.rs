@@ -13,5 +13,6 @@ mod loading;
 mod reach;
 mod record;
 mod server;
+mod sockets;
 #[path = "../tls/mod.rs"]
 mod tls;

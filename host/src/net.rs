@@ -1,0 +1,24 @@
+//! TCP of the host's own, behind `wasi:sockets/tcp` and `wasi:io/streams`.
+//!
+//! Wasmtime's streams copy each write out of the component's memory and send it in pieces of 64 KiB, clear the memory of each read, and cannot
+//! say who is ready without being asked. Its sockets do not give away what they have connected, so the sockets are our own too.
+
+mod connection;
+mod interface;
+mod link;
+mod option;
+mod socket;
+mod streams;
+
+pub(crate) use link::{link, stream_answer};
+pub use socket::TcpSocket;
+pub(crate) use streams::Streams;
+
+use std::io;
+
+use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
+
+/// As WASI says it.
+fn code_of(error: io::Error) -> ErrorCode {
+    wasmtime_wasi::sockets::ErrorCode::from(error).into()
+}

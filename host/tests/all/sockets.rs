@@ -1,0 +1,87 @@
+//! Sockets of the host's own: many connections in one wait, none of which may be forgotten.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sandpiper_host::{ConnOptions, PollOptions, Request, Sandbox};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const CONNECTIONS: u32 = 200;
+const REQUESTS: u64 = 6_000;
+/// Far longer than it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Answers each request after a while of its own: at once, or some milliseconds later, in one piece or two.
+async fn answer_at_random(mut stream: TcpStream, mut seed: u64) {
+    let mut request = Vec::new();
+    while stream.read_buf(&mut request).await.is_ok_and(|octets| octets > 0) {
+        while let Some(end) = request.windows(4).position(|octets| octets == b"\r\n\r\n") {
+            request.drain(..end + 4);
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let chance = seed >> 33;
+            if !chance.is_multiple_of(4) {
+                tokio::time::sleep(Duration::from_micros(chance % 5_000)).await;
+            }
+            let (head, content) = ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hello");
+            if chance.is_multiple_of(3) {
+                stream.write_all(head.as_bytes()).await.unwrap();
+                tokio::task::yield_now().await;
+                stream.write_all(content.as_bytes()).await.unwrap();
+            } else {
+                stream.write_all(format!("{head}{content}").as_bytes()).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn start_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for seed in 1.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(answer_at_random(stream, seed));
+        }
+    });
+    address
+}
+
+async fn every_answer_is_noticed() {
+    let address = start_server().await;
+    let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().build().unwrap();
+    let mut client = sandbox.instantiate().await.unwrap();
+    let options = PollOptions {
+        connections_max: Some(CONNECTIONS),
+        connections_per_origin_max: Some(CONNECTIONS),
+        ..PollOptions::default()
+    };
+    let poll = client.poll(options).await.unwrap();
+    let options = ConnOptions { pipeline_depth_max: Some(1), ..ConnOptions::default() };
+    let origin = client.origin(&*format!("http://{address}"), options).await.unwrap();
+    let (mut submitted, mut completed) = (0, 0);
+    while completed < REQUESTS {
+        // Rarely all of them at once: most of what is waited for has nothing to say.
+        let window = if submitted % 7 == 0 { u64::from(CONNECTIONS) } else { 20 };
+        let next = window.saturating_sub(submitted - completed).min(REQUESTS - submitted);
+        poll.submit_all(&mut client, &origin, &vec![Request::get("/"); next as usize], submitted).await.unwrap();
+        submitted += next;
+        let waited = tokio::time::timeout(PATIENCE, poll.wait(&mut client, None, 64)).await;
+        waited.expect("an answer that came was not noticed").unwrap();
+        for completion in poll.completions(&mut client, u32::MAX).await.unwrap() {
+            assert_eq!(completion.outcome.unwrap().content, b"hello");
+            completed += 1;
+        }
+    }
+    assert_eq!((submitted, completed), (REQUESTS, REQUESTS));
+}
+
+#[tokio::test]
+async fn every_answer_is_noticed_on_one_thread() {
+    every_answer_is_noticed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_answer_is_noticed_on_many_threads() {
+    every_answer_is_noticed().await;
+}
