@@ -1,8 +1,11 @@
 //! An established TCP connection, and what of its output the kernel has not taken yet.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -20,14 +23,22 @@ use super::code_of;
 /// Octets that one read gives at most: the host holds them once, and the component another time.
 const READ_OCTETS_MAX: usize = 256 * 1024;
 /// Octets that one write takes at most. The kernel gets them in one call, straight from the component's memory; what it does not take, the
-/// host keeps, so this is also what the host holds for one stream. 256 KiB: a mebibyte leaves in four calls, and more at once brings nothing.
-pub(super) const WRITE_OCTETS_MAX: usize = 256 * 1024;
+/// host keeps. 1 MiB: in pieces of 256 KiB, which wake the peer in between, an upload needs a third longer.
+const WRITE_OCTETS_MAX: usize = 1 << 20;
+/// The same while the connections of the instance have [`HELD_OCTETS_MAX`].
+const WRITE_OCTETS_SHORT: usize = 64 << 10;
+/// Octets that the host keeps for all connections of an instance, before it takes little at once.
+const HELD_OCTETS_MAX: usize = 16 << 20;
+
+/// Octets that the host keeps for all connections of one instance.
+pub(super) type Held = Arc<AtomicUsize>;
 
 /// Shared by a socket, its streams, and what is under way for them.
 pub(super) struct Connection {
     tcp: TcpStream,
     input_ended: AtomicBool,
     output: Mutex<Output>,
+    held: Held,
     /// Have the directions asked anew in the next wait.
     pub(super) input_waker: OnceLock<Waker>,
     pub(super) output_waker: OnceLock<Waker>,
@@ -59,11 +70,12 @@ enum Way {
 }
 
 impl Connection {
-    pub(super) fn new(tcp: TcpStream) -> Self {
+    pub(super) fn new(tcp: TcpStream, held: Held) -> Self {
         Self {
             tcp,
             input_ended: AtomicBool::new(false),
             output: Mutex::default(),
+            held,
             input_waker: OnceLock::new(),
             output_waker: OnceLock::new(),
         }
@@ -124,7 +136,11 @@ impl Connection {
         let mut output = self.output();
         output.way.error()?;
         let room = output.way == Way::Open && output.unsent.is_empty() && self.has_room();
-        output.permit = if room { WRITE_OCTETS_MAX } else { 0 };
+        output.permit = match room {
+            true if self.held.load(Ordering::Relaxed) < HELD_OCTETS_MAX => WRITE_OCTETS_MAX,
+            true => WRITE_OCTETS_SHORT,
+            false => 0,
+        };
         Ok(output.permit)
     }
 
@@ -159,6 +175,7 @@ impl Connection {
         };
         if sent < octets.len() {
             (output.unsent, output.sent) = (octets[sent..].to_vec(), 0);
+            self.held.fetch_add(output.unsent.len(), Ordering::Relaxed);
             output.sender = Some(tokio::spawn(Arc::clone(self).send_unsent()).abort_handle());
         }
         Ok(())
@@ -202,6 +219,7 @@ impl Connection {
         if output.sent < output.unsent.len() {
             return false;
         }
+        self.held.fetch_sub(output.unsent.len(), Ordering::Relaxed);
         (output.unsent, output.sent, output.sender) = (Vec::new(), 0, None);
         if output.way == Way::Ending {
             self.end_output(&mut output);
@@ -284,6 +302,13 @@ impl Connection {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let unsent = self.output().unsent.len();
+        self.held.fetch_sub(unsent, Ordering::Relaxed);
+    }
+}
+
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.tcp.as_fd()
@@ -316,174 +341,5 @@ impl Drop for SendHalf {
         if output.way == Way::Open {
             self.0.end_output(&mut output);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream as Peer};
-    use std::time::Duration;
-
-    use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
-    use tokio::time::timeout;
-
-    use super::*;
-
-    /// Far longer than anything here takes.
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    /// A connection whose peer's system takes little that the peer does not read.
-    async fn pair() -> (Arc<Connection>, Peer) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        set_socket_recv_buffer_size(&listener, 8_192).unwrap();
-        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (peer, _) = listener.accept().unwrap();
-        (Arc::new(Connection::new(tcp)), peer)
-    }
-
-    /// Octets of which each tells its place.
-    fn octets(from: usize, count: usize) -> Vec<u8> {
-        (from..from + count).map(|place| (place % 251) as u8).collect()
-    }
-
-    /// Writes until the host holds something; gives how much.
-    fn fill(connection: &Arc<Connection>) -> usize {
-        let mut written = 0;
-        loop {
-            let room = connection.check_write().unwrap();
-            if room == 0 {
-                return written;
-            }
-            connection.write(&octets(written, room)).unwrap();
-            written += room;
-            assert!(written < 1 << 28, "nothing holds it up");
-        }
-    }
-
-    fn read_all(mut peer: Peer, count: usize) -> std::thread::JoinHandle<(Vec<u8>, usize)> {
-        std::thread::spawn(move || {
-            let mut received = vec![0; count];
-            peer.read_exact(&mut received).unwrap();
-            let rest = peer.read(&mut [0]).unwrap();
-            (received, rest)
-        })
-    }
-
-    async fn readable(connection: &Connection) -> bool {
-        timeout(PATIENCE, poll_fn(|context| connection.poll_readable(context))).await.is_ok()
-    }
-
-    async fn writable(connection: &Connection) -> bool {
-        timeout(PATIENCE, poll_fn(|context| connection.poll_writable(context))).await.is_ok()
-    }
-
-    fn is_pending(mut poll: impl FnMut(&mut Context<'_>) -> Poll<()>) -> bool {
-        poll(&mut Context::from_waker(Waker::noop())).is_pending()
-    }
-
-    #[tokio::test]
-    async fn little_is_held_for_a_peer_that_does_not_read_and_it_leaves_later_in_order() {
-        let (connection, peer) = pair().await;
-        let written = fill(&connection);
-        let held = connection.output().unsent.len() - connection.output().sent;
-        assert!(0 < held && held <= WRITE_OCTETS_MAX, "{held}");
-        assert!(is_pending(|context| connection.poll_writable(context)));
-        assert!(matches!(connection.write(b"more"), Err(StreamError::Trap(_))));
-        let reader = read_all(peer, written + 4);
-        assert!(writable(&connection).await);
-        assert_eq!(connection.output().unsent.capacity(), 0);
-        assert_eq!(connection.check_write().unwrap(), WRITE_OCTETS_MAX);
-        connection.write(&octets(written, 4)).unwrap();
-        connection.shut_down(Shutdown::Write);
-        assert_eq!(reader.join().unwrap(), (octets(0, written + 4), 0));
-    }
-
-    #[tokio::test]
-    async fn a_half_close_waits_for_what_has_not_left() {
-        let (connection, peer) = pair().await;
-        let written = fill(&connection);
-        connection.shut_down(Shutdown::Write);
-        assert_eq!(connection.check_write().unwrap(), 0);
-        let mut answers = peer.try_clone().unwrap();
-        let reader = read_all(peer, written);
-        assert!(writable(&connection).await);
-        assert!(matches!(connection.check_write(), Err(StreamError::Closed)));
-        assert_eq!(reader.join().unwrap(), (octets(0, written), 0));
-        answers.write_all(b"still").unwrap();
-        assert!(readable(&connection).await);
-        assert_eq!(connection.read(100).unwrap(), b"still");
-    }
-
-    #[tokio::test]
-    async fn what_has_not_left_goes_with_the_stream() {
-        let (connection, peer) = pair().await;
-        let half = Arc::new(SendHalf(Arc::clone(&connection)));
-        let written = fill(&connection);
-        connection.stop_sending();
-        drop(half);
-        let reader = std::thread::spawn(move || (&peer).read_to_end(&mut Vec::new()).unwrap());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let arrived = reader.join().unwrap();
-        assert!(arrived < written, "{arrived} of {written}");
-    }
-
-    #[tokio::test]
-    async fn a_reset_during_a_write_is_told_and_repeated() {
-        let (connection, peer) = pair().await;
-        fill(&connection);
-        set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
-        drop(peer);
-        assert!(writable(&connection).await);
-        for _ in 0..2 {
-            assert!(matches!(connection.check_write(), Err(StreamError::LastOperationFailed(_) | StreamError::Closed)));
-        }
-        assert!(connection.write(b"more").is_err());
-        assert!(readable(&connection).await);
-        assert!(connection.read(100).is_err());
-        assert!(matches!(connection.read(100), Err(StreamError::Closed)));
-        assert!(!is_pending(|context| connection.poll_readable(context)));
-    }
-
-    #[tokio::test]
-    async fn readiness_ends_with_what_there_was_to_read_and_comes_back() {
-        let (connection, mut peer) = pair().await;
-        for round in 0..3 {
-            assert!(is_pending(|context| connection.poll_readable(context)), "{round}");
-            peer.write_all(b"0123456789").unwrap();
-            assert!(readable(&connection).await);
-            // Filled: there may be more.
-            assert_eq!(connection.read(4).unwrap(), b"0123");
-            assert!(!is_pending(|context| connection.poll_readable(context)));
-            assert_eq!(connection.read(100).unwrap(), b"456789");
-            assert!(is_pending(|context| connection.poll_readable(context)), "nothing had to be asked of the kernel again");
-            assert_eq!(connection.read(100).unwrap(), b"");
-        }
-        drop(peer);
-        assert!(readable(&connection).await);
-        assert!(matches!(connection.read(100), Err(StreamError::Closed)));
-    }
-
-    #[tokio::test]
-    async fn a_read_finds_what_the_runtime_has_not_been_told_of() {
-        let (connection, mut peer) = pair().await;
-        assert_eq!(connection.read(100).unwrap(), b"");
-        peer.write_all(b"unasked").unwrap();
-        // Nothing is awaited here: the runtime cannot know.
-        assert_eq!(connection.read(100).unwrap(), b"unasked");
-    }
-
-    #[tokio::test]
-    async fn the_peer_is_told_when_nobody_can_send_any_more() {
-        let (connection, mut peer) = pair().await;
-        let half = Arc::new(SendHalf(Arc::clone(&connection)));
-        let other = Arc::clone(&half);
-        drop(half);
-        peer.set_nonblocking(true).unwrap();
-        assert_eq!(peer.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
-        drop(other);
-        peer.set_nonblocking(false).unwrap();
-        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
     }
 }

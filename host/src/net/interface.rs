@@ -1,6 +1,7 @@
 //! `wasi:sockets/tcp` and `wasi:sockets/tcp-create-socket`.
 
 use std::net::Shutdown;
+use std::sync::Arc;
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Network};
@@ -27,7 +28,7 @@ impl tcp_create_socket::Host for State {
         if self.sockets_open >= self.sockets_max {
             return Ok(Err(ErrorCode::NewSocketLimit));
         }
-        let socket = match TcpSocket::new(family) {
+        let socket = match TcpSocket::new(family, Arc::clone(&self.streams.held)) {
             Ok(socket) => self.table.push(socket)?,
             Err(code) => return Ok(Err(code)),
         };

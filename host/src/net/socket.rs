@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 
 use super::code_of;
-use super::connection::{Connection, SendHalf};
+use super::connection::{Connection, Held, SendHalf};
 use crate::policy::Reach;
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
@@ -26,6 +26,7 @@ pub struct TcpSocket {
     pub(super) family: IpAddressFamily,
     phase: Phase,
     begun: Option<Begun>,
+    held: Held,
 }
 
 enum Phase {
@@ -43,7 +44,7 @@ enum Begun {
 }
 
 impl TcpSocket {
-    pub(super) fn new(family: IpAddressFamily) -> Result<Self, ErrorCode> {
+    pub(super) fn new(family: IpAddressFamily, held: Held) -> Result<Self, ErrorCode> {
         let socket = match family {
             IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
             IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
@@ -52,7 +53,7 @@ impl TcpSocket {
         if family == IpAddressFamily::Ipv6 {
             set_ipv6_v6only(&socket, true).map_err(|error| code_of(error.into()))?;
         }
-        Ok(Self { family, phase: Phase::Fresh(socket), begun: None })
+        Ok(Self { family, phase: Phase::Fresh(socket), begun: None, held })
     }
 
     pub(super) fn start_bind(&mut self, address: SocketAddr, reach: &Reach) -> Result<(), ErrorCode> {
@@ -114,7 +115,7 @@ impl TcpSocket {
     fn poll_connect(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Phase::Connecting(connecting) = &mut self.phase {
             self.phase = match ready!(connecting.as_mut().poll(context)) {
-                Ok(tcp) => Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp))))),
+                Ok(tcp) => Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp, Arc::clone(&self.held)))))),
                 Err(error) => Phase::Failed(code_of(error)),
             };
         }

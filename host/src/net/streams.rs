@@ -8,12 +8,15 @@ use bytes::Bytes;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError};
 
-use super::connection::{Connection, SendHalf};
+use super::connection::{Connection, Held, SendHalf};
 use crate::watch::{Place, Source, Watch};
 
 /// Streams of the table that are connections of ours, by their number there: what the component does most goes straight to them.
 #[derive(Default)]
-pub(crate) struct Streams(Vec<Option<Stream>>);
+pub(crate) struct Streams {
+    by_number: Vec<Option<Stream>>,
+    pub(super) held: Held,
+}
 
 /// One direction of a connection.
 pub(super) struct Stream {
@@ -23,7 +26,7 @@ pub(super) struct Stream {
 
 impl Streams {
     pub(super) fn get(&self, stream: u32) -> Option<&Stream> {
-        self.0.get(stream as usize)?.as_ref()
+        self.by_number.get(stream as usize)?.as_ref()
     }
 
     /// Has the two streams of a connection watched.
@@ -38,15 +41,15 @@ impl Streams {
 
     fn put(&mut self, number: u32, stream: Stream) {
         let number = number as usize;
-        if self.0.len() <= number {
-            self.0.resize_with(number + 1, || None);
+        if self.by_number.len() <= number {
+            self.by_number.resize_with(number + 1, || None);
         }
-        self.0[number] = Some(stream);
+        self.by_number[number] = Some(stream);
     }
 
     /// The stream leaves the table.
     pub(crate) fn forget(&mut self, watch: &mut Watch, stream: u32) {
-        if let Some(stream) = self.0.get_mut(stream as usize).and_then(Option::take) {
+        if let Some(stream) = self.by_number.get_mut(stream as usize).and_then(Option::take) {
             watch.release(stream.place);
         }
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const CONNECTIONS: u32 = 200;
-const REQUESTS: u64 = 6_000;
+const REQUESTS: u32 = 6_000;
 /// Far longer than it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,9 +62,9 @@ async fn every_answer_is_noticed() {
     let (mut submitted, mut completed) = (0, 0);
     while completed < REQUESTS {
         // Rarely all of them at once: most of what is waited for has nothing to say.
-        let window = if submitted % 7 == 0 { u64::from(CONNECTIONS) } else { 20 };
+        let window = if submitted % 7 == 0 { CONNECTIONS } else { 20 };
         let next = window.saturating_sub(submitted - completed).min(REQUESTS - submitted);
-        poll.submit_all(&mut client, &origin, &vec![Request::get("/"); next as usize], submitted).await.unwrap();
+        poll.submit_all(&mut client, &origin, &vec![Request::get("/"); next as usize], submitted.into()).await.unwrap();
         submitted += next;
         let waited = tokio::time::timeout(PATIENCE, poll.wait(&mut client, None, 64)).await;
         waited.expect("an answer that came was not noticed").unwrap();
