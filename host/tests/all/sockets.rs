@@ -1,11 +1,11 @@
-//! Sockets of the host's own: many connections in one wait, none of which may be forgotten.
+//! Sockets of the host's own: many connections in one wait, none of which may be forgotten, and what becomes of what was written.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use sandpiper_host::{ConnOptions, PollOptions, Request, Sandbox};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 const CONNECTIONS: u32 = 200;
 const REQUESTS: u32 = 6_000;
@@ -84,4 +84,29 @@ async fn every_answer_is_noticed_on_one_thread() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn every_answer_is_noticed_on_many_threads() {
     every_answer_is_noticed().await;
+}
+
+/// Neither is the instance held up by a peer that does not read, nor is anything lost that the component was told has left.
+#[tokio::test]
+async fn what_was_written_still_leaves_when_the_connection_is_dropped() {
+    const CONTENT_OCTETS: usize = 16 << 20;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8_192).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().build().unwrap();
+    let mut client = sandbox.instantiate().await.unwrap();
+    let conn = client.connect(&*format!("http://{address}"), None).await.unwrap();
+    conn.wait_connected(&mut client).await.unwrap();
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let exchange = conn.send(&mut client, Request::put("/", vec![b'x'; CONTENT_OCTETS]), 0).await.unwrap();
+    let sent = conn.info(&mut client).await.unwrap().octets_sent;
+    assert!(sent > 0 && sent < CONTENT_OCTETS as u64, "{sent}");
+    drop(exchange);
+    tokio::time::timeout(PATIENCE, conn.release(&mut client)).await.expect("it waits for the peer").unwrap();
+    assert_eq!(client.sockets_open(), 0);
+    let mut arrived = Vec::new();
+    tokio::time::timeout(PATIENCE, peer.read_to_end(&mut arrived)).await.unwrap().unwrap();
+    assert_eq!(arrived.len() as u64, sent);
 }
