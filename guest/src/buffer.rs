@@ -5,8 +5,11 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Octets up to this many are copied behind others so that they leave in one write; a longer run of content stays where it is and
-/// leaves in a write of its own. A copy of this size costs less than a host call.
-pub const COALESCE_OCTETS_MAX: usize = 16_384;
+/// leaves in a write of its own. A copy of this size costs less than a host call, and than waking the peer for the head alone.
+pub const COALESCE_OCTETS_MAX: usize = 65_536;
+
+/// The room that a block keeps when all of it has left.
+const KEPT_OCTETS_MAX: usize = 16_384;
 
 /// Octets from the transport that have not been taken.
 ///
@@ -107,7 +110,7 @@ impl SendBuffer {
 
     /// Has `write` append octets behind the last ones.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.blocks.back().is_none_or(|block| block.len() >= COALESCE_OCTETS_MAX * 4) {
+        if self.blocks.back().is_none_or(|block| block.len() >= COALESCE_OCTETS_MAX) {
             self.blocks.push_back(Vec::new());
         }
         if let Some(block) = self.blocks.back_mut() {
@@ -149,7 +152,7 @@ impl SendBuffer {
             if self.blocks.len() == 1 {
                 // A short block is kept for its allocation: most connections send small requests for ever.
                 match self.blocks.front_mut() {
-                    Some(block) if block.capacity() <= COALESCE_OCTETS_MAX => block.clear(),
+                    Some(block) if block.capacity() <= KEPT_OCTETS_MAX => block.clear(),
                     _ => self.blocks.clear(),
                 }
                 break;

@@ -9,8 +9,9 @@ pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 /// How many octets one read asks the transport for: what the hosts in use give at most.
 pub const READ_OCTETS_MAX: usize = 65_536;
 
-/// The same where little is expected: nothing at all, or one head. A host sets aside, and clears, as many as it is asked for.
-pub const READ_OCTETS_SHORT: usize = 8_192;
+/// The same where little is expected: nothing at all, or one head with a content of 16 KiB. A host sets aside as many as it is asked for,
+/// and many hosts clear them.
+pub const READ_OCTETS_SHORT: usize = 20_480;
 
 /// The options of a connection, each with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]

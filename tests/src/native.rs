@@ -325,7 +325,7 @@ impl World for Native {
 
     fn interim(&mut self, token: u64) -> Vec<Head> {
         let id = self.id(token);
-        self.conn().interim(id).into_iter().map(head).collect()
+        self.conn().interim(id).into_iter().map(|interim| head(interim.unpacked())).collect()
     }
 
     fn head(&mut self, token: u64) -> Result<Option<Head>, Failed> {

@@ -235,7 +235,7 @@ impl Client {
     fn read_interim(&mut self, token: u64, id: ExchangeId, server: &Server) {
         let heads = self.conn.interim(id);
         for head in heads.iter().filter(|head| head.status != 100) {
-            self.check_owner(token, head, server);
+            self.check_owner(token, &head.unpacked(), server);
         }
         let Some(asked) = self.asked.get_mut(&token) else { return };
         asked.interim += heads.iter().filter(|head| head.status != 100).count();
