@@ -115,7 +115,11 @@ impl TcpSocket {
     fn poll_connect(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Phase::Connecting(connecting) = &mut self.phase {
             self.phase = match ready!(connecting.as_mut().poll(context)) {
-                Ok(tcp) => Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp, Arc::clone(&self.held)))))),
+                Ok(tcp) => {
+                    // What the component writes is whole: Nagle's algorithm would hold its end back until the peer has acknowledged the rest.
+                    let _ = tcp.set_nodelay(true);
+                    Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp, Arc::clone(&self.held))))))
+                }
                 Err(error) => Phase::Failed(code_of(error)),
             };
         }
