@@ -63,12 +63,6 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     Members(value)
 }
 
-/// Does one of those members equal `option`? Case-insensitively, and as a whole: `keep-alivex` is not `keep-alive`
-/// (RFC 9110 §7.6.1).
-pub fn has_option(head: &PackedHead, name: &str, option: &str) -> bool {
-    list_members(head, name).any(|member| member.eq_ignore_ascii_case(option.as_bytes()))
-}
-
 /// The members of one line that are still to come.
 struct Members<'a>(&'a [u8]);
 
@@ -150,14 +144,5 @@ mod tests {
     fn a_comma_in_a_quoted_string_separates_nothing() {
         let fields = fields(&[("a", r#"b="c,d", "e\",f" ,g"#), ("a", r#""not closed, at all"#), ("a", "h")]);
         assert_eq!(list(&fields, "a"), [r#"b="c,d""#, r#""e\",f""#, "g", r#""not closed, at all"#, "h"]);
-    }
-
-    #[test]
-    fn connection_options_compare_as_whole_tokens_case_insensitively() {
-        let fields = fields(&[("Connection", "keep-aliveX, CLOSE"), ("Connection", "Upgrade")]);
-        assert!(has_option(&fields, "connection", "close"));
-        assert!(has_option(&fields, "connection", "upgrade"));
-        assert!(!has_option(&fields, "connection", "keep-alive"));
-        assert!(!has_option(&fields, "connection", "clos"));
     }
 }

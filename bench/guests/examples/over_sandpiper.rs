@@ -86,16 +86,7 @@ impl Way {
     }
 }
 
-fn request(asked: &Asked, collected: bool) -> Request {
-    let options = RequestOptions {
-        idempotent: None,
-        hold_pipeline: None,
-        expect_continue: None,
-        collect_octets_max: Some(CONTENT_OCTETS_MAX),
-        content_octets_max: None,
-        deadlines: None,
-        reuse: None,
-    };
+fn request(asked: &Asked) -> Request {
     Request {
         method: if asked.upload == 0 { "GET" } else { "PUT" }.to_owned(),
         request_target: asked.target.clone(),
@@ -105,12 +96,12 @@ fn request(asked: &Asked, collected: bool) -> Request {
             0 => RequestContent::None,
             octets => RequestContent::Whole(vec![b'u'; octets as usize]),
         },
-        options: collected.then_some(options),
+        options: None,
     }
 }
 
 fn collect(conn: &ClientConn, asked: &Asked, exchanges: u32) -> Result<u64, String> {
-    let request = request(asked, false);
+    let request = request(asked);
     let mut octets = 0;
     for token in 0..exchanges {
         let exchange = conn.send(&request, token.into()).map_err(|failure| format!("{failure:?}"))?;
@@ -121,7 +112,7 @@ fn collect(conn: &ClientConn, asked: &Asked, exchanges: u32) -> Result<u64, Stri
 
 fn submit(poll: &Poll, origin: &Origin, asked: &Asked, exchanges: u32) -> Result<u64, String> {
     let in_flight = asked.connections * asked.depth;
-    let requests = vec![request(asked, true); in_flight as usize];
+    let requests = vec![request(asked); in_flight as usize];
     let (mut submitted, mut completed, mut octets) = (0, 0, 0);
     while completed < exchanges {
         let next = (in_flight - (submitted - completed)).min(exchanges - submitted);

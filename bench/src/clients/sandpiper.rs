@@ -4,7 +4,7 @@ use super::{Client, Kept, Times};
 use crate::plugin::component;
 use crate::work::Work;
 use anyhow::Context;
-use sandpiper_host::types::{Event, PackedCompletion, Persistence, PollOptions, RequestOptions};
+use sandpiper_host::types::{Event, PackedCompletion, Persistence, PollOptions};
 use sandpiper_host::{Chunk, ClientConn, ConnOptions, Origin, Poll, Request, Sandbox};
 use std::net::SocketAddr;
 use tokio::runtime::Runtime;
@@ -110,11 +110,10 @@ async fn open(sandbox: &Sandbox, work: &Work, server: SocketAddr) -> anyhow::Res
 }
 
 fn request(work: &Work) -> Request {
-    let request = if work.upload == 0 { Request::get(&work.target) } else { Request::put(&work.target, vec![b'u'; work.upload]) };
-    if work.window() == 1 {
-        return request;
+    match work.upload {
+        0 => Request::get(&work.target),
+        octets => Request::put(&work.target, vec![b'u'; octets]),
     }
-    request.with_options(RequestOptions { collect_octets_max: Some(GATHERED_OCTETS_MAX), ..RequestOptions::default() })
 }
 
 async fn collect(

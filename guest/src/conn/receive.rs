@@ -233,8 +233,12 @@ impl ClientConn {
 
     /// What this response shows about persistence (RFC 9112 §9.3), and what `Keep-Alive` promises.
     fn note_persistence(&mut self, head: &PackedHead, framing: Framing) {
-        let close = field::has_option(head, "connection", "close");
-        let keep_alive = field::has_option(head, "connection", "keep-alive");
+        let (mut close, mut keep_alive) = (false, false);
+        // Compared as a whole: `keep-alivex` is not `keep-alive` (RFC 9110 §7.6.1).
+        for option in field::list_members(head, "connection") {
+            close |= option.eq_ignore_ascii_case(b"close");
+            keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
         self.shown = shown(head.version, close, keep_alive, framing != Framing::UntilClose);
         self.close_declared = close;
         let behind = self.outstanding.len().saturating_sub(1) as u64;
