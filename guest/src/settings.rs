@@ -6,7 +6,7 @@ use crate::types::{self, ConnOptions, Error, Leniency, Misuse, Persistence};
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 
-/// How many octets one read asks the transport for: what the hosts in use give at most.
+/// How many octets one read asks the transport for: what wasmtime's own streams give at most.
 pub const READ_OCTETS_MAX: usize = 65_536;
 
 /// The same where little is expected: nothing at all, or one head with a content of 16 KiB. A host sets aside as many as it is asked for,

@@ -20,6 +20,12 @@ pub trait Stream {
         false
     }
 
+    /// Whether the `read` that gave nothing just now would have given what there was: a host that has answered many questions in a row says to
+    /// all others that nothing is there, until it has turned to others. If not, it has by now.
+    fn was_answered(&mut self) -> bool {
+        true
+    }
+
     /// How many octets `write` takes now; 0: none until there is room again.
     ///
     /// Errors: no more octets can leave.
@@ -71,6 +77,7 @@ pub fn move_octets(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant
 
 fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
     let mut moves = 0;
+    let mut asked_again = false;
     // A request that waits for the look has it before others have their turn.
     while moves < MOVES_MAX || conn.wants_look() || stream.has_ended() {
         moves += 1;
@@ -79,6 +86,8 @@ fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
             return;
         }
         match stream.read(octets_max) {
+            // Before a request leaves it must be certain.
+            Ok(Read::Nothing) if conn.wants_look() && !asked_again && !stream.was_answered() => asked_again = true,
             Ok(Read::Nothing) => return conn.nothing_to_receive(now),
             Ok(Read::Partly) => return conn.partly_received(now),
             Ok(Read::Octets(octets)) => {
@@ -127,4 +136,81 @@ fn transmit_some(stream: &mut impl Stream, conn: &ClientConn) -> Result<Option<u
     let octets = octets.get(..room).unwrap_or(octets);
     stream.write(octets)?;
     Ok(Some(octets.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::types::{Delivery, Misbehaviour, Persistence, Request, RequestContent};
+    use alloc::string::String;
+    use alloc::vec;
+
+    /// A host that says of an answer which nobody has asked for that nothing is there, as often as it is out of turn.
+    struct Tired {
+        out_of_turn: usize,
+        written: usize,
+    }
+
+    impl Stream for Tired {
+        fn read(&mut self, _: usize) -> Result<Read, End> {
+            match self.out_of_turn {
+                0 => Ok(Read::Octets(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())),
+                _ => Ok(Read::Nothing),
+            }
+        }
+
+        fn was_answered(&mut self) -> bool {
+            let answered = self.out_of_turn == 0;
+            self.out_of_turn = self.out_of_turn.saturating_sub(1);
+            answered
+        }
+
+        fn room(&mut self) -> Result<usize, End> {
+            Ok(1_024)
+        }
+
+        fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+            self.written += octets.len();
+            Ok(())
+        }
+
+        fn half_close(&mut self) {}
+    }
+
+    fn connection() -> ClientConn {
+        let options = crate::types::ConnOptions {
+            persistence: Some(Persistence::Assume),
+            pipeline_depth_max: None,
+            limits: None,
+            deadlines: None,
+            leniency: None,
+            half_close: None,
+            log_entries_max: None,
+        };
+        let settings = Settings::checked(Some(&options)).expect("options");
+        let mut conn = ClientConn::new(1, String::from("a"), settings, Instant(0));
+        conn.established(None, None, Instant(0));
+        conn
+    }
+
+    #[test]
+    fn a_look_that_the_host_did_not_answer_is_made_again() {
+        let mut conn = connection();
+        let request = Request {
+            method: String::from("GET"),
+            request_target: String::from("/"),
+            authority: None,
+            fields: vec![],
+            content: RequestContent::None,
+            options: None,
+        };
+        let id = conn.send(request, 1, Instant(1)).expect("queued");
+        let mut tired = Tired { out_of_turn: 1, written: 0 };
+        move_octets(&mut tired, &mut conn, Instant(2));
+        assert_eq!(tired.written, 0);
+        let failure = conn.head(id).expect_err("what was there is no answer to it");
+        let unsolicited = Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets);
+        assert_eq!((failure.error, failure.delivery), (unsolicited, Delivery::NotSent));
+    }
 }

@@ -5,6 +5,9 @@ use crate::wit::wasi::clocks::monotonic_clock;
 use crate::wit::wasi::io::poll::{Pollable, poll};
 use alloc::vec::Vec;
 
+/// How long a host may take to turn to others, if what it is asked for is ready.
+const TURN_NS: u64 = 1_000_000;
+
 /// The time now.
 pub(super) fn now() -> Instant {
     Instant(monotonic_clock::now())
@@ -40,4 +43,10 @@ pub(super) fn wait(pollables: &[&Pollable], deadline: Option<Instant>, now: Inst
     let mut ready = poll(&all);
     ready.retain(|index| (*index as usize) < pollables.len());
     ready
+}
+
+/// Lets the host turn to others, if it must before it answers more: by a wait for what is ready.
+pub(super) fn turn(ready: &[&Pollable]) {
+    let now = now();
+    wait(ready, now.after(Some(TURN_NS)), now, &mut Alarm::default());
 }

@@ -1,5 +1,6 @@
 //! The streams of an established transport, and the socket that they belong to.
 
+use super::clock;
 use crate::address;
 use crate::stream::{End, Read, Stream};
 use crate::types::Ending;
@@ -81,6 +82,15 @@ impl Stream for Socket {
             Err(StreamError::Closed) => Err(End::Transport(self.ending())),
             Err(StreamError::LastOperationFailed(_)) => Err(End::Transport(Ending::Reset)),
         }
+    }
+
+    /// An idle connection has room, unless the host says so of everything.
+    fn was_answered(&mut self) -> bool {
+        let answered = self.room() != Ok(0);
+        if !answered {
+            clock::turn(&[&self.output_ready()]);
+        }
+        answered
     }
 
     fn room(&mut self) -> Result<usize, End> {

@@ -445,6 +445,10 @@ impl<S: Stream> Stream for Session<S> {
         self.failed.is_some() || self.ended
     }
 
+    fn was_answered(&mut self) -> bool {
+        self.under.was_answered()
+    }
+
     fn room(&mut self) -> Result<usize, End> {
         if let Some(error) = self.failed {
             return Err(End::Layer(error));
