@@ -59,6 +59,8 @@ mod tls_pool;
 #[cfg(feature = "sandboxed")]
 mod torture;
 mod tunnel;
+#[cfg(feature = "sandboxed")]
+mod turns;
 mod unsolicited;
 mod upload;
 mod vectors;
