@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sandpiper_host::{CallError, Client, CompiledCache, DeathCause, Endpoint, HostError, Request, Sandbox, SandboxBuilder};
 
-use crate::hostile::{GROW, SPIN, TRAP, component};
+use crate::hostile::{GROW, SPIN, TRAP, component, polling};
 use crate::server::Server;
 
 fn sandbox_of(instructions: &[u8]) -> SandboxBuilder {
@@ -67,6 +67,16 @@ async fn computing_without_end_is_ended() {
     let begin = Instant::now();
     assert_eq!(cause_of(&mut client).await, DeathCause::Computing { compute_time_max: limit });
     assert!(begin.elapsed() >= limit && begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+/// That others have their turn now and then is no wait of the component.
+#[tokio::test]
+async fn polling_what_is_ready_without_end_is_computing() {
+    let limit = Duration::from_millis(100);
+    let sandbox = Sandbox::builder().component_bytes(polling()).cache(CompiledCache::Off).compute_time_max(limit);
+    let mut client = sandbox.build().unwrap().instantiate().await.unwrap();
+    let cause = tokio::time::timeout(Duration::from_secs(20), cause_of(&mut client)).await.expect("it is not ended");
+    assert_eq!(cause, DeathCause::Computing { compute_time_max: limit });
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ pub(crate) const GROW: &[u8] = &[0x41, 0x80, 0x80, 0x01, 0x40, 0x00, 0x1a, 0x00]
 /// The function that is replaced, as the core module exports it.
 const REPLACED: &str = "sandpiper:http/client@0.1.0#[static]client-conn.connect";
 
+const CLOCK: &str = "wasi:clocks/monotonic-clock@0.2.12";
+
 /// Octets before the first section, of modules and of components.
 const PREAMBLE_OCTETS: usize = 8;
 /// Number of the section of a component that holds a core module.
@@ -22,18 +24,43 @@ const CODE: u8 = 10;
 /// The kind of an import or export that is a function.
 const FUNCTION: u8 = 0;
 
-/// The component as the linker leaves it: in the embedded one, no name tells which function is which.
-const WITH_NAMES: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guest/sandpiper/wasm32-unknown-unknown/component/sandpiper_guest.wasm");
+/// What the embedded component is made of: in that, no name tells which function is which.
+const WITH_NAMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/component/named/sandpiper.wasm");
 
 /// The component, except that `connect` does this. The instructions end where nothing is reached.
 pub(crate) fn component(instructions: &[u8]) -> Vec<u8> {
+    component_with(|_| instructions.to_vec())
+}
+
+/// The component, except that `connect` sets a timer, and polls it without end, also when it has gone off.
+pub(crate) fn polling() -> Vec<u8> {
+    component_with(|module| {
+        let call = |interface, function| [&[0x10][..], &leb128(imported_function(module, interface, function))].concat();
+        [
+            // `i32.const 1024`, at the far end of the stack: a list of one
+            vec![0x41, 0x80, 0x08],
+            call(CLOCK, "now"),
+            // `i64.const 1000000 i64.add`: in a millisecond
+            vec![0x42, 0xc0, 0x84, 0x3d, 0x7c],
+            call(CLOCK, "subscribe-instant"),
+            // `i32.store loop i32.const 1024 i32.const 1 i32.const 1032`: the list, and where the answer goes
+            vec![0x36, 0x02, 0x00, 0x03, 0x40, 0x41, 0x80, 0x08, 0x41, 0x01, 0x41, 0x88, 0x08],
+            call("wasi:io/poll@0.2.12", "poll"),
+            // `br 0 end unreachable`
+            vec![0x0c, 0x00, 0x0b, 0x00],
+        ]
+        .concat()
+    })
+}
+
+/// The component with other instructions in `connect`, made for the module that it is in.
+fn component_with(instructions: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let mut found = false;
     let with_names = std::fs::read(WITH_NAMES).expect("what ./dev component leaves behind");
     let component = rewrite(&with_names, |section, content| {
         let function = (section == CORE_MODULE).then(|| defined_function(content, REPLACED)).flatten()?;
         found = true;
-        Some(with_body(content, function, instructions))
+        Some(with_body(content, function, &instructions(content)))
     });
     assert!(found, "no module exports {REPLACED}");
     component
@@ -113,19 +140,29 @@ fn defined_function(module: &[u8], wanted: &str) -> Option<usize> {
     None
 }
 
-/// How many functions a module imports. It is assumed to import nothing else: its memory is its own.
+/// How many functions a module imports.
 fn imported_functions(module: &[u8]) -> usize {
+    imports(module).count()
+}
+
+fn imported_function(module: &[u8], interface: &str, function: &str) -> usize {
+    let wanted = (interface.as_bytes(), function.as_bytes());
+    imports(module).position(|import| import == wanted).unwrap_or_else(|| panic!("no import of {function}"))
+}
+
+/// The two names of each import. They are assumed to be functions all: the memory of a module is its own.
+fn imports(module: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut imports = content_of(module, IMPORTS);
     let count = imports.number();
-    for _ in 0..count {
-        for _ in 0..2 {
+    (0..count).map(move |_| {
+        let [interface, name] = [(); 2].map(|()| {
             let length = imports.number();
-            imports.take(length);
-        }
+            imports.take(length)
+        });
         assert_eq!(imports.octet(), FUNCTION);
         imports.number();
-    }
-    count
+        (interface, name)
+    })
 }
 
 /// Replaces the body of one function of a module.
