@@ -8,9 +8,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker};
 
-use tokio::task::coop::{poll_proceed, unconstrained};
+use tokio::task::coop::unconstrained;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi_io::bindings::wasi::io::poll::Host as _;
 use wasmtime_wasi_io::poll::DynPollable;
@@ -124,7 +124,8 @@ impl Watch {
         }
     }
 
-    /// `wasi:io/poll.poll`.
+    /// `wasi:io/poll.poll`. Asks whatever the budget of the task is, of which the caller takes: a task pays for a wait once, not for each
+    /// source, or those at the end of a long list would never have their turn.
     pub(crate) async fn poll(
         &mut self,
         table: &mut ResourceTable,
@@ -136,7 +137,7 @@ impl Watch {
             return Ok(poll_fn(|context| self.poll_watched(pollables, context)).await);
         }
         let borrowed = others.iter().map(|at| Resource::new_borrow(pollables[*at as usize].rep())).collect();
-        let mut theirs = pin!(table.poll(borrowed));
+        let mut theirs = pin!(unconstrained(table.poll(borrowed)));
         poll_fn(|context| {
             let watched = self.poll_watched(pollables, context);
             let theirs = theirs.as_mut().poll(context)?;
@@ -165,15 +166,10 @@ impl Watch {
 
     /// Which of the watched ones are ready, by their places in the list; pending while none is.
     fn poll_watched(&mut self, pollables: &[Resource<DynPollable>], context: &mut Context<'_>) -> Poll<Vec<u32>> {
-        // The task pays for the wait once, not for each source; else those at the end of a long list would never have their turn.
-        let budget = ready!(poll_proceed(context));
         loop {
             self.hear();
-            let asked = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.ready_among(pollables))))).poll(context);
-            if let Poll::Ready(found) = asked
-                && !found.is_empty()
-            {
-                budget.made_progress();
+            let found = self.ready_among(pollables);
+            if !found.is_empty() {
                 return Poll::Ready(found);
             }
             if self.bell.wait(context.waker()) {
@@ -184,6 +180,14 @@ impl Watch {
 
     fn ready_among(&mut self, pollables: &[Resource<DynPollable>]) -> Vec<u32> {
         let mut found = Vec::new();
+        // To a task without budget, what is ready says that it is not.
+        let asked = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.ask(pollables, &mut found)))));
+        let _ = asked.poll(&mut Context::from_waker(Waker::noop()));
+        found
+    }
+
+    /// Adds to `found` which are ready.
+    fn ask(&mut self, pollables: &[Resource<DynPollable>], found: &mut Vec<u32>) {
         for (at, pollable) in (0..).zip(pollables) {
             let place = self.places.get(pollable.rep() as usize).map_or(NOWHERE, |place| *place);
             let Some(Some(entry)) = self.entries.get_mut(place as usize) else { continue };
@@ -195,7 +199,6 @@ impl Watch {
                 Poll::Pending => entry.asleep = true,
             }
         }
-        found
     }
 
     /// Has those asked again whose wakers have been woken.
@@ -263,6 +266,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
+    use tokio::task::coop::{consume_budget, has_budget_remaining, poll_proceed};
     use wasmtime_wasi_io::async_trait;
     use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
@@ -376,6 +380,28 @@ mod tests {
         source.put();
         assert_eq!(scene.poll(&list[1..]).await, Some(vec![0]));
         assert!(scene.watch.poll(&mut scene.table, &[]).await.is_err(), "there is nothing to wait for");
+    }
+
+    /// Ready, if the task has something left of its budget, as what belongs to the runtime.
+    struct Frugal;
+
+    impl Source for Frugal {
+        fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+            poll_proceed(context).map(|budget| budget.made_progress())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_ready_is_found_so_also_by_a_task_without_budget() {
+        let mut scene = Scene::new();
+        let pollable = scene.after(Duration::MAX);
+        scene.watch.add_for(&pollable, Arc::new(Frugal));
+        while has_budget_remaining() {
+            consume_budget().await;
+        }
+        assert_eq!(scene.watch.is_ready(&pollable), Some(true));
+        assert_eq!(scene.poll(std::slice::from_ref(&pollable)).await, Some(vec![0]));
+        assert!(!has_budget_remaining());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::coop::consume_budget;
 use wasmtime::component::{Resource, ResourceAny};
 
 use super::{Client, Core, Lent, within};
@@ -72,7 +73,10 @@ impl Core {
         let ready = async {
             match pollables.is_empty() {
                 true => std::future::pending().await,
-                false => watch.poll(table, &pollables).await,
+                false => {
+                    consume_budget().await;
+                    watch.poll(table, &pollables).await
+                }
             }
         };
         match within(time_max, ready).await {
