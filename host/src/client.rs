@@ -29,7 +29,8 @@ const WRITE_BUDGET_OCTETS: usize = 64 * 1024;
 
 /// One instance of the component: a memory of its own, and the connections in it.
 ///
-/// It is used by one call at a time (`&mut`). Octets move only while a call runs. Dropping it closes every connection.
+/// It is used by one call at a time (`&mut`). Octets move only while a call runs. Dropping it closes every connection; one
+/// that has octets left to send is reset.
 ///
 /// Once its instance has ended, every call gives the same [`HostError::Dead`].
 pub struct Client {
@@ -113,7 +114,8 @@ impl Drop for Handle {
 pub struct Parts {
     /// Octets from the peer, after `unread`.
     pub input: DynInputStream,
-    /// Octets to the peer.
+    /// Octets to the peer. When it is dropped before all has left, the rest is thrown away, and the connection of a
+    /// socket ends in a reset, so that the peer cannot take for whole what it has: wait for `cancel` first.
     pub output: DynOutputStream,
     /// The socket that the streams belong to; `None` for streams that were given to [`Client::handshake`]. It closes
     /// when all three are dropped.
@@ -253,7 +255,7 @@ impl Client {
         self.core.state().map_or(0, |state| state.memory.octets())
     }
 
-    /// Sockets that the instance has open.
+    /// Sockets that the instance has open; not those that it has dropped and whose last octets are still leaving.
     pub fn sockets_open(&self) -> usize {
         self.core.state().map_or(0, State::sockets_open)
     }

@@ -29,7 +29,9 @@ pub struct ClientLimits {
     /// collected whole. Past it the instance ends with [`DeathCause::Memory`](crate::DeathCause::Memory).
     pub memory_octets_max: usize,
     /// Sockets open at once. Default 4 096; a process can rarely have more without being set up for it. Past it a
-    /// connection fails with `connect(exhausted)`.
+    /// connection fails with `connect(exhausted)`. One that was dropped counts until it is closed: while its last octets
+    /// leave, 10 s at most. What the host keeps of output is bounded by this, too: 16 MiB for all connections of the
+    /// client, and 4 KiB for each.
     pub sockets_max: usize,
     /// How long one call may compute without waiting for anything, counted in steps of [`TICK`]. Default 10 s: no call
     /// of the component needs a tenth of a second.

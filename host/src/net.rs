@@ -9,6 +9,7 @@ mod link;
 mod option;
 mod socket;
 mod streams;
+mod usage;
 
 pub(crate) use link::{link, stream_answer};
 pub use socket::TcpSocket;

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio::task::coop::consume_budget;
 use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtx, WasiClocksCtxView};
 use wasmtime_wasi::p2::DynPollable;
@@ -150,7 +151,10 @@ impl State {
             taped.forget(socket);
         }
         let socket = socket.map(|socket| self.take(socket)).transpose()?;
-        self.sockets_open = self.sockets_open.saturating_sub(usize::from(socket.is_some()));
+        if let Some(socket) = &socket {
+            socket.leave_instance();
+            self.sockets_open = self.sockets_open.saturating_sub(1);
+        }
         Ok(Parts { input, output, socket, unread })
     }
 
@@ -226,6 +230,8 @@ pub(crate) fn sockets(state: &mut State) -> WasiSocketsCtxView<'_> {
 
 impl poll::Host for State {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        // Others have their turn, which is not a wait: a component that polls what is always ready would never be found to compute.
+        consume_budget().await;
         let Self { table, watch, computing, .. } = self;
         noting_waits(computing, watch.poll(table, &pollables)).await
     }
@@ -233,6 +239,7 @@ impl poll::Host for State {
 
 impl poll::HostPollable for State {
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
+        consume_budget().await;
         let Self { table, watch, computing, .. } = self;
         noting_waits(computing, watch.poll(table, &[pollable])).await.map(drop)
     }

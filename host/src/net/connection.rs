@@ -5,12 +5,14 @@ mod tests;
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, recv, shutdown};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -19,26 +21,22 @@ use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
 use super::code_of;
+use super::usage::Descriptor;
 
 /// Octets that one read gives at most: the host holds them once, and the component another time.
 const READ_OCTETS_MAX: usize = 256 * 1024;
 /// Octets that one write takes at most. The kernel gets them in one call, straight from the component's memory; what it does not take, the
 /// host keeps. 1 MiB: in pieces of 256 KiB, which wake the peer in between, an upload needs a third longer.
-const WRITE_OCTETS_MAX: usize = 1 << 20;
-/// The same while the connections of the instance have [`HELD_OCTETS_MAX`].
-const WRITE_OCTETS_SHORT: usize = 64 << 10;
-/// Octets that the host keeps for all connections of an instance, before it takes little at once.
-const HELD_OCTETS_MAX: usize = 16 << 20;
-
-/// Octets that the host keeps for all connections of one instance.
-pub(super) type Held = Arc<AtomicUsize>;
+pub(super) const WRITE_OCTETS_MAX: usize = 1 << 20;
+/// What of it the host keeps for every connection, however much it has for others.
+const OWN_OCTETS_MAX: usize = 4 << 10;
 
 /// Shared by a socket, its streams, and what is under way for them.
 pub(super) struct Connection {
     tcp: TcpStream,
     input_ended: AtomicBool,
     output: Mutex<Output>,
-    held: Held,
+    descriptor: Arc<Descriptor>,
     /// Have the directions asked anew in the next wait.
     pub(super) input_waker: OnceLock<Waker>,
     pub(super) output_waker: OnceLock<Waker>,
@@ -49,6 +47,8 @@ struct Output {
     way: Way,
     /// What `check-write` has admitted.
     permit: usize,
+    /// What is reserved for the permit, or for what has not left, beyond the connection's own octets.
+    borrowed: usize,
     /// What was written and has not left, from `sent` on.
     unsent: Vec<u8>,
     sent: usize,
@@ -70,12 +70,12 @@ enum Way {
 }
 
 impl Connection {
-    pub(super) fn new(tcp: TcpStream, held: Held) -> Self {
+    pub(super) fn new(tcp: TcpStream, descriptor: Arc<Descriptor>) -> Self {
         Self {
             tcp,
             input_ended: AtomicBool::new(false),
             output: Mutex::default(),
-            held,
+            descriptor,
             input_waker: OnceLock::new(),
             output_waker: OnceLock::new(),
         }
@@ -131,17 +131,33 @@ impl Connection {
         received.unwrap_or_else(receive)
     }
 
-    /// How many octets may be written; 0: none until there is room again.
+    /// How many octets may be written; 0: none until there is room again. The host sets aside room for them until they are written or this
+    /// is asked again. So an instance that asks for many connections and does not write has little at once for the others, but never none:
+    /// each has octets of its own, and is ready for them as soon as the kernel is.
     pub(super) fn check_write(&self) -> Result<usize, StreamError> {
         let mut output = self.output();
         output.way.error()?;
-        let room = output.way == Way::Open && output.unsent.is_empty() && self.has_room();
-        output.permit = match room {
-            true if self.held.load(Ordering::Relaxed) < HELD_OCTETS_MAX => WRITE_OCTETS_MAX,
-            true => WRITE_OCTETS_SHORT,
-            false => 0,
-        };
+        if !output.unsent.is_empty() {
+            return Ok(0);
+        }
+        self.take_permit_back(&mut output);
+        if output.way == Way::Open && self.has_room() {
+            output.borrowed = self.descriptor.usage.borrow(WRITE_OCTETS_MAX - OWN_OCTETS_MAX);
+            output.permit = OWN_OCTETS_MAX + output.borrowed;
+        }
         Ok(output.permit)
+    }
+
+    fn take_permit_back(&self, output: &mut Output) {
+        output.permit = 0;
+        self.lower_borrowed(output, 0);
+    }
+
+    /// Gives back what is not needed for so many octets.
+    fn lower_borrowed(&self, output: &mut Output, octets: usize) {
+        let needed = octets.saturating_sub(OWN_OCTETS_MAX);
+        self.descriptor.usage.give_back(output.borrowed - needed);
+        output.borrowed = needed;
     }
 
     /// Nothing has to be done: what was written leaves as soon as it can.
@@ -159,7 +175,7 @@ impl Connection {
         let mut output = self.output();
         output.way.error()?;
         if octets.len() > output.permit {
-            return Err(StreamError::Trap(wasmtime::format_err!("not permitted to write {} octets", octets.len())));
+            return Err(StreamError::Trap(not_permitted(octets.len())));
         }
         if octets.is_empty() {
             return Ok(());
@@ -169,13 +185,14 @@ impl Connection {
             Ok(sent) => sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => {
+                self.lower_borrowed(&mut output, 0);
                 output.way = Way::failed(error);
                 return output.way.error();
             }
         };
+        self.lower_borrowed(&mut output, octets.len() - sent);
         if sent < octets.len() {
             (output.unsent, output.sent) = (octets[sent..].to_vec(), 0);
-            self.held.fetch_add(output.unsent.len(), Ordering::Relaxed);
             output.sender = Some(tokio::spawn(Arc::clone(self).send_unsent()).abort_handle());
         }
         Ok(())
@@ -208,6 +225,10 @@ impl Connection {
     /// True: nothing is left to send.
     fn send_some(&self) -> bool {
         let mut output = self.output();
+        if output.unsent.is_empty() {
+            // It was given up.
+            return true;
+        }
         match self.send(&output.unsent[output.sent..]) {
             Ok(sent) => output.sent += sent,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -219,8 +240,7 @@ impl Connection {
         if output.sent < output.unsent.len() {
             return false;
         }
-        self.held.fetch_sub(output.unsent.len(), Ordering::Relaxed);
-        (output.unsent, output.sent, output.sender) = (Vec::new(), 0, None);
+        self.forget_unsent(&mut output);
         if output.way == Way::Ending {
             self.end_output(&mut output);
         }
@@ -232,8 +252,14 @@ impl Connection {
         true
     }
 
+    fn forget_unsent(&self, output: &mut Output) {
+        (output.unsent, output.sent, output.sender) = (Vec::new(), 0, None);
+        self.take_permit_back(output);
+    }
+
     fn end_output(&self, output: &mut Output) {
         output.way = Way::Ended;
+        self.take_permit_back(output);
         // A connection that is gone already is as good as shut down.
         let _ = shutdown(&self.tcp, rustix::net::Shutdown::Write);
     }
@@ -261,11 +287,16 @@ impl Connection {
         }
     }
 
-    /// Gives up what has not left.
+    /// Gives up what has not left. It was told as sent: the connection is then reset when it closes, since an orderly end would say that
+    /// all has come.
     pub(super) fn stop_sending(&self) {
-        if let Some(sender) = self.output().sender.take() {
+        let mut output = self.output();
+        if let Some(sender) = output.sender.take() {
             sender.abort();
+            let _ = set_socket_linger(&self.tcp, Some(Duration::ZERO));
+            output.way = Way::Ended;
         }
+        self.forget_unsent(&mut output);
     }
 
     pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
@@ -302,10 +333,13 @@ impl Connection {
     }
 }
 
+pub(super) fn not_permitted(octets: usize) -> wasmtime::Error {
+    wasmtime::format_err!("not permitted to write {octets} octets")
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
-        let unsent = self.output().unsent.len();
-        self.held.fetch_sub(unsent, Ordering::Relaxed);
+        self.take_permit_back(&mut self.output());
     }
 }
 

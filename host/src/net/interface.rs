@@ -1,7 +1,6 @@
 //! `wasi:sockets/tcp` and `wasi:sockets/tcp-create-socket`.
 
 use std::net::Shutdown;
-use std::sync::Arc;
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Network};
@@ -25,10 +24,11 @@ impl State {
 
 impl tcp_create_socket::Host for State {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> Answer<Socket> {
-        if self.sockets_open >= self.sockets_max {
+        // Those count, too, that the component has dropped, and that still send.
+        if self.streams.usage.descriptors() >= self.sockets_max {
             return Ok(Err(ErrorCode::NewSocketLimit));
         }
-        let socket = match TcpSocket::new(family, Arc::clone(&self.streams.held)) {
+        let socket = match TcpSocket::new(family, &self.streams.usage) {
             Ok(socket) => self.table.push(socket)?,
             Err(code) => return Ok(Err(code)),
         };

@@ -9,6 +9,7 @@ use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmLi
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError};
 use wasmtime_wasi_io::bindings::wasi::io::streams::{self, Host as _, HostInputStream, HostOutputStream};
 
+use super::connection::{WRITE_OCTETS_MAX, not_permitted};
 use crate::state::State;
 
 type Store<'a> = StoreContextMut<'a, State>;
@@ -16,7 +17,9 @@ type Input = Resource<DynInputStream>;
 type Output = Resource<DynOutputStream>;
 type StreamAnswer<T> = wasmtime::Result<(Result<T, streams::StreamError>,)>;
 
-/// How long octets may take that the component has written and not seen leave when it drops the stream.
+/// How long octets may take that the component has written and not seen leave when it drops the stream. Meanwhile a task has the
+/// connection: no more of them than the instance may have sockets, since its descriptor counts until it is closed, and none for longer than
+/// this, also when the client is dropped. Then what is left is given up, and the connection is reset.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// Has streams of ours go straight to their connections. `host_tls`: there may be streams of the host's TLS.
@@ -64,7 +67,7 @@ fn shadow_output(io: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
         let state = store.data_mut();
         let room = match state.streams.get(stream.rep()) {
             Some(stream) => stream.connection.check_write().map(|room| room as u64),
-            None => state.table.check_write(stream),
+            None => state.table.check_write(stream).map(|room| room.min(WRITE_OCTETS_MAX as u64)),
         };
         stream_answer(state, room)
     };
@@ -73,6 +76,7 @@ fn shadow_output(io: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
         let octets = octets.as_le_slice(&store);
         let written = match store.data().streams.get(stream.rep()) {
             Some(stream) => stream.connection.write(octets),
+            None if octets.len() > WRITE_OCTETS_MAX => Err(StreamError::Trap(not_permitted(octets.len()))),
             None => {
                 let octets = octets.to_vec();
                 store.data_mut().table.write(stream, octets)

@@ -16,7 +16,8 @@ use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 
 use super::code_of;
-use super::connection::{Connection, Held, SendHalf};
+use super::connection::{Connection, SendHalf};
+use super::usage::{Descriptor, Usage};
 use crate::policy::Reach;
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
@@ -26,7 +27,7 @@ pub struct TcpSocket {
     pub(super) family: IpAddressFamily,
     phase: Phase,
     begun: Option<Begun>,
-    held: Held,
+    descriptor: Arc<Descriptor>,
 }
 
 enum Phase {
@@ -44,7 +45,7 @@ enum Begun {
 }
 
 impl TcpSocket {
-    pub(super) fn new(family: IpAddressFamily, held: Held) -> Result<Self, ErrorCode> {
+    pub(super) fn new(family: IpAddressFamily, usage: &Arc<Usage>) -> Result<Self, ErrorCode> {
         let socket = match family {
             IpAddressFamily::Ipv4 => tokio::net::TcpSocket::new_v4(),
             IpAddressFamily::Ipv6 => tokio::net::TcpSocket::new_v6(),
@@ -53,7 +54,8 @@ impl TcpSocket {
         if family == IpAddressFamily::Ipv6 {
             set_ipv6_v6only(&socket, true).map_err(|error| code_of(error.into()))?;
         }
-        Ok(Self { family, phase: Phase::Fresh(socket), begun: None, held })
+        let descriptor = Arc::new(Descriptor::new(usage));
+        Ok(Self { family, phase: Phase::Fresh(socket), begun: None, descriptor })
     }
 
     pub(super) fn start_bind(&mut self, address: SocketAddr, reach: &Reach) -> Result<(), ErrorCode> {
@@ -118,7 +120,7 @@ impl TcpSocket {
                 Ok(tcp) => {
                     // What the component writes is whole: Nagle's algorithm would hold its end back until the peer has acknowledged the rest.
                     let _ = tcp.set_nodelay(true);
-                    Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp, Arc::clone(&self.held))))))
+                    Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp, Arc::clone(&self.descriptor))))))
                 }
                 Err(error) => Phase::Failed(code_of(error)),
             };
@@ -163,6 +165,11 @@ impl TcpSocket {
             }
             _ => Err(ErrorCode::InvalidState),
         }
+    }
+
+    /// From now on it is the embedder's.
+    pub(crate) fn leave_instance(&self) {
+        self.descriptor.count_no_more();
     }
 
     /// What options are set on.

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError};
 
-use super::connection::{Connection, Held, SendHalf};
+use super::connection::{Connection, SendHalf};
+use super::usage::Usage;
 use crate::watch::{Place, Source, Watch};
 
 /// Streams of the table that are connections of ours, by their number there: what the component does most goes straight to them.
 #[derive(Default)]
 pub(crate) struct Streams {
     by_number: Vec<Option<Stream>>,
-    pub(super) held: Held,
+    pub(super) usage: Arc<Usage>,
 }
 
 /// One direction of a connection.

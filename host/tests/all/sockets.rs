@@ -1,9 +1,10 @@
 //! Sockets of the host's own: many connections in one wait, none of which may be forgotten, and what becomes of what was written.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sandpiper_host::{ConnOptions, PollOptions, Request, Sandbox};
+use sandpiper_host::{Client, ClientConn, ConnOptions, PollOptions, Request, Sandbox};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -86,27 +87,71 @@ async fn every_answer_is_noticed_on_many_threads() {
     every_answer_is_noticed().await;
 }
 
-/// Neither is the instance held up by a peer that does not read, nor is anything lost that the component was told has left.
-#[tokio::test]
-async fn what_was_written_still_leaves_when_the_connection_is_dropped() {
-    const CONTENT_OCTETS: usize = 16 << 20;
+/// What listens, and takes little that is not read.
+fn narrow_listener() -> (TcpListener, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8_192).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
+    let listener = socket.listen(8).unwrap();
     let address = listener.local_addr().unwrap();
-    let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().build().unwrap();
-    let mut client = sandbox.instantiate().await.unwrap();
-    let conn = client.connect(&*format!("http://{address}"), None).await.unwrap();
-    conn.wait_connected(&mut client).await.unwrap();
-    let (mut peer, _) = listener.accept().await.unwrap();
-    let exchange = conn.send(&mut client, Request::put("/", vec![b'x'; CONTENT_OCTETS]), 0).await.unwrap();
-    let sent = conn.info(&mut client).await.unwrap().octets_sent;
+    (listener, address)
+}
+
+/// Sends more than the peer's system takes; gives the peer, the connection, and what the component was told has left.
+async fn send_much(client: &mut Client, listener: &TcpListener) -> (TcpStream, ClientConn, u64) {
+    const CONTENT_OCTETS: usize = 16 << 20;
+    let conn = client.connect(&*format!("http://{}", listener.local_addr().unwrap()), None).await.unwrap();
+    conn.wait_connected(client).await.unwrap();
+    let (peer, _) = listener.accept().await.unwrap();
+    let exchange = conn.send(client, Request::put("/", vec![b'x'; CONTENT_OCTETS]), 0).await.unwrap();
+    let sent = conn.info(client).await.unwrap().octets_sent;
     assert!(sent > 0 && sent < CONTENT_OCTETS as u64, "{sent}");
     drop(exchange);
+    (peer, conn, sent)
+}
+
+/// Neither is the instance held up by a peer that does not read, nor is anything lost that the component was told has left.
+#[tokio::test]
+async fn what_was_written_still_leaves_when_the_connection_is_dropped() {
+    let (listener, address) = narrow_listener();
+    let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().build().unwrap();
+    let mut client = sandbox.instantiate().await.unwrap();
+    let (mut peer, conn, sent) = send_much(&mut client, &listener).await;
     tokio::time::timeout(PATIENCE, conn.release(&mut client)).await.expect("it waits for the peer").unwrap();
     assert_eq!(client.sockets_open(), 0);
     let mut arrived = Vec::new();
     tokio::time::timeout(PATIENCE, peer.read_to_end(&mut arrived)).await.unwrap().unwrap();
     assert_eq!(arrived.len() as u64, sent);
+}
+
+/// A component cannot have more descriptors than it may by dropping those that still send.
+#[tokio::test]
+async fn a_connection_that_still_sends_counts_until_it_is_closed() {
+    let (listener, address) = narrow_listener();
+    let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().sockets_max(1).build().unwrap();
+    let mut client = sandbox.instantiate().await.unwrap();
+    let (mut peer, conn, _) = send_much(&mut client, &listener).await;
+    conn.release(&mut client).await.unwrap();
+    let url = format!("http://{address}");
+    let refused = client.connect(&*url, None).await.unwrap();
+    let error = refused.wait_connected(&mut client).await.unwrap_err();
+    assert!(error.to_string().contains("there is no socket"), "{error}");
+    refused.release(&mut client).await.unwrap();
+    tokio::time::timeout(PATIENCE, peer.read_to_end(&mut Vec::new())).await.unwrap().unwrap();
+    let conn = client.connect(&*url, None).await.unwrap();
+    conn.wait_connected(&mut client).await.unwrap();
+}
+
+/// A peer cannot take for whole what was cut short.
+#[tokio::test]
+async fn what_has_not_left_when_the_client_is_dropped_ends_in_a_reset() {
+    let (listener, address) = narrow_listener();
+    let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().build().unwrap();
+    let mut client = sandbox.instantiate().await.unwrap();
+    let (mut peer, _conn, sent) = send_much(&mut client, &listener).await;
+    drop(client);
+    let mut arrived = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, peer.read_to_end(&mut arrived)).await.unwrap();
+    assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert!((arrived.len() as u64) < sent);
 }

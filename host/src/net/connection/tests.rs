@@ -9,6 +9,7 @@ use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+use super::super::usage::{BORROWED_OCTETS_MAX, Usage};
 use super::*;
 
 /// Far longer than anything here takes.
@@ -16,11 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection whose peer's system takes little that the peer does not read.
 async fn pair() -> (Arc<Connection>, Peer) {
+    pair_of(&Arc::default()).await
+}
+
+/// The same, of an instance.
+async fn pair_of(usage: &Arc<Usage>) -> (Arc<Connection>, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     set_socket_recv_buffer_size(&listener, 8_192).unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (peer, _) = listener.accept().unwrap();
-    (Arc::new(Connection::new(tcp, Arc::default())), peer)
+    (Arc::new(Connection::new(tcp, Arc::new(Descriptor::new(usage)))), peer)
 }
 
 /// Octets of which each tells its place.
@@ -69,33 +75,81 @@ async fn little_is_held_for_a_peer_that_does_not_read_and_it_leaves_later_in_ord
     let written = fill(&connection);
     let held = connection.output().unsent.len();
     assert!(0 < held && held <= WRITE_OCTETS_MAX, "{held}");
-    assert_eq!(connection.held.load(Ordering::Relaxed), connection.output().unsent.len());
+    assert_eq!(connection.descriptor.usage.borrowed(), held - OWN_OCTETS_MAX);
     assert!(is_pending(|context| connection.poll_writable(context)));
     assert!(matches!(connection.write(b"more"), Err(StreamError::Trap(_))));
     let reader = read_all(peer, written + 4);
     assert!(writable(&connection).await);
-    assert_eq!((connection.output().unsent.capacity(), connection.held.load(Ordering::Relaxed)), (0, 0));
+    assert_eq!((connection.output().unsent.capacity(), connection.descriptor.usage.borrowed()), (0, 0));
     assert_eq!(connection.check_write().unwrap(), WRITE_OCTETS_MAX);
     connection.write(&octets(written, 4)).unwrap();
     connection.shut_down(Shutdown::Write);
     assert_eq!(reader.await.unwrap(), (octets(0, written + 4), 0));
 }
 
+/// Whoever asks for all before it writes gets no more in total than who writes in between, and nobody gets nothing.
 #[tokio::test]
-async fn little_is_taken_at_once_while_others_hold_much() {
-    let (connection, _peer) = pair().await;
-    let held = Arc::clone(&connection.held);
-    held.store(HELD_OCTETS_MAX, Ordering::Relaxed);
-    assert_eq!(connection.check_write().unwrap(), WRITE_OCTETS_SHORT);
-    assert!(matches!(connection.write(&octets(0, WRITE_OCTETS_SHORT + 1)), Err(StreamError::Trap(_))));
-    fill(&connection);
-    assert!(held.load(Ordering::Relaxed) <= HELD_OCTETS_MAX + WRITE_OCTETS_SHORT);
-    connection.stop_sending();
-    while Arc::strong_count(&connection) > 1 {
-        tokio::task::yield_now().await;
+async fn what_is_held_is_bounded_for_all_connections_together() {
+    const CONNECTIONS: usize = 20;
+    let usage = Arc::<Usage>::default();
+    let mut pairs = Vec::new();
+    for _ in 0..CONNECTIONS {
+        pairs.push(pair_of(&usage).await);
     }
-    drop(connection);
-    assert_eq!(held.load(Ordering::Relaxed), HELD_OCTETS_MAX);
+    let permits: Vec<usize> = pairs.iter().map(|(connection, _)| connection.check_write().unwrap()).collect();
+    assert_eq!(permits.iter().sum::<usize>(), BORROWED_OCTETS_MAX + CONNECTIONS * OWN_OCTETS_MAX);
+    assert_eq!((permits[0], permits[CONNECTIONS - 1]), (WRITE_OCTETS_MAX, OWN_OCTETS_MAX));
+    for ((connection, _), permit) in pairs.iter().zip(permits) {
+        assert!(matches!(connection.write(&octets(0, permit + 1)), Err(StreamError::Trap(_))));
+        connection.write(&octets(0, permit)).unwrap();
+        fill(connection);
+    }
+    assert!(usage.borrowed() <= BORROWED_OCTETS_MAX);
+    let unsent: Vec<usize> = pairs.iter().map(|(connection, _)| connection.output().unsent.len()).collect();
+    assert!(unsent.iter().all(|octets| *octets > 0));
+    assert_eq!(usage.borrowed(), unsent.iter().map(|octets| octets.saturating_sub(OWN_OCTETS_MAX)).sum::<usize>());
+    for (connection, _) in &pairs {
+        connection.stop_sending();
+    }
+    assert_eq!(usage.borrowed(), 0);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_not_written_is_given_back() {
+    let usage = Arc::<Usage>::default();
+    let (one, _peer) = pair_of(&usage).await;
+    for _ in 0..3 {
+        assert_eq!(one.check_write().unwrap(), WRITE_OCTETS_MAX);
+        assert_eq!(usage.borrowed(), WRITE_OCTETS_MAX - OWN_OCTETS_MAX);
+    }
+    one.write(b"little").unwrap();
+    assert_eq!(usage.borrowed(), 0);
+    one.check_write().unwrap();
+    one.shut_down(Shutdown::Write);
+    assert_eq!(usage.borrowed(), 0);
+    let (two, _peer) = pair_of(&usage).await;
+    two.check_write().unwrap();
+    drop(two);
+    assert_eq!(usage.borrowed(), 0);
+}
+
+/// While silent ones have asked for all there is.
+#[tokio::test]
+async fn a_connection_with_its_own_octets_alone_goes_on() {
+    let usage = Arc::<Usage>::default();
+    usage.borrow(BORROWED_OCTETS_MAX);
+    let (connection, peer) = pair_of(&usage).await;
+    let count = 100 * OWN_OCTETS_MAX;
+    let reader = read_all(peer, count);
+    for written in (0..count).step_by(OWN_OCTETS_MAX) {
+        assert!(writable(&connection).await);
+        assert_eq!(connection.check_write().unwrap(), OWN_OCTETS_MAX, "a connection that is ready may write");
+        connection.write(&octets(written, OWN_OCTETS_MAX)).unwrap();
+    }
+    assert!(writable(&connection).await);
+    connection.shut_down(Shutdown::Write);
+    assert_eq!(reader.await.unwrap(), (octets(0, count), 0));
+    assert_eq!(usage.borrowed(), BORROWED_OCTETS_MAX);
 }
 
 #[tokio::test]
@@ -115,14 +169,18 @@ async fn a_half_close_waits_for_what_has_not_left() {
 }
 
 #[tokio::test]
-async fn what_has_not_left_goes_with_the_stream() {
+async fn what_has_not_left_goes_with_the_stream_and_the_peer_is_told() {
     let (connection, peer) = pair().await;
     let half = Arc::new(SendHalf(Arc::clone(&connection)));
     let written = fill(&connection);
     connection.stop_sending();
-    drop(half);
-    let reader = spawn_blocking(move || (&peer).read_to_end(&mut Vec::new()).unwrap());
-    let arrived = reader.await.unwrap();
+    drop((half, connection));
+    let reader = spawn_blocking(move || {
+        let mut arrived = Vec::new();
+        ((&peer).read_to_end(&mut arrived).unwrap_err().kind(), arrived.len())
+    });
+    let (error, arrived) = reader.await.unwrap();
+    assert_eq!(error, ErrorKind::ConnectionReset, "it must not look complete");
     assert!(arrived < written, "{arrived} of {written}");
 }
 
