@@ -181,7 +181,10 @@ impl Watch {
     fn ready_among(&mut self, pollables: &[Resource<DynPollable>]) -> Vec<u32> {
         let mut found = Vec::new();
         // To a task without budget, what is ready says that it is not.
-        let asked = pin!(unconstrained(poll_fn(|_| Poll::Ready(self.ask(pollables, &mut found)))));
+        let asked = pin!(unconstrained(poll_fn(|_| {
+            self.ask(pollables, &mut found);
+            Poll::Ready(())
+        })));
         let _ = asked.poll(&mut Context::from_waker(Waker::noop()));
         found
     }
