@@ -1,9 +1,7 @@
 //! A plugin whose HTTP client is Sandpiper: composed with the component.
 
 use sandpiper::http::client::{ClientConn, Origin, Poll, PollOptions};
-use sandpiper::http::types::{
-    ConnOptions, Endpoint, Failure, PackedResponse, Persistence, Request, RequestContent, RequestOptions,
-};
+use sandpiper::http::types::{ConnOptions, Endpoint, Failure, PackedResponse, Persistence, Request, RequestContent};
 use std::cell::RefCell;
 
 wit_bindgen::generate!({
