@@ -101,7 +101,8 @@ async fn answered(client: &mut Client, poll: &Poll, count: usize) {
     }
 }
 
-async fn pool(client: &mut Client, connections: usize, port: u16) -> (Poll, Origin) {
+/// A pool that may have so many connections, and its origin.
+pub(crate) async fn pool(client: &mut Client, connections: usize, port: u16) -> (Poll, Origin) {
     let most = Some(u32::try_from(connections).expect("a count"));
     let options = PollOptions {
         connections_max: most,

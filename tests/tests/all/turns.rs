@@ -1,8 +1,8 @@
 //! Hosts that answer so many questions in a row and no more, as tokio has a task do: until they have turned to others, they say of everything
 //! that it is not ready.
 
+use crate::connections::pool;
 use sandpiper_host::faults::{Fault, Import};
-use sandpiper_host::types::PollOptions;
 use sandpiper_host::{Client, Poll, Request, Sandbox};
 use sandpiper_tests::loopback::endpoint;
 use sandpiper_tests::sandboxed::runtime;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// What a host answers before it turns to others.
 const ANSWERS_MAX: usize = 128;
-const CONNECTIONS: u32 = 150;
+const CONNECTIONS: usize = 150;
 
 /// A host that turns to others when a wait finds that it has to.
 fn tired() -> impl Fn(Import, &[u8]) -> Option<Fault> + Send + Sync {
@@ -67,7 +67,7 @@ fn answer(mut stream: TcpStream) {
 }
 
 /// Requests on so many connections at once; all are answered, and truly.
-async fn answered(client: &mut Client, poll: &Poll, mut left: u32) {
+async fn answered(client: &mut Client, poll: &Poll, mut left: usize) {
     let began = Instant::now();
     while left > 0 {
         assert!(began.elapsed() < Duration::from_secs(60), "{left} have not ended");
@@ -85,16 +85,8 @@ fn what_nobody_asked_for_is_found_on_many_idle_connections_by_a_host_that_gets_t
     let (port, streams) = server();
     runtime().block_on(async {
         let mut client = sandbox(tired()).instantiate().await.expect("an instance");
-        let most = Some(CONNECTIONS);
-        let options = PollOptions {
-            connections_max: most,
-            connections_per_origin_max: most,
-            idle_connections_max: most,
-            ..PollOptions::default()
-        };
-        let poll = client.poll(options).await.expect("a poll");
-        let origin = client.origin(endpoint(port), None).await.expect("an origin");
-        let requests = vec![Request::get("/"); CONNECTIONS as usize];
+        let (poll, origin) = pool(&mut client, CONNECTIONS, port).await;
+        let requests = vec![Request::get("/"); CONNECTIONS];
         poll.submit_all(&mut client, &origin, &requests, 0).await.expect("alive");
         answered(&mut client, &poll, CONNECTIONS).await;
         for stream in streams.lock().expect("whole").iter_mut() {
