@@ -1,11 +1,13 @@
 //! Programs that run beside a test, and end with it.
 
 use crate::program::environment;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a program may take to listen, or to end.
@@ -72,13 +74,20 @@ impl Drop for Process {
     }
 }
 
-/// A port that nothing uses at this moment; something else may take it, so that whoever starts a server on it tries again.
+/// A port that nothing uses at this moment, and that nobody in this process is given again: a server that waits for its port to become free
+/// would look as if it listened. Something else may take it, so that whoever starts a server on it tries again.
 ///
 /// # Errors
 /// There is no loopback network.
 pub fn free_port() -> Result<u16, String> {
-    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| error.to_string())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let port = listener.local_addr().map_err(|error| error.to_string())?.port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
+        }
+    }
 }
 
 /// Looks again and again, for a bounded time.
