@@ -5,10 +5,14 @@
 //! Two machines, one for each half. They do not know the connection, the octets, or each other; `conn` feeds them.
 //!
 //! 1. **Request half.** `Queued` until its turn. With `Expect: 100-continue` the head leaves first and the content waits in
-//!    `Continue`. `Content` until the last octet of the content has been given to the connection, then `Sent`. A final response that
-//!    comes before that puts it into `Stopped`.
+//!    `Continue`. `Content` until the last octet of the content has been given to the connection, then `Sent`. `Stopped` when the rest is
+//!    not wanted: a final response that comes first and is an error, or has `close`, says so (RFC 9110 §7.5, RFC 9112 §9.5). A request of
+//!    a pool goes back to `Queued` when it moves to another connection.
 //! 2. **Response half.** `Head` until a final head; interim heads stay in `Head`. Then `Content` until the end. After a switch of
 //!    protocols, `Tunnel` until an end. `Failed` holds the failure, and nothing leaves it.
+//!
+//! The exchange has ended when both halves have: a response may be complete while its request is still being written. If the rest of the
+//! request then cannot leave, a complete response turns into a failure.
 //!
 //! An input that has no entry is refused: what the caller asks for is `api-misuse`; response inputs
 //! come from the reader, which cannot produce an illegal one, so there it is `internal`.
@@ -19,8 +23,8 @@ use crate::settings::{Deadlines, READ_OCTETS_MAX};
 use crate::slab::Id;
 use crate::table::table_enum;
 use crate::timer::Instant;
-use crate::types::{ExchangeTiming, Failure, FieldLine, PackedHead, Request, Reuse};
-use crate::wit::client::Readiness;
+use crate::types::{ExchangeTiming, Failure, FieldLine, PackedHead, Request, RequestContent, Reuse};
+use crate::wit::{self, client::Readiness};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -55,20 +59,22 @@ table_enum! {
         End,
         /// The rest is not wanted.
         Stop,
+        /// It moves to another connection, which writes it from its beginning.
+        Again,
     }
 }
 
 #[rustfmt::skip]
 const REQUEST: [[Option<RequestHalf>; RequestInput::ALL.len()]; RequestHalf::ALL.len()] = {
-    use RequestHalf::{Content, Continue, Sent, Stopped};
+    use RequestHalf::{Content, Continue, Queued, Sent, Stopped};
     const NO: Option<RequestHalf> = None;
     [
-//                   Head           HeadOnly        Continue       Content        End         Stop
-/* Queued   */      [Some(Content), Some(Continue), NO,            NO,            NO,         Some(Stopped)],
-/* Continue */      [NO,            NO,             Some(Content), NO,            NO,         Some(Stopped)],
-/* Content  */      [NO,            NO,             NO,            Some(Content), Some(Sent), Some(Stopped)],
-/* Sent     */      [NO,            NO,             NO,            NO,            NO,         Some(Stopped)],
-/* Stopped  */      [NO,            NO,             NO,            NO,            NO,         Some(Stopped)],
+//                   Head           HeadOnly        Continue       Content        End         Stop           Again
+/* Queued   */      [Some(Content), Some(Continue), NO,            NO,            NO,         Some(Stopped), NO          ],
+/* Continue */      [NO,            NO,             Some(Content), NO,            NO,         Some(Stopped), Some(Queued)],
+/* Content  */      [NO,            NO,             NO,            Some(Content), Some(Sent), Some(Stopped), Some(Queued)],
+/* Sent     */      [NO,            NO,             NO,            NO,            NO,         Some(Stopped), Some(Queued)],
+/* Stopped  */      [NO,            NO,             NO,            NO,            NO,         Some(Stopped), NO          ],
     ]
 };
 
@@ -114,7 +120,7 @@ const RESPONSE: [[Option<ResponseHalf>; ResponseInput::ALL.len()]; ResponseHalf:
 //                 Interim     Final          Switch        Content        End         Fail
 /* Head    */     [Some(Head), Some(Content), Some(Tunnel), NO,            NO,         Some(Failed)],
 /* Content */     [NO,         NO,            NO,           Some(Content), Some(Done), Some(Failed)],
-/* Done    */     [NO,         NO,            NO,           NO,            NO,         NO          ],
+/* Done    */     [NO,         NO,            NO,           NO,            NO,         Some(Failed)],
 /* Tunnel  */     [NO,         NO,            NO,           Some(Tunnel),  Some(Done), Some(Failed)],
 /* Failed  */     [NO,         NO,            NO,           NO,            NO,         NO          ],
     ]
@@ -154,8 +160,8 @@ pub struct Exchange {
     pub token: u64,
     /// The job of a pool that it carries out.
     pub job: Option<Id>,
-    /// The request: until it has left, or, if it offers to switch protocols, until the exchange has ended. Once it is written its content
-    /// stands in the send buffer.
+    /// The request: until it has left. One that offers to switch protocols stays until the exchange has ended, one of a pool that may be
+    /// repeated until its response begins. Once it is written, a content that is not short stands in the send buffer alone.
     pub request: Option<Request>,
     /// What the request needs on the wire.
     pub plan: Plan,
@@ -183,15 +189,25 @@ pub struct Exchange {
     pub wire_end: Option<u64>,
     /// How many octets the connection had received when its first octet left: none of them can be of its response.
     pub received_before: u64,
+    /// It was written behind another one that had no complete response.
+    pub is_behind: bool,
+    /// How often it was sent again by itself, on another connection.
+    pub resent: u32,
+    /// How the attempt failed that got furthest, when it was sent again.
+    pub furthest: Option<Failure>,
 
     /// The response half.
     pub receiving: ResponseHalf,
-    /// Octets of heads so far.
-    pub head_octets: usize,
-    /// Interim responses so far.
-    pub interim_count: usize,
+    /// Octets of the interim responses that have not been taken.
+    pub interim_octets: usize,
     /// Interim responses that have not been taken.
     pub interim: Vec<PackedHead>,
+    /// Octets of interim responses, less what the time since has allowed for.
+    pub interim_debt: u64,
+    /// When the last one came.
+    pub interim_since: Instant,
+    /// An interim response came.
+    pub had_interim: bool,
     /// The final head.
     pub head: Option<PackedHead>,
     /// The caller has seen the head.
@@ -212,8 +228,12 @@ pub struct Exchange {
     pub reader: Reader,
     /// When the last reader went away.
     pub nobody_since: Instant,
-    /// The caller has had the end.
+    /// The caller has had the end of the response.
     pub end_told: bool,
+    /// The caller has had the end, of the request too.
+    pub both_ends_told: bool,
+    /// What waits report.
+    pub wanted: Readiness,
     /// `collect` has handed the response out.
     pub taken: bool,
 
@@ -223,6 +243,8 @@ pub struct Exchange {
     pub failure_told: bool,
     /// The caller's handle is gone.
     pub forgotten: bool,
+    /// It is in the connection's queue.
+    pub is_queued: bool,
     /// It is in the connection's list of exchanges to report.
     pub in_ready_list: bool,
 
@@ -251,9 +273,52 @@ impl Exchange {
         next.is_some()
     }
 
-    /// Whether nothing more can happen to it.
+    /// Whether nothing more can happen to it: both halves are over.
     pub fn has_ended(&self) -> bool {
-        matches!(self.receiving, ResponseHalf::Done | ResponseHalf::Failed)
+        self.receiving == ResponseHalf::Failed || (self.receiving == ResponseHalf::Done && !self.is_leaving())
+    }
+
+    /// Whether octets of the request have yet to leave; not before its turn.
+    pub fn is_leaving(&self) -> bool {
+        self.wire_start.is_some()
+            && self.timing.request_sent.is_none()
+            && self.sending != RequestHalf::Stopped
+            && !self.is_tunnel()
+    }
+
+    /// Whether the response is complete, and the request leaves without the caller's doing.
+    pub fn awaits_departure(&self) -> bool {
+        self.receiving == ResponseHalf::Done && self.is_leaving() && !self.awaits_content()
+    }
+
+    /// Whether content is missing that only the caller can write.
+    pub fn awaits_content(&self) -> bool {
+        matches!(self.sending, RequestHalf::Queued | RequestHalf::Content) && self.is_streamed() && !self.finished
+    }
+
+    /// Whether all of the request is at hand, its content with it.
+    pub fn has_whole_request(&self) -> bool {
+        let content = self.request.as_ref().map(|request| match &request.content {
+            RequestContent::Whole(content) => content.len() as u64,
+            _ => 0,
+        });
+        let written = self.wire_end.map(|end| end.saturating_sub(self.wire_head_end));
+        !self.is_streamed() && content.is_some() && (written.is_none() || written == content)
+    }
+
+    /// Makes it one that waits for its turn on another connection. Returns whether that was legal.
+    pub fn begin_again(&mut self) -> bool {
+        let legal = self.request_input(RequestInput::Again);
+        // Its turn had come.
+        self.deadlines.queue = None;
+        self.continue_since = None;
+        self.wire_start = None;
+        self.wire_head_end = 0;
+        self.wire_end = None;
+        self.received_before = 0;
+        self.is_behind = false;
+        self.timing = wit::NO_TIMING;
+        legal
     }
 
     /// Whether the connection belongs to it, in both directions, also after the peer has ended its own.
@@ -275,17 +340,23 @@ impl Exchange {
             | when(Readiness::INTERIM, !self.interim.is_empty())
             | when(Readiness::HEAD, self.head.is_some() && !self.head_told && self.failure.is_none());
         if self.failure.is_some() {
-            return heads | when(Readiness::READABLE, !self.content.is_empty());
+            return (heads | when(Readiness::READABLE, !self.content.is_empty())) & self.wanted;
         }
-        let done = self.receiving == ResponseHalf::Done;
+        let done = self.receiving == ResponseHalf::Done && !self.awaits_departure();
         let tunnel = self.is_tunnel();
-        let streams = tunnel || (self.sending == RequestHalf::Content && self.is_streamed() && !done);
+        let streams = tunnel || (self.sending == RequestHalf::Content && self.is_streamed());
         let readable = !self.content.is_empty() || (done && !self.end_told);
-        heads
+        let ready = heads
             | when(Readiness::WRITABLE, streams && !self.finished && room)
             | when(Readiness::READABLE, self.reader == Reader::Caller && readable)
-            | when(Readiness::COMPLETE, done && !self.end_told)
+            | when(Readiness::COMPLETE, done && self.has_ended() && !self.both_ends_told);
+        ready & self.wanted
     }
+}
+
+/// Every condition that a wait can report.
+pub fn every_condition() -> Readiness {
+    Readiness::WRITABLE | Readiness::INTERIM | Readiness::HEAD | Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED
 }
 
 /// Whether a request asks this of the connection that carries it.

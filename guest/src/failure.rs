@@ -16,6 +16,16 @@ pub fn side(error: &Error) -> Side {
     }
 }
 
+/// The failure of the last attempt, with the delivery of the one that got furthest: no server may have acted on what is "not sent".
+pub fn of_all_attempts(furthest: Option<Failure>, last: Failure) -> Failure {
+    match furthest {
+        Some(before) if before.delivery > last.delivery => {
+            Failure { error: last.error, phase: last.phase, side: last.side, ..before }
+        }
+        _ => last,
+    }
+}
+
 /// A failure of a request that never came near the wire.
 pub fn refused(error: Error, connection: u64, octets_received: u64) -> Failure {
     Failure {

@@ -63,6 +63,7 @@ pub struct Deadlines {
     pub idle: Option<u64>,
     pub drain: Option<u64>,
     pub lifetime: Option<u64>,
+    pub pipeline_stall: Option<u64>,
 }
 
 impl Default for Deadlines {
@@ -77,6 +78,7 @@ impl Default for Deadlines {
             idle: Some(60 * SECOND_NS),
             drain: Some(SECOND_NS),
             lifetime: None,
+            pipeline_stall: None,
         }
     }
 }
@@ -95,6 +97,7 @@ impl Deadlines {
             idle: given.idle.or(self.idle),
             drain: given.drain.or(self.drain),
             lifetime: given.lifetime.or(self.lifetime),
+            pipeline_stall: given.pipeline_stall.or(self.pipeline_stall),
         }
     }
 }
@@ -126,9 +129,9 @@ impl Limits {
         const MIB: u32 = 1 << 20;
         let of = |field: fn(&types::Limits) -> Option<u32>| given.and_then(field);
         Ok(Limits {
-            head_octets_max:            in_range(of(|l| l.head_octets_max), 65_536, 256, MIB)?,
-            field_lines_max:            in_range(of(|l| l.field_lines_max), 128, 1, 4_096)?,
-            interim_responses_max:      in_range(of(|l| l.interim_responses_max), 16, 0, 1_024)?,
+            head_octets_max:            in_range(of(|l| l.head_octets_max), 307_200, 256, MIB)?,
+            field_lines_max:            in_range(of(|l| l.field_lines_max), 5_000, 1, 65_536)?,
+            interim_responses_max:      in_range(of(|l| l.interim_responses_max), 1_024, 0, 65_536)?,
             trailer_octets_max:         in_range(of(|l| l.trailer_octets_max), 16_384, 0, MIB)?,
             chunk_extension_octets_max: in_range(of(|l| l.chunk_extension_octets_max), 16_384, 0, MIB)?,
             receive_buffer_octets_max:  in_range(of(|l| l.receive_buffer_octets_max), 262_144, 1_024, 16 * MIB)?,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::client::{Client, Handle};
 use crate::error::{ExchangeError, HostError, flatten};
-use crate::types::{Chunk, ExchangeTiming, FieldLine, PackedHead, PackedResponse, Request, Response, ResponseHead};
+use crate::types::{Chunk, ExchangeTiming, FieldLine, PackedHead, PackedResponse, Readiness, Request, Response, ResponseHead};
 
 /// One request and its response: the resource `send` of the WIT package.
 ///
@@ -30,6 +30,16 @@ impl Exchange {
         let calls = client.exports.sandpiper_http_client();
         let (token,) = client.core.call(calls.send().func_token(), (exchange,)).await?;
         Ok(token)
+    }
+
+    /// Says which conditions waits report from now on: all of them until this is called. What is left out is not lost.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn want(&self, client: &mut Client, readiness: Readiness) -> Result<(), HostError> {
+        let exchange = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        client.core.call(calls.send().func_want(), (exchange, readiness)).await
     }
 
     /// Offers content, or octets for the tunnel. Returns how many octets were accepted, from the front; 0 means: wait

@@ -15,7 +15,7 @@ macro_rules! none_by_default {
 
 none_by_default! {
     ConnOptions { persistence, pipeline_depth_max, limits, deadlines, leniency, half_close, log_entries_max }
-    Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime }
+    Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime, pipeline_stall }
     Limits {
         head_octets_max, field_lines_max, interim_responses_max, trailer_octets_max, chunk_extension_octets_max,
         receive_buffer_octets_max, send_buffer_octets_max, request_head_octets_max, queued_octets_max, queue_length_max,

@@ -153,6 +153,18 @@ impl Poll {
         flatten(answer.map(|(answer,)| answer))
     }
 
+    /// Cancels every request that is collected and has one of these tokens; each ends in a completion with `closed(cancelled)`. Requests
+    /// that wait leave first, and no other request is sent meanwhile. Returns how many were cancelled.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn cancel_all(&self, client: &mut Client, tokens: &[u64]) -> Result<u32, HostError> {
+        let poll = self.handle.of(client)?;
+        let calls = client.exports.sandpiper_http_client();
+        let (cancelled,) = client.core.call(calls.poll().func_cancel_all(), (poll, tokens)).await?;
+        Ok(cancelled)
+    }
+
     /// Takes up to `completions_max` ends of collected exchanges, oldest first.
     ///
     /// # Errors

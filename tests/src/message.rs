@@ -13,6 +13,7 @@ pub const NO_DEADLINES: Deadlines = Deadlines {
     idle: None,
     drain: None,
     lifetime: None,
+    pipeline_stall: None,
 };
 
 /// Limits that are all left to their defaults.

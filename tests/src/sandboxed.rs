@@ -173,8 +173,19 @@ fn readiness(ready: Readiness) -> String {
 
 /// The host's form of a value of the core.
 fn deadlines(deadlines: core::Deadlines) -> types::Deadlines {
-    let core::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime } = deadlines;
-    types::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime }
+    let core::Deadlines {
+        queue,
+        connect,
+        await_continue,
+        first_octet,
+        between_octets,
+        total,
+        idle,
+        drain,
+        lifetime,
+        pipeline_stall,
+    } = deadlines;
+    types::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime, pipeline_stall }
 }
 
 fn limits(limits: core::Limits) -> types::Limits {

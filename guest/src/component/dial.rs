@@ -22,8 +22,9 @@ use core::net::IpAddr;
 /// How long an address is tried before the next one joins the race (RFC 8305 §8).
 const ATTEMPT_DELAY_NS: u64 = 250_000_000;
 
-/// Addresses that are tried at once; then the one that was tried first makes way.
-const ATTEMPTS_MAX: usize = 4;
+/// Addresses that are tried at once. A further one joins when one of them has failed: an attempt that runs is never ended for another, since
+/// the first repetition of what the network has lost takes a second.
+const ATTEMPTS_MAX: usize = 16;
 
 /// How often a name is looked up when the resolver fails for now, and how long after the first time; doubled by each.
 const LOOKUPS_MAX: u32 = 3;
@@ -184,7 +185,7 @@ impl Dial {
 
     /// Whether the next address joins.
     fn is_due(&self, now: Instant) -> bool {
-        self.attempts.is_empty() || self.next_at <= now
+        self.attempts.is_empty() || (self.next_at <= now && self.attempts.len() < ATTEMPTS_MAX)
     }
 
     /// The socket of the first address that is connected to; those that failed make way for the next.
@@ -211,11 +212,6 @@ impl Dial {
     }
 
     fn attempt(&mut self, address: IpAddr, conn: &mut ClientConn, now: Instant) {
-        if self.attempts.len() >= ATTEMPTS_MAX {
-            let oldest = self.attempts.remove(0);
-            self.retire(oldest);
-            self.note_failure(Error::Connect(ConnectProblem::TimedOut), conn, now);
-        }
         let address = with_port(address, self.port);
         conn.note(now, || LogEvent::Connecting(socket::text(address)));
         let started = create_tcp_socket(socket::family(&address)).and_then(|socket| {
@@ -262,7 +258,7 @@ impl Dial {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.step {
             Step::Again(at) => Some(at),
-            Step::Racing if !self.addresses.is_empty() => Some(self.next_at),
+            Step::Racing if !self.addresses.is_empty() && self.attempts.len() < ATTEMPTS_MAX => Some(self.next_at),
             Step::Name | Step::Resolving(_) | Step::Racing => None,
         }
     }

@@ -84,6 +84,11 @@ impl client::GuestPoll for Handle {
         self.poll.borrow_mut().cancel(token, clock::now())
     }
 
+    fn cancel_all(&self, tokens: Vec<u64>) -> u32 {
+        let cancelled = self.poll.borrow_mut().cancel_all(tokens, clock::now());
+        u32::try_from(cancelled).unwrap_or(u32::MAX)
+    }
+
     fn completions(&self, completions_max: u32) -> Vec<Completion> {
         self.packed_completions(completions_max).into_iter().map(PackedCompletion::unpacked).collect()
     }

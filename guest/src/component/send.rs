@@ -7,6 +7,7 @@ use crate::conn::ExchangeId;
 use crate::types::{
     Chunk, ExchangeTiming, Failure, FieldLine, Misuse, PackedHead, PackedResponse, Request, Response, ResponseHead,
 };
+use crate::wit::client::Readiness;
 use crate::wit::{self, client};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -146,12 +147,19 @@ impl client::GuestSend for Handle {
         let now = clock::now();
         if let Place::Pool(ticket) = &self.place {
             // What has failed, and is about to be sent again, is given up too.
-            ticket.settle(now);
+            ticket.heed_failed(now);
         }
         let (shared, id) = self.place();
         let mut driver = shared.borrow_mut();
         driver.conn.cancel(id, now);
-        driver.advance(now);
+        driver.heed_wish();
+    }
+
+    fn want(&self, readiness: Readiness) {
+        let (shared, id) = self.place();
+        let mut driver = shared.borrow_mut();
+        driver.conn.want(id, readiness);
+        driver.flag();
     }
 }
 

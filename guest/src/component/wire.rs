@@ -62,7 +62,7 @@ impl Link for Wire {
     }
 
     fn close(&mut self, conn: &ClientConn) {
-        if conn.pipeline_broke() && !matches!(self.state, State::Gone) {
+        if conn.broke().is_some() && !matches!(self.state, State::Gone) {
             broken::remember(conn.authority());
         }
         match core::mem::replace(&mut self.state, State::Gone) {

@@ -1,7 +1,7 @@
 //! The caller's verbs. What each does, and its errors, is documented in `wit/client.wit`; here stands how.
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, pipelines};
+use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, every_condition, pipelines};
 use crate::failure::{refused, side};
 use crate::h1::encode::{self, Plan, PlannedContent};
 use crate::h1::framing::Framing;
@@ -11,7 +11,7 @@ use crate::types::{
     Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
     PackedResponse, Phase, Request, RequestContent, RequestOptions, Reuse,
 };
-use crate::wit;
+use crate::wit::{self, client::Readiness};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -30,8 +30,8 @@ pub struct Completed {
     pub timing: ExchangeTiming,
     /// Whether the request may be repeated although the server may have acted on it.
     pub idempotent: bool,
-    /// The request, when it never left.
-    pub request: Option<Request>,
+    /// How often it was sent again by itself.
+    pub resent: u32,
 }
 
 impl ClientConn {
@@ -39,7 +39,7 @@ impl ClientConn {
     pub fn send(&mut self, request: Request, token: u64, now: Instant) -> Result<ExchangeId, Failure> {
         let exchange = self.checked(request, token, now)?;
         let id = self.enqueue(exchange, now);
-        self.queue.push_back(id);
+        self.queue.push_back(id, &mut self.exchanges);
         self.dispatch(now);
         Ok(id)
     }
@@ -119,10 +119,15 @@ impl ClientConn {
             wire_head_end: 0,
             wire_end: None,
             received_before: 0,
+            is_behind: false,
+            resent: 0,
+            furthest: None,
             receiving: ResponseHalf::Head,
-            head_octets: 0,
-            interim_count: 0,
+            interim_octets: 0,
             interim: Vec::new(),
+            interim_debt: 0,
+            interim_since: now,
+            had_interim: false,
             head: None,
             head_told: false,
             framing: Framing::None,
@@ -137,10 +142,13 @@ impl ClientConn {
             },
             nobody_since: now,
             end_told: false,
+            both_ends_told: false,
+            wanted: every_condition(),
             taken: false,
             failure: None,
             failure_told: false,
             forgotten: false,
+            is_queued: false,
             in_ready_list: false,
             deadlines: self.settings.deadlines.with(options.and_then(|options| options.deadlines.as_ref())),
             started: now,
@@ -252,7 +260,9 @@ impl ClientConn {
 
     /// `send.interim`.
     pub fn interim(&mut self, id: ExchangeId) -> Vec<PackedHead> {
-        self.exchanges.get_mut(id).map(|exchange| core::mem::take(&mut exchange.interim)).unwrap_or_default()
+        let Some(exchange) = self.exchanges.get_mut(id) else { return Vec::new() };
+        exchange.interim_octets = 0;
+        core::mem::take(&mut exchange.interim)
     }
 
     /// `send.head`.
@@ -277,10 +287,11 @@ impl ClientConn {
         if exchange.taken {
             return Err(self.misuse(id, Misuse::ResponseTaken));
         }
-        if exchange.receiving != ResponseHalf::Done || !exchange.content.is_empty() {
+        if exchange.receiving != ResponseHalf::Done || !exchange.content.is_empty() || exchange.awaits_departure() {
             return Ok(Chunk::WouldBlock);
         }
         exchange.end_told = true;
+        exchange.both_ends_told = exchange.has_ended();
         Ok(Chunk::End(exchange.trailers.clone()))
     }
 
@@ -340,8 +351,18 @@ impl ClientConn {
     pub fn take_response(&mut self, id: ExchangeId) -> Option<Result<PackedResponse, Failure>> {
         match self.live(id) {
             Err(failure) => Some(Err(failure)),
-            Ok(exchange) if exchange.receiving == ResponseHalf::Done => whole_response(exchange).map(Ok),
+            Ok(exchange) if exchange.receiving == ResponseHalf::Done && !exchange.awaits_departure() => {
+                whole_response(exchange).map(Ok)
+            }
             Ok(_) => None,
+        }
+    }
+
+    /// `send.want`.
+    pub fn want(&mut self, id: ExchangeId, wanted: Readiness) {
+        if let Some(exchange) = self.exchanges.get_mut(id) {
+            exchange.wanted = wanted;
+            self.mark(id);
         }
     }
 
@@ -380,10 +401,7 @@ impl ClientConn {
 
     /// Whether the request is waiting, or will be, for content that only the caller can write.
     fn awaits_content(&self, id: ExchangeId) -> bool {
-        self.exchanges.get(id).is_some_and(|exchange| {
-            let unsent = matches!(exchange.sending, RequestHalf::Queued | RequestHalf::Content);
-            unsent && exchange.is_streamed() && !exchange.finished
-        })
+        self.exchanges.get(id).is_some_and(Exchange::awaits_content)
     }
 
     /// An exchange that was collected for `poll.completions` and has ended.
@@ -401,7 +419,7 @@ impl ClientConn {
                 },
                 timing: exchange.timing,
                 idempotent: exchange.plan.idempotent,
-                request: exchange.request.take(),
+                resent: exchange.resent,
             };
             exchange.forgotten = true;
             self.drop_if_forgotten(id);
@@ -509,6 +527,7 @@ fn whole_response(exchange: &mut Exchange) -> Option<PackedResponse> {
     let head = exchange.head.take()?;
     exchange.taken = true;
     exchange.end_told = true;
+    exchange.both_ends_told = exchange.has_ended();
     Some(PackedResponse {
         interim: core::mem::take(&mut exchange.interim),
         head,

@@ -1,6 +1,6 @@
 //! Deadlines: which one is next, and what happens when it passes (RFC 9112 §9.5).
 
-use super::ClientConn;
+use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
 use crate::timer::{Instant, TimerOrder};
@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 /// How much earlier than the peer an idle connection is closed, so that no request is on its way when the peer closes it: 1 s, as much as
 /// `Keep-Alive` can be off by rounding, but never more than half of its time.
 const KEEP_ALIVE_MARGIN_NS: u64 = 1_000_000_000;
+
+/// A request counts as lost in a pipeline at the earliest when it has waited this many times as long as any before it.
+const STALL_WAITS: u64 = 4;
 
 impl ClientConn {
     /// The next deadline, and which one it is.
@@ -47,8 +50,7 @@ impl ClientConn {
         if let Some((at, _)) = self.connect_deadline()
             && at <= now
         {
-            let waiting = self.queue.iter().filter_map(|id| self.exchanges.get(*id));
-            ended.extend(waiting.map(|exchange| exchange.token));
+            ended.extend(self.waiting_tokens());
             self.end(Error::TimedOut(Timer::Connect), now);
             return ended;
         }
@@ -64,6 +66,7 @@ impl ClientConn {
         {
             match (timer, self.outstanding.front().copied()) {
                 (Timer::Drain, _) | (_, None) => self.end(Error::Closed(CloseReason::Abandoned), now),
+                (Timer::PipelineStall, _) => ended.append(&mut self.end_stalled(now)),
                 (timer, Some(id)) => {
                     ended.extend(self.exchanges.get(id).map(|exchange| exchange.token));
                     self.give_up(id, Error::TimedOut(timer), now);
@@ -83,6 +86,15 @@ impl ClientConn {
             self.retire(CloseReason::Lifetime, now);
         }
         ended
+    }
+
+    /// A request was lost in the pipeline, and those behind it with it. Returns the tokens of the exchanges that fail for it.
+    fn end_stalled(&mut self, now: Instant) -> Vec<u64> {
+        let outstanding: Vec<ExchangeId> = self.outstanding.iter().copied().collect();
+        self.end(Error::TimedOut(Timer::PipelineStall), now);
+        let failed =
+            outstanding.into_iter().filter_map(|id| self.exchanges.get(id)).filter(|exchange| exchange.failure.is_some());
+        failed.map(|exchange| exchange.token).collect()
     }
 
     fn connect_deadline(&self) -> Option<(Instant, Timer)> {
@@ -114,26 +126,38 @@ impl ClientConn {
             let since = exchange.nobody_since.max(self.turn_began);
             return Some((since.after(exchange.deadlines.drain)?, Timer::Drain));
         }
-        let between = || Some((self.progress.after(exchange.deadlines.between_octets)?, Timer::BetweenOctets));
+        let between = |moved: Instant| Some((moved.after(exchange.deadlines.between_octets)?, Timer::BetweenOctets));
         match self.read {
-            ReadSide::Head | ReadSide::Content | ReadSide::Trailers => {}
+            ReadSide::Head | ReadSide::Content | ReadSide::Trailers | ReadSide::Answered => {}
             ReadSide::Idle | ReadSide::Tunnel | ReadSide::Ended => return None,
         }
-        let departed = self.sent_at(exchange);
-        if exchange.head.is_none() && departed.is_none() {
-            // While the send buffer is empty the caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
-            return if self.outbox.is_empty() && !self.write_failed { None } else { between() };
+        if self.is_paused() {
+            return None;
         }
-        match departed {
+        match sent_at(exchange) {
+            // While the send buffer is empty the caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
+            None if exchange.is_leaving() && self.outbox.is_empty() => None,
+            // Either direction shows that the peer is there.
+            None => between(self.progress.max(self.left)),
             Some(sent) if exchange.timing.response_started.is_none() => {
-                Some((sent.max(self.turn_began).after(exchange.deadlines.first_octet)?, Timer::FirstOctet))
+                let since = sent.max(self.turn_began);
+                let first_octet = since.after(exchange.deadlines.first_octet).map(|at| (at, Timer::FirstOctet));
+                let stall = self.stall_deadline(exchange, since).map(|at| (at, Timer::PipelineStall));
+                stall.into_iter().chain(first_octet).min_by_key(|(at, _)| *at)
             }
-            _ if self.is_paused() => None,
-            _ => between(),
+            // What is written behind it does not bring it on.
+            Some(sent) => between(self.progress.max(sent)),
         }
     }
 
-    fn sent_at(&self, exchange: &Exchange) -> Option<Instant> {
-        exchange.timing.request_sent.map(|sent| Instant(exchange.started.0.saturating_add(sent)))
+    /// When a request that was sent behind another one, and has been the first since `since`, counts as lost.
+    fn stall_deadline(&self, exchange: &Exchange, since: Instant) -> Option<Instant> {
+        let span = exchange.deadlines.pipeline_stall.filter(|_| exchange.is_behind)?;
+        since.after(Some(span.max(self.longest_wait.saturating_mul(STALL_WAITS))))
     }
+}
+
+/// When the last octet of a request left.
+pub(super) fn sent_at(exchange: &Exchange) -> Option<Instant> {
+    exchange.timing.request_sent.map(|sent| Instant(exchange.started.0.saturating_add(sent)))
 }

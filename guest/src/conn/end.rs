@@ -3,7 +3,7 @@
 use super::pooled::strike;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, Reader, RequestInput, ResponseHalf, ResponseInput};
-use crate::failure::side;
+use crate::failure::{of_all_attempts, side};
 use crate::h1::encode::PlannedContent;
 use crate::h1::parse::Fault;
 use crate::h1::state::{ReadInput, ReadSide, WriteInput};
@@ -92,7 +92,17 @@ impl ClientConn {
     }
 
     /// The exchange has its whole response.
-    pub(super) fn finish_exchange(&mut self, id: ExchangeId, trailers: Vec<FieldLine>, now: Instant) {
+    pub(super) fn complete_response(&mut self, id: ExchangeId, trailers: Vec<FieldLine>, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id).filter(|exchange| exchange.reader != Reader::Nobody) else { return };
+        exchange.response_input(ResponseInput::End);
+        exchange.timing.response_ended = Some(now.since(exchange.started));
+        self.log.add(now, Some(exchange.token), || LogEvent::End(trailers.clone()));
+        exchange.trailers = trailers;
+        self.mark(id);
+    }
+
+    /// The exchange has its whole response, and its request has left or is not wanted.
+    pub(super) fn finish_exchange(&mut self, id: ExchangeId) {
         self.clear_deadlines(id);
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         if exchange.reader == Reader::Nobody {
@@ -101,11 +111,7 @@ impl ClientConn {
             }
             return;
         }
-        exchange.response_input(ResponseInput::End);
-        exchange.timing.response_ended = Some(now.since(exchange.started));
         exchange.request = None;
-        self.log.add(now, Some(exchange.token), || LogEvent::End(trailers.clone()));
-        exchange.trailers = trailers;
         if matches!(exchange.reader, Reader::Completion(_)) {
             self.completed.push_back(id);
         }
@@ -129,16 +135,18 @@ impl ClientConn {
 
     /// Fails outstanding exchanges from the one at `first` on; `declared`: the peer's word on those that were sent.
     fn fail_outstanding(&mut self, first: usize, error: Error, declared: Option<Delivery>, now: Instant) {
-        let by_caller = matches!(error, Error::Closed(CloseReason::Local | CloseReason::Dropped | CloseReason::Taken));
-        self.pipeline_broke |= self.outstanding.len() > 1 && !by_caller;
+        self.note_break(error, declared.is_some());
         let failing: Vec<ExchangeId> = self.outstanding.iter().skip(first).copied().collect();
-        for id in &failing {
+        for (id, position) in failing.iter().zip(first..) {
             let known = self.delivery(*id);
             let delivery = match declared {
                 Some(declared) if known != Delivery::NotSent => declared,
                 _ => known,
             };
-            self.fail_with(*id, error, delivery, now);
+            match self.recovery(*id, position, error, delivery) {
+                Some(recovery) => self.set_aside(*id, recovery, error, delivery),
+                None => self.fail_with(*id, error, delivery, now),
+            }
         }
         self.outstanding.truncate(first);
         self.departed = self.departed.min(first);
@@ -149,7 +157,7 @@ impl ClientConn {
 
     /// Fails every queued exchange, or sets it aside for the pool.
     pub(super) fn fail_queued(&mut self, error: Error, now: Instant) {
-        while let Some(id) = self.queue.pop_front() {
+        while let Some(id) = self.queue.pop_front(&mut self.exchanges) {
             match self.pooled && self.may_move(id, error) {
                 true => self.unsent.push_back(id),
                 false => self.fail_exchange(id, error, now),
@@ -175,7 +183,9 @@ impl ClientConn {
     fn fail_with(&mut self, id: ExchangeId, error: Error, delivery: Delivery, now: Instant) {
         self.clear_deadlines(id);
         self.release_queued(id);
-        let failure = self.failure(id, error, delivery);
+        let furthest = self.exchanges.get(id).and_then(|exchange| exchange.furthest);
+        let failure = of_all_attempts(furthest, self.failure(id, error, delivery));
+        let delivery = failure.delivery;
         if delivery == Delivery::NotSent {
             self.recover_request(id);
         }
@@ -200,7 +210,7 @@ impl ClientConn {
     }
 
     /// Puts the content of a request that has not left back into it.
-    fn recover_request(&mut self, id: ExchangeId) {
+    pub(super) fn recover_request(&mut self, id: ExchangeId) {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         let (Some(end), PlannedContent::Whole) = (exchange.wire_end, exchange.plan.content) else { return };
         let content = self.outbox.copy(exchange.wire_head_end, end);
@@ -246,6 +256,7 @@ impl ClientConn {
         let Some(exchange) = self.exchanges.get(id) else { return Phase::Ended };
         let first = self.outstanding.front() == Some(&id);
         match exchange.receiving {
+            ResponseHalf::Done if exchange.is_leaving() => Phase::SendingRequest,
             ResponseHalf::Done | ResponseHalf::Failed => Phase::Ended,
             ResponseHalf::Tunnel => Phase::Tunnel,
             ResponseHalf::Content if self.read == ReadSide::Trailers => Phase::ReceivingTrailers,

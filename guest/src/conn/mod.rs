@@ -9,6 +9,7 @@
 //! | `end` | how exchanges and the connection end, and with which delivery |
 //! | `clock` | deadlines |
 //! | `pooled` | the pool's: exchanges move between its waiting line and its connections |
+//! | `queue` | those that have not been written |
 //!
 //! Whoever drives a connection repeats: give it what the transport has (`receive`, `nothing_to_receive`, `receive_end`), hand over what
 //! it wants to send (`to_transmit`, `transmitted`), do what `transport` says, and call `handle_timeout` at `deadline`. Every verb is legal at
@@ -19,6 +20,7 @@ mod clock;
 mod end;
 mod look;
 mod pooled;
+mod queue;
 mod receive;
 mod transmit;
 
@@ -39,6 +41,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use queue::Queue;
 
 /// Entries of the list of exchanges to report that may be stale before it is tidied.
 const READY_SPARE: usize = 64;
@@ -65,6 +68,17 @@ pub struct ConnChange {
     pub closed_by: Option<Error>,
 }
 
+/// How a connection ended before all requests of a pipeline were answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// One of the two sides had declared the end.
+    Declared,
+    /// The server ended it without a word.
+    Undeclared,
+    /// The server left a request unanswered.
+    Stalled,
+}
+
 /// One client connection.
 #[derive(Debug)]
 pub struct ClientConn {
@@ -82,13 +96,15 @@ pub struct ClientConn {
 
     exchanges: Exchanges,
     /// Requests to write, in the order of `send`.
-    queue: VecDeque<ExchangeId>,
+    queue: Queue,
     /// Its requests may move to other connections.
     pooled: bool,
     /// Of a waiting line: the connection for which its requests fail.
     failed_for: u64,
     /// Requests that can have no turn here, for the pool to take.
     unsent: VecDeque<ExchangeId>,
+    /// How many of these were sent before; until the pool asks.
+    resent: u64,
     /// Requests written, wholly or partly, whose responses are not complete (RFC 9112 §9.2).
     outstanding: VecDeque<ExchangeId>,
     /// How many of them, from the front, have left.
@@ -99,8 +115,8 @@ pub struct ClientConn {
     /// The exchange that keeps the write side busy.
     writer: Option<ExchangeId>,
     outbox: SendBuffer,
-    /// The transport takes no more octets: its end is not an end in order.
-    write_failed: bool,
+    /// How the transport ended that takes no more octets: its end is not an end in order.
+    write_failed: Option<Ending>,
     /// The sending direction has been ended.
     half_closed: bool,
 
@@ -118,8 +134,8 @@ pub struct ClientConn {
     /// It has the `close` option.
     close_declared: bool,
     known: PersistenceLearnt,
-    /// It ended, and not by the caller's wish, before a pipeline was answered.
-    pipeline_broke: bool,
+    /// How it ended before a pipeline was answered, if not by the caller's wish.
+    broke: Option<Break>,
     /// An idle connection has been read from until nothing came, so that a request may be written (RFC 9112 §9.2).
     looked: bool,
     /// Since when that cannot be seen, because something arrives of which nothing can be taken yet.
@@ -134,8 +150,12 @@ pub struct ClientConn {
     deadlines: DeadlineTable,
     /// When the first outstanding exchange became the first.
     turn_began: Instant,
-    /// When an octet last moved, or reading was resumed.
+    /// When an octet last came, or reading was resumed.
     progress: Instant,
+    /// When an octet last left.
+    left: Instant,
+    /// The longest wait for a response so far, in nanoseconds.
+    longest_wait: u64,
     idle_since: Instant,
     /// From `Keep-Alive` of the last response: how long it stays open, how many more requests it takes.
     peer_idle_ns: Option<u64>,
@@ -180,17 +200,18 @@ impl ClientConn {
             opened: None,
             ended_by: None,
             exchanges: Exchanges::default(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             pooled: false,
             failed_for: 0,
             unsent: VecDeque::new(),
+            resent: 0,
             outstanding: VecDeque::new(),
             departed: 0,
             queued_octets: 0,
             write: WriteSide::Idle,
             writer: None,
             outbox: SendBuffer::default(),
-            write_failed: false,
+            write_failed: None,
             half_closed: false,
             read: ReadSide::Idle,
             inbox: ReceiveBuffer::default(),
@@ -202,7 +223,7 @@ impl ClientConn {
             shown: Shown::Closes,
             close_declared: false,
             known,
-            pipeline_broke: false,
+            broke: None,
             looked: false,
             look_stalled: None,
             unread: 0,
@@ -211,6 +232,8 @@ impl ClientConn {
             deadlines: DeadlineTable::default(),
             turn_began: now,
             progress: now,
+            left: now,
+            longest_wait: 0,
             idle_since: now,
             peer_idle_ns: None,
             peer_requests_left: None,
@@ -314,6 +337,7 @@ impl ClientConn {
             && self.queue.is_empty()
             && self.has_room()
             && self.inbox.is_empty()
+            && self.ending.is_none()
             && self.peer_requests_left != Some(0)
             && (self.outstanding.is_empty() || self.may_pipeline())
     }
@@ -333,9 +357,9 @@ impl ClientConn {
         self.ended_by
     }
 
-    /// Whether a pipeline broke with it: the next connection to the same place must not begin with one (RFC 9112 §9.3.2).
-    pub fn pipeline_broke(&self) -> bool {
-        self.pipeline_broke
+    /// Whether a pipeline broke with it, and how: the next connection to the same place must not begin with one (RFC 9112 §9.3.2).
+    pub fn broke(&self) -> Option<Break> {
+        self.broke
     }
 
     /// What the transport should do now.

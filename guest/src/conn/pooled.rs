@@ -1,16 +1,31 @@
 //! What a pool asks of its connections, and of its waiting lines, which are connections that are never established.
 
-use super::{ClientConn, ExchangeId};
-use crate::exchange::{Exchange, RequestHalf, asks};
+use super::{Break, ClientConn, ExchangeId};
+use crate::exchange::{Exchange, Reader, RequestHalf, asks};
+use crate::failure::of_all_attempts;
 use crate::h1::state::ReadSide;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Error, HttpVersion, PersistenceLearnt, Request, Reuse};
+use crate::types::{CloseReason, ConnState, Delivery, Error, HttpVersion, PersistenceLearnt, Request, Reuse, Timer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// How an outstanding exchange goes to another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recovery {
+    /// None of it has left.
+    Move,
+    /// It is sent again.
+    Resend,
+    /// It is sent again, on a connection that has carried none: it may be what ended this one.
+    ResendAlone,
+}
+
+/// A request was lost in a pipeline.
+const STALL: Error = Error::TimedOut(Timer::PipelineStall);
 
 /// The id of a waiting line: of no connection.
 const LINE: u64 = 0;
@@ -37,18 +52,20 @@ impl ClientConn {
     /// Ends that.
     pub fn leave_pool(&mut self) {
         self.pooled = false;
-        self.queue.append(&mut self.unsent);
+        for id in core::mem::take(&mut self.unsent) {
+            self.queue.push_back(id, &mut self.exchanges);
+        }
     }
 
     /// Tokens of the requests that wait.
     pub fn waiting_tokens(&self) -> Vec<u64> {
-        self.queue.iter().filter_map(|id| Some(self.exchanges.get(*id)?.token)).collect()
+        self.queue.iter(&self.exchanges).map(|exchange| exchange.token).collect()
     }
 
     /// Whether one more request that may be pipelined can leave with or behind those that it has.
     pub fn takes_pipelined(&self) -> bool {
         // A request that waits for the look at an idle connection takes others with it.
-        let last = self.queue.back().and_then(|id| self.exchanges.get(*id));
+        let last = self.queue.back().and_then(|id| self.exchanges.get(id));
         let beside = last.is_some_and(|last| last.pipelines && !last.holds_pipeline && !asks(last.reuse, Reuse::FORBID));
         let gathers = self.wants_look() && beside && self.queue.len() < self.settings.pipeline_depth_max;
         let open = self.established && self.state == ConnState::Open && self.peer_requests_left.is_none();
@@ -64,13 +81,13 @@ impl ClientConn {
 
     /// The request that waits in front.
     pub fn waiting(&self) -> Option<(ExchangeId, &Exchange)> {
-        let id = *self.queue.front()?;
+        let id = self.queue.front()?;
         Some((id, self.exchanges.get(id)?))
     }
 
     /// The request that waits at the end.
     pub fn last_waiting(&self) -> Option<ExchangeId> {
-        self.queue.back().copied()
+        self.queue.back()
     }
 
     /// Takes an exchange away whose turn has not come.
@@ -91,11 +108,16 @@ impl ClientConn {
         self.withdraw(id)
     }
 
+    /// How many of its requests were set aside to be sent again since this was last asked.
+    pub fn take_resent(&mut self) -> u64 {
+        core::mem::take(&mut self.resent)
+    }
+
     /// Takes over an exchange that was withdrawn elsewhere; its deadlines run on. It is written if its turn has come.
     pub fn admit(&mut self, mut exchange: Box<Exchange>, now: Instant) -> ExchangeId {
         exchange.in_ready_list = false;
         let id = self.enqueue(exchange, now);
-        self.queue.push_back(id);
+        self.queue.push_back(id, &mut self.exchanges);
         self.dispatch(now);
         id
     }
@@ -104,7 +126,7 @@ impl ClientConn {
     pub fn admit_first(&mut self, mut exchange: Box<Exchange>, now: Instant) -> ExchangeId {
         exchange.in_ready_list = false;
         let id = self.enqueue(exchange, now);
-        self.queue.push_front(id);
+        self.queue.push_front(id, &mut self.exchanges);
         id
     }
 
@@ -130,7 +152,7 @@ impl ClientConn {
 
     /// Takes an exchange out of the lists of those that have not been written.
     pub(super) fn unlist(&mut self, id: ExchangeId) {
-        strike(&mut self.queue, id);
+        self.queue.remove(id, &mut self.exchanges);
         strike(&mut self.unsent, id);
     }
 
@@ -139,14 +161,65 @@ impl ClientConn {
     pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
         let before = |exchange: &Exchange| self.opened.is_some_and(|at| at < exchange.started);
         let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(before);
-        comes_to_an_end
-            && !by_caller(error)
-            && !matches!(error, Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_))
+        comes_to_an_end && ends_all(error)
     }
 
-    /// Has the connection ended in order, after it has carried requests, and not by the caller's wish?
-    pub fn has_served(&self, error: Error) -> bool {
-        self.requests > 0 && matches!(error, Error::Closed(_)) && !by_caller(error)
+    /// Whether, and how, an outstanding exchange moves to another connection when this one ends with `error` (RFC 9112 §9.3.1, §9.3.2).
+    ///
+    /// That comes to an end: every connection that ends takes the first of its exchanges with it, or has answered one before. A first one
+    /// that moves goes onto a fresh connection, which has answered none.
+    pub(super) fn recovery(&self, id: ExchangeId, position: usize, error: Error, delivery: Delivery) -> Option<Recovery> {
+        let exchange = self.exchanges.get(id).filter(|exchange| self.pooled && exchange.reader != Reader::Nobody)?;
+        if exchange.is_streamed() || exchange.forgotten || !ends_all(error) {
+            return None;
+        }
+        let stalled = error == STALL;
+        let answered = self.responses > 0;
+        let recovery = match delivery {
+            Delivery::NotSent => self.may_move(id, error).then_some(Recovery::Move),
+            Delivery::Unprocessed => Some(Recovery::Resend),
+            Delivery::Unanswered if !exchange.plan.idempotent => None,
+            Delivery::Unanswered if position > 0 || stalled => (answered || exchange.resent == 0).then_some(Recovery::Resend),
+            Delivery::Unanswered => answered.then_some(Recovery::ResendAlone),
+            Delivery::ResponseStarted => None,
+        };
+        recovery.filter(|recovery| *recovery == Recovery::Move || exchange.has_whole_request())
+    }
+
+    /// Takes an outstanding exchange back, for the pool to take it to another connection.
+    pub(super) fn set_aside(&mut self, id: ExchangeId, recovery: Recovery, error: Error, delivery: Delivery) {
+        self.clear_deadlines(id);
+        if recovery == Recovery::Move {
+            self.recover_request(id);
+        }
+        let failure = self.failure(id, error, delivery);
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        if recovery != Recovery::Move {
+            exchange.resent += 1;
+            exchange.furthest = Some(of_all_attempts(exchange.furthest, failure));
+        }
+        if recovery == Recovery::ResendAlone {
+            exchange.reuse = exchange.reuse | Reuse::FRESH;
+        }
+        exchange.begin_again();
+        self.resent += u64::from(recovery != Recovery::Move);
+        self.unsent.push_back(id);
+        self.changed = true;
+    }
+
+    /// Notes that the connection ends, before all requests of a pipeline are answered.
+    pub(super) fn note_break(&mut self, error: Error, declared: bool) {
+        let pipelined = self.outstanding.len() > 1 || error == STALL;
+        if !pipelined || by_caller(error) {
+            return;
+        }
+        self.broke.get_or_insert(match error {
+            STALL => Break::Stalled,
+            // The response that came early, or that nobody wanted, is no fault of the pipeline.
+            Error::Closed(CloseReason::EarlyResponse | CloseReason::Abandoned | CloseReason::LocalOption) => Break::Declared,
+            _ if declared => Break::Declared,
+            _ => Break::Undeclared,
+        });
     }
 
     /// Octets of the response that is being received that are to come, as far as its length was declared.
@@ -171,6 +244,11 @@ pub(super) fn strike(list: &mut VecDeque<ExchangeId>, id: ExchangeId) {
         true => drop(list.pop_front()),
         false => list.retain(|listed| *listed != id),
     }
+}
+
+/// Is this the end of a connection with all that it carries, and not the wish of the caller?
+fn ends_all(error: Error) -> bool {
+    !by_caller(error) && !matches!(error, Error::ApiMisuse(_) | Error::Denied(_) | Error::Internal)
 }
 
 fn by_caller(error: Error) -> bool {

@@ -1,5 +1,6 @@
 //! Octets in: heads, content, trailers, and what each means for the connection (RFC 9112 §4 to §9).
 
+use super::clock::sent_at;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, Reader, RequestHalf, RequestInput, ResponseInput};
 use crate::field;
@@ -32,7 +33,7 @@ impl ClientConn {
         let open = self.established && self.state != ConnState::Closed && self.read != ReadSide::Ended && self.ending.is_none();
         match self.read {
             _ if !open || self.is_paused() => 0,
-            ReadSide::Idle => READ_OCTETS_SHORT,
+            ReadSide::Idle | ReadSide::Answered => READ_OCTETS_SHORT,
             ReadSide::Head if self.outstanding.len() <= 1 => READ_OCTETS_SHORT,
             _ => READ_OCTETS_MAX,
         }
@@ -63,8 +64,18 @@ impl ClientConn {
             ReadSide::Ended => {}
             ReadSide::Idle => self.end(Error::Closed(CloseReason::PeerEnded), now),
             ReadSide::Tunnel if in_order => self.end_tunnel_input(now),
-            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) && !self.write_failed => {
+            ReadSide::Content if in_order && self.front_framing() == Some(Framing::UntilClose) && self.write_failed.is_none() => {
                 self.end_response(Vec::new(), now);
+                self.receive_end(ending, now);
+            }
+            ReadSide::Answered if in_order => {
+                // The peer may still take the rest of the request.
+                self.ending = Some(ending);
+                let reason = Error::Closed(CloseReason::PeerEnded);
+                self.stop_accepting(reason, now);
+                self.fail_behind_front(reason, None, now);
+                self.shut_write_behind_front();
+                self.fail_queued(reason, now);
             }
             ReadSide::Head if in_order && self.is_http09_beginning() => {
                 if let Some(&id) = self.outstanding.front()
@@ -90,7 +101,7 @@ impl ClientConn {
     pub(super) fn process(&mut self, now: Instant) {
         loop {
             let advanced = match self.read {
-                ReadSide::Idle => self.read_unsolicited(now),
+                ReadSide::Idle | ReadSide::Answered => self.read_unsolicited(now),
                 ReadSide::Head => self.read_head(now),
                 ReadSide::Content => self.read_content(now),
                 ReadSide::Trailers => self.read_trailers(now),
@@ -146,25 +157,33 @@ impl ClientConn {
         }
         if exchange.timing.response_started.is_none() {
             exchange.timing.response_started = Some(now.since(exchange.started));
+            let waited = sent_at(exchange).map_or(0, |sent| now.since(sent.max(self.turn_began)));
+            self.longest_wait = self.longest_wait.max(waited);
         }
         let limits = HeadLimits {
-            octets_max: self.settings.limits.head_octets_max.saturating_sub(exchange.head_octets),
+            octets_max: self.settings.limits.head_octets_max.saturating_sub(exchange.interim_octets),
             field_lines_max: self.settings.limits.field_lines_max,
         };
         let may_be_http09 = self.responses == 0 && may_be_http09(exchange, self.settings.leniency);
         let parsed = match self.heads.parse(self.inbox.octets(), &limits, self.settings.leniency) {
             Err(Fault { error: NOT_HTTP, .. }) if may_be_http09 => Some((PackedHead::of_http09(), 0)),
-            parsed => parsed?,
+            Err(fault) => {
+                if fault.error == NOT_HTTP && !exchange.had_interim {
+                    // What cannot begin a response does not show that the server has acted on the request.
+                    exchange.timing.response_started = None;
+                }
+                return Err(fault);
+            }
+            Ok(parsed) => parsed,
         };
         let Some((head, octets)) = parsed else { return Ok(false) };
         self.inbox.consume(octets);
-        exchange.head_octets += octets;
         self.version = Some(head.version);
         // Failures that follow from the head tell its end, however much came with it.
         let ahead = self.inbox.len() as u64;
         self.octets_received = self.octets_received.saturating_sub(ahead);
         let taken = if (100..200).contains(&head.status) && head.status != 101 {
-            self.take_interim(id, head, now)
+            self.take_interim(id, head, octets, now)
         } else {
             self.take_final(id, head, now)
         };
@@ -173,16 +192,19 @@ impl ClientConn {
     }
 
     /// An interim response never completes an exchange (RFC 9110 §15.2).
-    fn take_interim(&mut self, id: ExchangeId, head: PackedHead, now: Instant) -> Result<(), Fault> {
+    fn take_interim(&mut self, id: ExchangeId, head: PackedHead, octets: usize, now: Instant) -> Result<(), Fault> {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
-        exchange.interim_count += 1;
-        if exchange.interim_count > self.settings.limits.interim_responses_max {
+        let limits = &self.settings.limits;
+        let too_many = exchange.interim.len() >= limits.interim_responses_max;
+        if too_many || !admits_interim(exchange, octets as u64, limits.head_octets_max as u64, now) {
             return Err(Fault { error: Error::LimitExceeded(Limit::InterimResponses), at: 0 });
         }
+        exchange.had_interim = true;
         self.log.add(now, Some(exchange.token), || LogEvent::Interim(head.unpacked()));
         exchange.response_input(ResponseInput::Interim);
         let proceeds = head.status == 100 && exchange.sending == RequestHalf::Continue;
         if exchange.reader != Reader::Nobody {
+            exchange.interim_octets += octets;
             exchange.interim.push(head);
             self.mark(id);
         }
@@ -215,10 +237,12 @@ impl ClientConn {
         self.mark(id);
         match framing {
             Framing::Tunnel => self.become_tunnel(now),
-            _ if unsent => self.stop_upload(id, now),
+            _ if unsent && self.refuses_rest(id) => self.stop_upload(id, now),
             _ if exchange_closes => self.heed_close(now),
             _ => {}
         }
+        // The server answers without having asked for the content, and may still read it.
+        self.proceed(id, now);
         match framing {
             Framing::None | Framing::Length(0) => self.end_response(Vec::new(), now),
             Framing::Length(_) | Framing::UntilClose => self.read_input(ReadInput::Content),
@@ -255,12 +279,18 @@ impl ClientConn {
         self.stop_accepting(reason, now);
         self.learn_closing(now);
         self.fail_behind_front(reason, self.close_declared.then_some(Delivery::Unprocessed), now);
-        self.shut_write();
+        self.shut_write_behind_front();
         self.fail_queued(reason, now);
     }
 
-    /// A final response came before the whole request had left: the rest is not wanted, and the connection cannot be used again
-    /// (RFC 9112 §9.5).
+    /// Whether the final response of an exchange says that the rest of its request is not wanted: it is an error or a redirection, or has the
+    /// `close` option (RFC 9110 §7.5, RFC 9112 §9.5). Any other one may come early, and the request goes on to its end.
+    fn refuses_rest(&self, id: ExchangeId) -> bool {
+        let head = self.exchanges.get(id).and_then(|exchange| exchange.head.as_ref());
+        self.close_declared || head.is_some_and(|head| head.status >= 300)
+    }
+
+    /// The rest of a request is not wanted, and the connection cannot be used again.
     fn stop_upload(&mut self, id: ExchangeId, now: Instant) {
         if let Some(exchange) = self.exchanges.get_mut(id) {
             exchange.request_input(RequestInput::Stop);
@@ -408,8 +438,25 @@ impl ClientConn {
         self.octets_received = received;
     }
 
-    /// The response of the first outstanding exchange is complete.
+    /// The response of the first outstanding exchange is complete. The exchange is, too, once its request has left.
     pub(super) fn end_response(&mut self, trailers: Vec<FieldLine>, now: Instant) {
+        let Some(&id) = self.outstanding.front() else { return self.end(Error::Internal, now) };
+        let Some(exchange) = self.exchanges.get(id) else { return self.end(Error::Internal, now) };
+        let is_cut = exchange.sending == RequestHalf::Stopped && exchange.reader != Reader::Nobody && !self.refuses_rest(id);
+        if let (true, Some(ending)) = (is_cut, self.write_failed) {
+            // The server has not said that it had enough.
+            return self.end(Error::Incomplete(ending), now);
+        }
+        let leaves = exchange.is_leaving();
+        self.complete_response(id, trailers, now);
+        match leaves {
+            true => self.read_input(ReadInput::Answered),
+            false => self.end_exchange(now),
+        }
+    }
+
+    /// Both halves of the first outstanding exchange are over.
+    pub(super) fn end_exchange(&mut self, now: Instant) {
         let Some(id) = self.outstanding.pop_front() else { return self.end(Error::Internal, now) };
         self.departed = self.departed.saturating_sub(1);
         self.responses += 1;
@@ -423,7 +470,7 @@ impl ClientConn {
                 self.log.add(now, None, || LogEvent::Learnt(known));
             }
         }
-        self.finish_exchange(id, trailers, now);
+        self.finish_exchange(id);
         if self.outstanding.is_empty() {
             self.read_input(ReadInput::Last);
             self.looked = false;
@@ -457,6 +504,18 @@ impl ClientConn {
     }
 }
 
+/// How fast interim responses may come: as many octets as the heads of one exchange may have, in this time.
+const INTERIM_REFILL_NS: u64 = 10 * SECOND_NS;
+
+/// Counts an interim response of so many octets, unless that is more than the server may send by now.
+fn admits_interim(exchange: &mut Exchange, octets: u64, octets_max: u64, now: Instant) -> bool {
+    let passed = now.since(exchange.interim_since).min(INTERIM_REFILL_NS);
+    let allowed = octets_max * passed / INTERIM_REFILL_NS;
+    exchange.interim_since = now;
+    exchange.interim_debt = exchange.interim_debt.saturating_sub(allowed) + octets;
+    exchange.interim_debt <= octets_max
+}
+
 /// Whether a switch names a protocol, and only such as the request offered (RFC 9110 §7.8).
 fn is_offered(request: Option<&Request>, head: &PackedHead) -> bool {
     let lines = request.into_iter().flat_map(|request| &request.fields);
@@ -470,7 +529,7 @@ fn is_offered(request: Option<&Request>, head: &PackedHead) -> bool {
 /// alone or a tunnel, of which HTTP/0.9 has neither.
 fn may_be_http09(exchange: &Exchange, leniency: Leniency) -> bool {
     let asked = exchange.plan.asked;
-    leniency & Leniency::HTTP09 == Leniency::HTTP09 && exchange.head_octets == 0 && !asked.head && !asked.connect
+    leniency & Leniency::HTTP09 == Leniency::HTTP09 && !exchange.had_interim && !asked.head && !asked.connect
 }
 
 /// Whether octets begin with the status line of 408 (Request Timeout), which a server may send on an idle connection before it closes

@@ -1,9 +1,10 @@
 //! Octets out: which request is written next, and as what (RFC 9112 §3, §6, §9.3.2).
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Exchange, RequestInput, asks};
+use crate::buffer::COALESCE_OCTETS_MAX;
+use crate::exchange::{RequestInput, asks};
 use crate::h1::encode::{self, PlannedContent};
-use crate::h1::state::{ReadInput, WriteInput, WriteSide};
+use crate::h1::state::{ReadInput, ReadSide, WriteInput, WriteSide};
 use crate::timer::{Instant, TimerOrder};
 use crate::types::{
     CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence, PersistenceLearnt,
@@ -23,7 +24,7 @@ impl ClientConn {
             return;
         }
         self.outbox.consume(octets);
-        self.progress = now;
+        self.left = now;
         self.log.add(now, None, || LogEvent::Wrote(octets as u64));
         self.note_departures(now);
         let tunnel = self.outstanding.front().copied().filter(|_| self.is_tunnel());
@@ -37,7 +38,7 @@ impl ClientConn {
     /// The transport takes no more octets. What it still delivers is read: the peer may have said why.
     pub fn transmit_failed(&mut self, ending: Ending, now: Instant) {
         let error = Error::Incomplete(ending);
-        self.write_failed = true;
+        self.write_failed = Some(ending);
         self.stop_accepting(error, now);
         self.fail_unsent(error, now);
         if let Some(last) = self.outstanding.back().and_then(|id| self.exchanges.get_mut(*id))
@@ -47,7 +48,8 @@ impl ClientConn {
         }
         self.shut_write();
         self.fail_queued(error, now);
-        if self.outstanding.is_empty() {
+        // A response that is complete says nothing more.
+        if self.outstanding.is_empty() || self.read == ReadSide::Answered {
             self.end(error, now);
         }
     }
@@ -55,18 +57,19 @@ impl ClientConn {
     /// Writes every queued request whose turn has come.
     pub(super) fn dispatch(&mut self, now: Instant) {
         while let Some(id) = self.next_to_write() {
-            self.queue.pop_front();
+            self.queue.remove(id, &mut self.exchanges);
             self.begin_request(id, now);
         }
     }
 
     fn next_to_write(&self) -> Option<ExchangeId> {
-        let id = *self.queue.front()?;
+        let id = self.queue.front()?;
         let exchange = self.exchanges.get(id)?;
         let may_write = self.established
             && self.state != ConnState::Closed
             && self.write == WriteSide::Idle
             && self.has_room()
+            && self.ending.is_none()
             && self.peer_requests_left != Some(0);
         let its_turn = match self.outstanding.is_empty() {
             true => self.looked && self.inbox.is_empty(),
@@ -119,10 +122,17 @@ impl ClientConn {
         self.peer_requests_left = self.peer_requests_left.map(|left| left.saturating_sub(1));
         self.write_input(WriteInput::Begin);
         self.writer = Some(id);
-        if self.outstanding.is_empty() {
-            self.read_input(ReadInput::Asked);
-            self.turn_began = now;
-            self.progress = now;
+        match self.outstanding.is_empty() {
+            true => {
+                self.read_input(ReadInput::Asked);
+                self.turn_began = now;
+                self.progress = now;
+            }
+            false => {
+                if let Some(exchange) = self.exchanges.get_mut(id) {
+                    exchange.is_behind = true;
+                }
+            }
         }
         self.outstanding.push_back(id);
     }
@@ -151,10 +161,7 @@ impl ClientConn {
             PlannedContent::None => self.end_request(id, now),
             PlannedContent::Whole => {
                 self.release_queued(id);
-                let Some(exchange) = self.exchanges.get_mut(id) else { return };
-                let content = take_content(exchange);
-                self.log.add(now, Some(exchange.token), || LogEvent::RequestContent(content.len() as u64));
-                self.outbox.push(content);
+                self.write_whole(id, now);
                 self.end_request(id, now);
             }
             PlannedContent::Length(_) | PlannedContent::Chunked => {
@@ -162,6 +169,20 @@ impl ClientConn {
                 self.end_streamed(id, now);
             }
         }
+    }
+
+    /// Writes the content that is in the request. A short one stays in it too, where it may have to be written again.
+    fn write_whole(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(id) else { return };
+        let token = exchange.token;
+        let Some(RequestContent::Whole(content)) = exchange.request.as_mut().map(|request| &mut request.content) else { return };
+        let octets = content.len();
+        if self.pooled && exchange.plan.idempotent && octets <= COALESCE_OCTETS_MAX {
+            self.outbox.append(|out| out.extend_from_slice(content));
+        } else {
+            self.outbox.push(core::mem::take(content));
+        }
+        self.log.add(now, Some(token), || LogEvent::RequestContent(octets as u64));
     }
 
     /// Ends a streamed request if nothing of it is to come.
@@ -229,10 +250,15 @@ impl ClientConn {
                 break;
             }
             exchange.timing.request_sent = Some(now.since(exchange.started));
-            if !exchange.plan.asked.upgrade {
+            let repeats = self.pooled && exchange.plan.idempotent && exchange.has_whole_request();
+            if !exchange.plan.asked.upgrade && !repeats {
                 exchange.request = None;
             }
             self.departed += 1;
+        }
+        if self.read == ReadSide::Answered && self.departed > 0 {
+            self.end_exchange(now);
+            self.process(now);
         }
     }
 
@@ -243,19 +269,30 @@ impl ClientConn {
         self.outbox.clear();
     }
 
+    /// Nothing more is written but the rest of the first outstanding request.
+    pub(super) fn shut_write_behind_front(&mut self) {
+        let front = self.outstanding.front().copied();
+        match front
+            .and_then(|id| self.exchanges.get(id))
+            .filter(|exchange| exchange.is_leaving())
+            .map(|exchange| exchange.wire_end)
+        {
+            None => self.shut_write(),
+            Some(Some(end)) => {
+                self.outbox.remove(end, self.outbox.pushed());
+                self.write_input(WriteInput::Shut);
+                self.writer = None;
+            }
+            // It is being written, and nothing stands behind it.
+            Some(None) => {}
+        }
+    }
+
     pub(super) fn write_input(&mut self, input: WriteInput) {
         self.write = self.write.next(input).unwrap_or(self.write);
     }
 
     pub(super) fn read_input(&mut self, input: ReadInput) {
         self.read = self.read.next(input).unwrap_or(self.read);
-    }
-}
-
-/// Moves the whole content out of the request.
-fn take_content(exchange: &mut Exchange) -> Vec<u8> {
-    match exchange.request.as_mut().map(|request| &mut request.content) {
-        Some(RequestContent::Whole(content)) => core::mem::take(content),
-        _ => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@
 //! Two readers of one language, so that the usual case is fast and every other case is exact.
 //!
 //! 1. **At once** (`whole`). Nearly every head is complete when it is first looked at. `httparse` reads it, and what `httparse`
-//!    lets through and we do not is closed here: bare LF, empty lines in front, a status code outside 100 to 599, a reason phrase
+//!    lets through and we do not is closed here: bare LF, empty lines in front, a status code below 100, a reason phrase
 //!    with obs-text (which it drops). This reader never says that something is wrong: whatever it does not take goes to the
 //!    other.
 //! 2. **Octet by octet** (`scan.rs`). A table of states × octet classes. It keeps its place between calls, so that no octet is
@@ -191,7 +191,7 @@ fn as_trailer_fault(fault: Fault) -> Fault {
     Fault { error, at: fault.at }
 }
 
-/// Field lines of a whole head that are read without an allocation for their places; the default of `field-lines-max`.
+/// Field lines of a whole head that are read without an allocation for their places: as many as all but a few heads have.
 const FIELD_LINES_ON_STACK: usize = 128;
 /// The same for a section that was scanned: their places are cheap to initialise.
 const FIELD_LINES_FEW: usize = 16;
@@ -269,7 +269,7 @@ struct StatusLine<'a> {
 /// status-code  = 3DIGIT
 /// ```
 /// RFC 9112 §2.3, §4: version, status code and reason phrase of a line that a reader has let pass. `None`: the status code is
-/// outside 100 to 599.
+/// below 100. One from 600 on is invalid, and counts as 5xx (RFC 9110 §15).
 ///
 /// A minor version above 1 is processed as 1.1 (RFC 9110 §6.2).
 fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
@@ -278,7 +278,7 @@ fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let version = if *minor == b'0' { HttpVersion::Http10 } else { HttpVersion::Http11 };
     let status = u16::try_from(decimal(code)?).ok()?;
     let reason = reason.strip_prefix(b" ").unwrap_or(reason);
-    (100..600).contains(&status).then_some(StatusLine { line, version, status, reason })
+    (100..1000).contains(&status).then_some(StatusLine { line, version, status, reason })
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //! 1. **Write side.** `Idle` between requests, `Busy` while one is being written: its content may be streamed, or wait for
 //!    `100 (Continue)`. `Shut` when nothing may be written any more.
 //! 2. **Read side.** `Idle` with no request outstanding: any octet is then unsolicited (RFC 9112 §9.2). `Head` while the response to
-//!    the first outstanding request is expected; `Content` and `Trailers` by its framing; `Tunnel` after a switch; `Ended` when the
-//!    transport gives no more, or nobody wants it.
+//!    the first outstanding request is expected; `Content` and `Trailers` by its framing; `Answered` while the request of a complete
+//!    response is still being written; `Tunnel` after a switch; `Ended` when the transport gives no more, or nobody wants it.
 //! 3. **Persistence.** What the last complete response has shown (RFC 9112 §9.3). Only `Pipelining` allows a second request on the wire.
 //!    Nothing leaves `Closing`.
 //!
@@ -67,6 +67,8 @@ table_enum! {
         Trailers,
         /// Raw octets are expected.
         Tunnel,
+        /// The response is complete, and its request is still being written: nothing is expected.
+        Answered,
         /// Nothing more is read.
         Ended,
     }
@@ -81,9 +83,11 @@ table_enum! {
         Content,
         /// The last chunk.
         Trailers,
-        /// The end of a response; another request is outstanding.
+        /// The end of a response, before that of its request.
+        Answered,
+        /// The end of an exchange; another request is outstanding.
         Next,
-        /// The end of a response; none is outstanding.
+        /// The end of an exchange; none is outstanding.
         Last,
         /// The head that makes the connection a tunnel.
         Switch,
@@ -94,16 +98,17 @@ table_enum! {
 
 #[rustfmt::skip]
 const READ: [[Option<ReadSide>; ReadInput::ALL.len()]; ReadSide::ALL.len()] = {
-    use ReadSide::{Content, Ended, Head, Idle, Trailers, Tunnel};
+    use ReadSide::{Answered, Content, Ended, Head, Idle, Trailers, Tunnel};
     const NO: Option<ReadSide> = None;
     [
-//                  Asked       Content        Trailers        Next        Last        Switch        End
-/* Idle     */     [Some(Head), NO,            NO,             NO,         NO,         NO,           Some(Ended)],
-/* Head     */     [NO,         Some(Content), NO,             Some(Head), Some(Idle), Some(Tunnel), Some(Ended)],
-/* Content  */     [NO,         NO,            Some(Trailers), Some(Head), Some(Idle), NO,           Some(Ended)],
-/* Trailers */     [NO,         NO,            NO,             Some(Head), Some(Idle), NO,           Some(Ended)],
-/* Tunnel   */     [NO,         NO,            NO,             NO,         NO,         NO,           Some(Ended)],
-/* Ended    */     [NO,         NO,            NO,             NO,         NO,         NO,           Some(Ended)],
+//                  Asked       Content        Trailers        Answered        Next        Last        Switch        End
+/* Idle     */     [Some(Head), NO,            NO,             NO,             NO,         NO,         NO,           Some(Ended)],
+/* Head     */     [NO,         Some(Content), NO,             Some(Answered), Some(Head), Some(Idle), Some(Tunnel), Some(Ended)],
+/* Content  */     [NO,         NO,            Some(Trailers), Some(Answered), Some(Head), Some(Idle), NO,           Some(Ended)],
+/* Trailers */     [NO,         NO,            NO,             Some(Answered), Some(Head), Some(Idle), NO,           Some(Ended)],
+/* Tunnel   */     [NO,         NO,            NO,             NO,             NO,         NO,         NO,           Some(Ended)],
+/* Answered */     [NO,         NO,            NO,             NO,             Some(Head), Some(Idle), NO,           Some(Ended)],
+/* Ended    */     [NO,         NO,            NO,             NO,             NO,         NO,         NO,           Some(Ended)],
     ]
 };
 

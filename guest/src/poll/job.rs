@@ -3,10 +3,11 @@
 use super::Poll;
 use crate::conn::{Completed, ExchangeId};
 use crate::driver::Shared;
+use crate::failure;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Delivery, Error, Failure, Request, TlsProblem};
+use crate::types::{CloseReason, Delivery, Error, Failure, Request, Timer, TlsProblem};
 use crate::wit::{self, client::PackedCompletion};
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
@@ -24,8 +25,10 @@ pub(super) struct Job<L> {
     pub(super) collected: bool,
     /// Kept only when it may, and can, be sent again: a streamed content is gone.
     pub(super) request: Option<Request>,
-    /// How often it was sent again.
+    /// How often it was sent again because the caller allows that.
     pub(super) retries: u32,
+    /// How often the attempts before the last one were sent again by themselves.
+    pub(super) resent: u32,
     /// How the attempt failed that got furthest, when it was sent again.
     pub(super) furthest: Option<Failure>,
     /// The member that has its exchange.
@@ -36,19 +39,15 @@ pub(super) struct Job<L> {
 
 impl<L> Job<L> {
     /// It is sent again after this.
-    pub(super) fn retry(&mut self, failed: Failure) {
+    pub(super) fn retry(&mut self, failed: Failure, resent: u32) {
         self.retries += 1;
+        self.resent = self.resent.saturating_add(resent);
         self.furthest = Some(self.of_all_attempts(failed));
     }
 
-    /// The failure of the last attempt, with the delivery of the one that got furthest: no server may have acted on what is "not sent".
+    /// The failure of the last attempt, with the delivery of the one that got furthest.
     pub(super) fn of_all_attempts(&self, last: Failure) -> Failure {
-        match self.furthest {
-            Some(before) if before.delivery > last.delivery => {
-                Failure { error: last.error, phase: last.phase, side: last.side, ..before }
-            }
-            _ => last,
-        }
+        failure::of_all_attempts(self.furthest, last)
     }
 
     /// Its exchange is now on this member.
@@ -83,10 +82,10 @@ impl<N: Network> Ticket<N> {
         self.poll.upgrade()
     }
 
-    /// Brings the poll up to date: afterwards the request is where it is sent again, if it is.
-    pub fn settle(&self, now: Instant) {
+    /// Brings the poll up to date with what has failed: afterwards the request is where it waits to be sent again, if it is.
+    pub fn heed_failed(&self, now: Instant) {
         if let Some(poll) = self.poll() {
-            poll.borrow_mut().settle(now);
+            poll.borrow_mut().heed_failed(now);
         }
     }
 
@@ -113,13 +112,13 @@ pub(super) fn may_repeat<L>(job: &Job<L>, completed: &Completed, retries_max: u3
         Delivery::ResponseStarted => false,
     };
     let by_error = match failed.error {
-        Error::ApiMisuse(_) | Error::TimedOut(_) | Error::LimitExceeded(_) | Error::Denied(_) => false,
+        Error::TimedOut(timer) => timer == Timer::PipelineStall,
+        Error::ApiMisuse(_) | Error::LimitExceeded(_) | Error::Denied(_) => false,
         // A server that is refused is refused again.
         Error::Tls(problem) => matches!(problem, TlsProblem::HandshakeEnded | TlsProblem::RecordCorrupt),
         _ => true,
     };
-    let kept = job.request.is_some() || completed.request.is_some();
-    job.retries < retries_max && kept && by_delivery && by_error && !cancelled
+    job.retries < retries_max && job.request.is_some() && by_delivery && by_error && !cancelled
 }
 
 /// The completion of a request that never came onto a connection.
@@ -130,6 +129,6 @@ pub(super) fn refused(token: u64, failure: Failure) -> PackedCompletion {
 
 /// The completion of an exchange that has ended.
 pub(super) fn completion(completed: Completed, connection: u64, retries: u32) -> PackedCompletion {
-    let Completed { token, outcome, timing, .. } = completed;
-    PackedCompletion { token, outcome, connection, retries, timing }
+    let Completed { token, outcome, timing, resent, .. } = completed;
+    PackedCompletion { token, outcome, connection, retries: retries.saturating_add(resent), timing }
 }

@@ -1,5 +1,6 @@
 //! The options of a poll, each with its value. Names, ranges and reasons are documented in `wit/client.wit`.
 
+use crate::settings::SECOND_NS;
 use crate::wit::client::PollOptions;
 
 /// Untaken tokens of exchanges that a deadline has ended.
@@ -24,6 +25,15 @@ pub(super) const HEAVY_OCTETS: u64 = 65_536;
 pub(super) const BACK_OFF_NS: u64 = 100_000_000;
 /// The longest such time.
 pub(super) const BACK_OFF_NS_MAX: u64 = 10_000_000_000;
+
+/// How long an origin that breaks pipelines is spoken to one request at a time.
+pub(super) const ONE_AT_A_TIME_NS: u64 = 600 * SECOND_NS;
+/// How many pipelines it must break for that, in such a time and without having declared an end.
+pub(super) const BREAKS_MAX: u32 = 2;
+
+/// How long the first octet of a pipelined response may take, unless the caller says otherwise: longer than TCP takes to repeat what was lost
+/// three times in a row (0.2 + 0.4 + 0.8 s and a round trip), and no wait that a person who fetches a list would notice as a fault.
+pub(super) const PIPELINE_STALL_NS: u64 = 3 * SECOND_NS;
 
 /// The limits of a poll.
 #[derive(Clone, Debug)]

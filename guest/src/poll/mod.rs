@@ -208,12 +208,7 @@ impl<N: Network> Poll<N> {
             self.come_due(at, due, now);
         }
         loop {
-            while let Some(id) = self.attention.take() {
-                if let Some(member) = self.members.get(id) {
-                    member.shared.borrow_mut().catch_up(now);
-                }
-                self.heed(id, now);
-            }
+            self.heed_all(now);
             self.send_again(now);
             if self.marked.is_empty() {
                 self.share_room();
@@ -225,6 +220,16 @@ impl<N: Network> Poll<N> {
             }
         }
         self.tidy_timers();
+    }
+
+    /// Looks at every member to which something was done.
+    fn heed_all(&mut self, now: Instant) {
+        while let Some(id) = self.attention.take() {
+            if let Some(member) = self.members.get(id) {
+                member.shared.borrow_mut().catch_up(now);
+            }
+            self.heed(id, now);
+        }
     }
 
     fn come_due(&mut self, at: Instant, due: Due, now: Instant) {

@@ -1,5 +1,7 @@
 //! Where requests of a pool go, and what is known about it.
 
+use super::limits::{BREAKS_MAX, ONE_AT_A_TIME_NS, PIPELINE_STALL_NS};
+use crate::conn::Break;
 use crate::endpoint;
 use crate::settings::Settings;
 use crate::slab::Id;
@@ -28,7 +30,9 @@ impl Origin {
     ///
     /// Errors: `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`.
     pub fn new(mut endpoint: Endpoint, options: Option<ConnOptions>) -> Result<Origin, Error> {
-        let settings = Rc::new(Settings::checked(options.as_ref())?);
+        let mut settings = Settings::checked(options.as_ref())?;
+        settings.deadlines.pipeline_stall.get_or_insert(PIPELINE_STALL_NS);
+        let settings = Rc::new(settings);
         endpoint::check(&endpoint)?;
         endpoint.host.make_ascii_lowercase();
         let authority = endpoint::authority(&endpoint);
@@ -74,6 +78,12 @@ pub(super) struct Known {
     pub(super) version: Option<HttpVersion>,
     /// What the last connection that showed anything has shown.
     pub(super) persistence: PersistenceLearnt,
+    /// Pipelines that broke without a declared end, and when the last one did.
+    pub(super) breaks: u32,
+    /// The same.
+    pub(super) broke_at: Instant,
+    /// Until when it is spoken to one request at a time.
+    pub(super) one_at_a_time_until: Option<Instant>,
     /// Connections in a row that could not be established.
     pub(super) failures: u32,
     /// When one may be opened for a request that is sent again, or beside one that works.
@@ -104,6 +114,27 @@ impl Known {
         self.idle.push(conn);
     }
 
+    /// A pipeline to it broke.
+    pub(super) fn note_break(&mut self, broke: Break, now: Instant) {
+        let long_ago = now.since(self.broke_at) >= ONE_AT_A_TIME_NS;
+        self.breaks = match broke {
+            Break::Declared => return,
+            Break::Stalled => BREAKS_MAX,
+            Break::Undeclared if long_ago => 1,
+            Break::Undeclared => self.breaks + 1,
+        };
+        self.broke_at = now;
+        if self.breaks >= BREAKS_MAX {
+            self.breaks = 0;
+            self.one_at_a_time_until = now.after(Some(ONE_AT_A_TIME_NS));
+        }
+    }
+
+    /// Whether it has shown that it cannot be trusted with a pipeline.
+    pub(super) fn is_one_at_a_time(&self, now: Instant) -> bool {
+        self.one_at_a_time_until.is_some_and(|until| now < until)
+    }
+
     /// An origin of which nothing is known.
     pub(super) fn new(origin: Rc<Origin>) -> Known {
         Known {
@@ -116,6 +147,9 @@ impl Known {
             connecting: 0,
             version: None,
             persistence: PersistenceLearnt::Unknown,
+            breaks: 0,
+            broke_at: Instant(0),
+            one_at_a_time_until: None,
             failures: 0,
             retry_at: None,
             armed: None,

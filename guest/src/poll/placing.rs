@@ -59,7 +59,8 @@ impl<N: Network> Poll<N> {
         let Some(known) = self.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
         let comes = known.connecting >= known.queued || undecided;
-        let pipelines = known.members.iter().filter(|_| wanted.pipelines && !fresh && !yields);
+        let pipelines = wanted.pipelines && !fresh && !yields && !known.is_one_at_a_time(now);
+        let pipelines = known.members.iter().filter(|_| pipelines);
         let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());

@@ -12,7 +12,7 @@ use crate::link::Network;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Delivery, Error, Failure, Limit, Misuse, Request, RequestContent, RequestOptions};
+use crate::types::{CloseReason, Error, Failure, Limit, Misuse, Request, RequestContent, RequestOptions};
 use crate::wit::client::PackedCompletion;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
@@ -31,6 +31,8 @@ impl<N: Network> Poll<N> {
         now: Instant,
     ) -> Result<Ticket<N>, Failure> {
         let mut this = poll.borrow_mut();
+        // What calls have done may have left a connection idle.
+        this.heed_all(now);
         let id = this.known(origin, now);
         let job = this.enter(id, request, token, now)?;
         this.dispatch(id, now);
@@ -51,6 +53,7 @@ impl<N: Network> Poll<N> {
 
     /// `poll.submit-all`.
     pub fn submit_all(&mut self, origin: &Rc<Origin>, requests: Vec<Request>, first_token: u64, now: Instant) {
+        self.heed_all(now);
         let id = self.known(origin, now);
         let mut entered = 0;
         for (mut request, index) in requests.into_iter().zip(0..) {
@@ -75,20 +78,47 @@ impl<N: Network> Poll<N> {
         self.settle(now);
     }
 
-    /// `poll.cancel`.
+    /// `poll.cancel`. No request is sent in place of the cancelled one: the next wait does so.
     pub fn cancel(&mut self, token: u64, now: Instant) -> Result<(), Error> {
-        // What has failed, and is about to be sent again, is given up too.
-        self.settle(now);
+        self.heed_failed(now);
         let found = self.jobs.iter().find(|(_, job)| job.token == token && job.collected).map(|(_, job)| job.place);
-        let member = found.and_then(|(member, exchange)| Some((self.members.get(member)?, exchange)));
-        let Some((member, exchange)) = member else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
-        let shared = Rc::clone(&member.shared);
-        let mut driver = shared.borrow_mut();
-        driver.conn.cancel(exchange, now);
-        driver.advance(now);
-        drop(driver);
-        self.settle(now);
+        let Some(place) = found else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
+        self.cancel_at(place, now);
+        self.heed_all(now);
         Ok(())
+    }
+
+    /// `poll.cancel-all`. No request is sent in place of the cancelled ones: the next wait does so.
+    pub fn cancel_all(&mut self, mut tokens: Vec<u64>, now: Instant) -> usize {
+        self.heed_failed(now);
+        tokens.sort_unstable();
+        let named = self.jobs.iter().filter(|(_, job)| job.collected && tokens.binary_search(&job.token).is_ok());
+        let (waiting, sent): (Vec<_>, Vec<_>) = named.map(|(_, job)| job.place).partition(|(member, _)| self.is_line(*member));
+        let cancelled = waiting.len() + sent.len();
+        // A place on a connection that becomes free is for none of those that wait.
+        for place in waiting.into_iter().chain(sent) {
+            self.cancel_at(place, now);
+        }
+        self.heed_all(now);
+        cancelled
+    }
+
+    /// Brings requests that have failed, and are about to be sent again, to where they wait.
+    pub(super) fn heed_failed(&mut self, now: Instant) {
+        self.heed_all(now);
+        self.send_again(now);
+    }
+
+    fn is_line(&self, member: Id) -> bool {
+        self.members.get(member).is_some_and(|member| matches!(member.role, Role::Line(_)))
+    }
+
+    fn cancel_at(&mut self, (member, exchange): (Id, ExchangeId), now: Instant) {
+        if let Some(member) = self.members.get(member) {
+            let mut driver = member.shared.borrow_mut();
+            driver.conn.cancel(exchange, now);
+            driver.heed_wish();
+        }
     }
 
     /// The ticket of a streamed request was dropped.
@@ -179,6 +209,7 @@ impl<N: Network> Poll<N> {
             collected,
             request: kept,
             retries: 0,
+            resent: 0,
             furthest: None,
             place,
             seat: Weak::new(),
@@ -236,26 +267,26 @@ impl<N: Network> Poll<N> {
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, conn: &ClientConn) {
         let connection = conn.id();
         let Some(job) = self.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
-        // Each such connection has answered something, so that this comes to an end.
-        let moves = completed.request.is_some()
-            && matches!(completed.outcome, Err(Failure { delivery: Delivery::NotSent, error, .. }) if conn.has_served(error));
-        if moves || job::may_repeat(job, &completed, self.limits.retries_max) {
-            if let (false, Err(failed)) = (moves, &completed.outcome) {
-                job.retry(*failed);
+        if let (true, Some(request)) = (job::may_repeat(job, &completed, self.limits.retries_max), job.request.clone()) {
+            if let Err(failed) = &completed.outcome {
+                job.retry(*failed, completed.resent);
             }
             let origin = job.origin;
-            if let Some(request) = completed.request.take().or_else(|| job.request.clone()) {
-                if let (false, Some(known)) = (moves, self.origins.get_mut(origin)) {
-                    known.retried += 1;
-                    self.retried += 1;
-                }
-                return self.again.push((id, request));
-            }
+            self.count_repeats(origin, 1);
+            return self.again.push((id, request));
         }
-        let retries = job.retries;
+        let retries = job.retries + job.resent;
         completed.outcome = completed.outcome.map_err(|last| job.of_all_attempts(last));
         self.jobs.remove(id);
         self.complete(job::completion(completed, connection, retries));
+    }
+
+    /// Requests of an origin are sent again.
+    pub(super) fn count_repeats(&mut self, origin: Id, repeats: u64) {
+        self.retried += repeats;
+        if let Some(known) = self.origins.get_mut(origin) {
+            known.retried += repeats;
+        }
     }
 
     /// Puts requests that are sent again into the lines of their origins, in front and in their order.
@@ -265,7 +296,7 @@ impl<N: Network> Poll<N> {
             let (origin, token, started) = (job.origin, job.token, job.started);
             if let Err(refusal) = self.enter_again(origin, id, request, token, started, now) {
                 let job = self.jobs.remove(id);
-                let retries = job.as_ref().map_or(0, |job| job.retries);
+                let retries = job.as_ref().map_or(0, |job| job.retries + job.resent);
                 let completion = job::refused(token, job.map_or(refusal, |job| job.of_all_attempts(refusal)));
                 self.complete(PackedCompletion { retries, ..completion });
             }

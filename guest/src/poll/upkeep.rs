@@ -31,9 +31,11 @@ impl<N: Network> Poll<N> {
     pub(super) fn heed_pooled(&mut self, id: Id, origin: Id, driver: &mut Driver<N::Link>, now: Instant) {
         let conn = &mut driver.conn;
         conn.take_change();
+        let resent = conn.take_resent();
         while let Some(exchange) = conn.take_unsent() {
             self.put_back(origin, exchange, now);
         }
+        self.count_repeats(origin, resent);
         self.learn(origin, conn);
         let status = Status::of(conn);
         let before = self.members.get_mut(id).map(|member| core::mem::replace(&mut member.status, status));
@@ -41,6 +43,9 @@ impl<N: Network> Poll<N> {
             self.change_status(id, origin, before, status);
             if before == Status::Connecting {
                 self.end_connecting(origin, status, conn, now);
+            }
+            if let (Status::Closed, Some(broke), Some(known)) = (status, conn.broke(), self.origins.get_mut(origin)) {
+                known.note_break(broke, now);
             }
         }
         if conn.is_closed()
@@ -54,7 +59,7 @@ impl<N: Network> Poll<N> {
     fn learn(&mut self, origin: Id, conn: &ClientConn) {
         let Some(known) = self.origins.get_mut(origin) else { return };
         known.version = conn.version().or(known.version);
-        if conn.pipeline_broke() {
+        if conn.broke().is_some() {
             known.persistence = PersistenceLearnt::Unknown;
         } else if conn.version().is_some()
             && let shown @ (PersistenceLearnt::Pipelining | PersistenceLearnt::Sequential) = conn.persistence_learnt()

@@ -32,6 +32,8 @@ texts! {
         Idle "idle" "the connection had nothing to do for too long", CONNECT_AGAIN;
         Drain "drain" "the rest of a cancelled response took too long to be read away", CONNECT_AGAIN;
         Lifetime "lifetime" "the connection is as old as it may be: its lifetime is over", CONNECT_AGAIN;
+        PipelineStall "pipeline-stall" "the server did not answer a request that was sent behind another one",
+            "send one request at a time (pipeline-depth-max 1); or raise deadlines.pipeline-stall";
     }
 }
 

@@ -9,6 +9,9 @@ use sandpiper_guest::{Event, OriginInfo};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+/// How often a request is sent again by itself, when no end was declared: for two pipelines that broke, and alone, behind an answer.
+const RESENT_MAX: usize = 3;
+
 /// The largest content of an answer in this network, and what is injected into it.
 const CONTENT_OCTETS_MAX: u64 = 3_100;
 
@@ -141,14 +144,16 @@ impl Episode {
                 }
                 if let Some(before) = asked.attempts.last().map(|before| &world.sides[*before]) {
                     assert!(is_lost(before), "{token} is sent again, and was not lost: {asked:?} before on {before:?}");
-                    assert!(asked.pooled && asked.collected && asked.to_write.is_none(), "{token} is sent again");
+                    assert!(asked.pooled && asked.to_write.is_none(), "{token} is sent again");
                     let declared = before.has_declared_end() && !before.has_begun(token);
                     assert!(asked.idempotent || declared || before.wrong, "{token} is repeated, and may not be: {asked:?}");
                     assert!(asked.outcome.is_none() && !asked.cancelled, "{token} had ended, and is sent again");
                 }
                 asked.attempts.push(place);
-                let most = 1 + self.bounds.retries_max as usize;
-                assert!(asked.attempts.len() <= most, "{token} is sent {} times", asked.attempts.len());
+                // A connection whose end was declared has answered one of those before it.
+                let undeclared = asked.attempts.iter().filter(|place| !world.sides[**place].has_declared_end()).count();
+                let most = 1 + self.bounds.retries_max as usize + RESENT_MAX;
+                assert!(undeclared <= most, "{token} is sent {undeclared} times");
             }
         }
     }

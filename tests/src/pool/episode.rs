@@ -178,7 +178,7 @@ impl Episode {
     fn cancel_ticket(&mut self) {
         let Some(token) = self.any(|asked| asked.seat().is_some() && !asked.forgotten) else { return };
         if let Hold::Ticket(ticket) = &self.asked[&token].hold {
-            ticket.settle(self.now);
+            ticket.heed_failed(self.now);
             self.note_attempts();
         }
         let Some(asked) = self.asked.get_mut(&token) else { return };
@@ -186,7 +186,7 @@ impl Episode {
         asked.cancelled = true;
         let mut driver = shared.borrow_mut();
         driver.conn.cancel(id, self.now);
-        driver.advance(self.now);
+        driver.heed_wish();
     }
 
     fn drop_ticket(&mut self) {
@@ -307,7 +307,11 @@ impl Episode {
         let Completion { token, outcome, connection, retries, .. } = completion;
         let asked = &self.asked[&token];
         assert!(asked.collected && asked.outcome.is_none(), "{token} ends twice, or is not collected");
-        assert!(retries <= self.bounds.retries_max && (asked.pooled || retries == 0), "{token} was sent again too often");
+        let heard = u32::try_from(asked.attempts.len()).expect("a count");
+        assert!(
+            retries + 1 >= heard && (asked.pooled || retries == 0),
+            "{token} was heard {heard} times, and sent again {retries}"
+        );
         self.retries += u64::from(retries);
         match outcome {
             Ok(response) => {

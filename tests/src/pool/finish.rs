@@ -187,7 +187,9 @@ impl Episode {
             "something is left"
         );
         assert!(!poll.has_something(), "something is to be reported");
-        assert_eq!(retried, self.retries, "what was sent again is counted");
+        // Those that are streamed do not tell how often they were sent again.
+        let streamed = self.asked.values().any(|asked| asked.pooled && !asked.collected);
+        assert!(retried == self.retries || (streamed && retried > self.retries), "{retried} are counted, {} told", self.retries);
         let closed = self.world.borrow().sides.iter().all(|side| side.closed.is_some());
         assert!(closed, "a connection is forgotten");
     }

@@ -77,6 +77,8 @@ pub struct Side {
     pub heard: Vec<Heard>,
     /// What it is hearing.
     pub hears: Option<u64>,
+    /// It has answered what it is hearing.
+    answered_early: bool,
     /// How many it has answered.
     pub answered: usize,
     /// It answers no more.
@@ -103,6 +105,7 @@ impl Side {
             cut: false,
             heard: Vec::new(),
             hears: None,
+            answered_early: false,
             answered: 0,
             last: false,
             wrong: false,
@@ -205,10 +208,13 @@ impl Side {
                     let token = token(&seen.target);
                     assert_eq!(seen.field("Host"), Some(host(self.port).as_bytes()), "sent to another origin");
                     if !seen.whole {
-                        self.hears = Some(token);
+                        self.hears = Some(token).filter(|_| !self.answered_early);
                         return;
                     }
                     self.parsed += taken;
+                    if std::mem::take(&mut self.answered_early) {
+                        continue;
+                    }
                     assert!(!self.has_heard(token), "{token} comes twice on one connection");
                     self.heard.push(Heard { token, method: seen.method, answer: None });
                 }
@@ -229,11 +235,13 @@ impl Side {
         }
         if early && self.answered == self.heard.len() {
             let Ok(Some((seen, _))) = peer::read(&self.got[self.parsed..]) else { return };
-            self.parsed = self.got.len();
+            if self.answered_early {
+                return;
+            }
+            self.answered_early = true;
             self.heard.push(Heard { token: token(&seen.target), method: seen.method, answer: None });
             self.hears = None;
             self.say(random);
-            self.last = true;
         } else if self.answered < self.heard.len() {
             self.say(random);
         }

@@ -41,6 +41,8 @@ pub(super) struct Asked {
     /// Content and interim responses that were read.
     pub(super) read: usize,
     pub(super) interim: usize,
+    /// The same, `100 (Continue)` among them.
+    pub(super) interim_taken: usize,
     pub(super) outcome: Option<Outcome>,
     /// How often the transport had been found to have nothing when it was asked.
     pub(super) looks: usize,
@@ -142,6 +144,7 @@ impl Client {
                     dropped: false,
                     read: 0,
                     interim: 0,
+                    interim_taken: 0,
                     outcome: None,
                     looks: self.looks,
                     left: None,
@@ -238,6 +241,7 @@ impl Client {
             self.check_owner(token, &head.unpacked(), server);
         }
         let Some(asked) = self.asked.get_mut(&token) else { return };
+        asked.interim_taken += heads.len();
         asked.interim += heads.iter().filter(|head| head.status != 100).count();
         let most = server.reply(token).map_or(0, |reply| reply.interim);
         assert!(asked.interim <= most, "{token} has {} interim responses of {most}", asked.interim);

@@ -111,11 +111,15 @@ impl Server {
 
     /// Answers a request of which only a part is there.
     pub fn answer_early(&mut self, answer: &Answer) -> Option<Vec<u8>> {
-        let next = self.requests.partial().filter(|_| self.may_answer() && self.next().is_none())?;
-        let found = next.clone();
+        let found = self.unanswered_partial().filter(|_| self.may_answer())?.clone();
         let octets = self.respond(&found, answer);
-        self.is_done = true;
+        self.answered += 1;
         Some(self.count(octets))
+    }
+
+    /// The request of which only a part is there, if it is the next to be answered.
+    fn unanswered_partial(&self) -> Option<&Found> {
+        self.requests.found.get(self.answered).filter(|found| !found.whole)
     }
 
     fn respond(&mut self, found: &Found, answer: &Answer) -> Vec<u8> {
@@ -130,9 +134,10 @@ impl Server {
 
     /// Says `100 (Continue)` to the request that waits for it.
     pub fn proceed(&mut self) -> Option<Vec<u8>> {
-        let waiting = self.requests.partial().filter(|found| found.expects && found.content_octets == 0 && self.may_answer())?;
+        let waiting =
+            self.unanswered_partial().filter(|found| found.expects && found.content_octets == 0 && self.may_answer())?;
         let token = waiting.token;
-        if self.next().is_some() || self.continued.iter().any(|(of, _)| *of == token) {
+        if self.continued.iter().any(|(of, _)| *of == token) {
             return None;
         }
         let start = self.sent;

@@ -6,6 +6,8 @@ use sandpiper_guest::types::{ConnOptions, Persistence};
 
 /// Octets that are drained for an exchange that nobody wants.
 pub const DRAIN_OCTETS_MAX: u64 = 2_000;
+/// Interim responses that wait to be taken.
+pub const INTERIM_RESPONSES_MAX: usize = 16;
 /// Requests that wait.
 pub const QUEUE_LENGTH_MAX: u32 = 40;
 
@@ -28,6 +30,8 @@ pub struct Setup {
     pub half_close: bool,
     /// `first-octet`, `between-octets` and `idle`, in milliseconds.
     pub silence_ms: u64,
+    /// `pipeline-stall`, in milliseconds.
+    pub stall_ms: Option<u64>,
     /// At the end everybody does what is expected of them; otherwise the connections are closed.
     pub orderly: bool,
 }
@@ -44,6 +48,7 @@ impl Default for Setup {
             requests_max: None,
             half_close: false,
             silence_ms: 60_000,
+            stall_ms: None,
             orderly: false,
         }
     }
@@ -63,6 +68,7 @@ impl Setup {
             requests_max: *choices.pick(&[None, None, None, Some(3)]),
             half_close: choices.chance(1, 4),
             silence_ms: *choices.pick(&[60_000, 5_000]),
+            stall_ms: *choices.pick(&[None, None, Some(1_000)]),
             orderly: choices.chance(1, 2),
         }
     }
@@ -73,12 +79,14 @@ impl Setup {
             deadlines.first_octet = ms(self.silence_ms);
             deadlines.between_octets = ms(self.silence_ms);
             deadlines.idle = ms(self.silence_ms);
+            deadlines.pipeline_stall = self.stall_ms.and_then(ms);
         });
         let given = given.limits(|limits| {
             limits.receive_buffer_octets_max = Some(self.receive_octets_max);
             limits.send_buffer_octets_max = Some(self.send_octets_max);
             limits.drain_octets_max = Some(DRAIN_OCTETS_MAX);
             limits.queue_length_max = Some(QUEUE_LENGTH_MAX);
+            limits.interim_responses_max = u32::try_from(INTERIM_RESPONSES_MAX).ok();
             limits.requests_max = self.requests_max;
         });
         if self.half_close { given.half_closing() } else { given }
@@ -96,6 +104,7 @@ impl Setup {
             Setup { requests_max: plain.requests_max, ..self.clone() },
             Setup { half_close: plain.half_close, ..self.clone() },
             Setup { silence_ms: plain.silence_ms, ..self.clone() },
+            Setup { stall_ms: plain.stall_ms, ..self.clone() },
             Setup { orderly: plain.orderly, ..self.clone() },
         ];
         all.into_iter().filter(|simpler| simpler != self).collect()

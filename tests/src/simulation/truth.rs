@@ -11,8 +11,8 @@ use sandpiper_guest::types::{
     Timer,
 };
 
-/// The default of `interim-responses-max`.
-const INTERIM_MAX: usize = 16;
+/// `interim-responses-max`.
+const INTERIM_MAX: usize = super::setup::INTERIM_RESPONSES_MAX;
 const MS: u64 = 1_000_000;
 /// The defaults of `connect`, `await-continue` and `drain`.
 const CONNECT_NS: u64 = 30_000 * MS;
@@ -111,7 +111,7 @@ impl Client {
             let own = ("X-Token".to_owned(), token.to_string().into_bytes());
             assert_eq!(trailers, if reply.trailers { vec![own] } else { Vec::new() }, "trailers of {token}");
             let interim = server.interim_of(token);
-            assert!(interim <= INTERIM_MAX, "{token} is answered behind {interim} interim responses");
+            assert!(interim <= INTERIM_MAX + asked.interim_taken, "{token} is answered behind {interim} interim responses");
         }
         let most = match (asked.ask.gathered, asked.collecting) {
             (true, _) => GATHERED_OCTETS_MAX,
@@ -213,6 +213,11 @@ impl Client {
             Timer::Total => (asked.began, total),
             Timer::Queue => (asked.began, total / 2),
             Timer::FirstOctet => (asked.left_whole.expect("a deadline of what was not sent"), silence),
+            // That of the first one ends all of them.
+            Timer::PipelineStall => {
+                let first = self.asked.values().filter_map(|asked| asked.left_whole).min();
+                (first.expect("a deadline of what was not sent"), self.setup.stall_ms.map_or(u64::MAX, |span| span * MS))
+            }
             Timer::BetweenOctets => (self.moved, silence),
             Timer::Connect => (self.began, CONNECT_NS),
             Timer::AwaitContinue | Timer::Idle | Timer::Drain | Timer::Lifetime => {

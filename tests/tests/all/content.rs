@@ -127,7 +127,7 @@ scenarios! {
         s.peer_got(&["GET /"]);
         s.peer_sends("SSH-2.0-OpenSSH_9.9\r\n");
         let failure = s.failure(1);
-        assert_eq!(failure.to_string(), "peer-misbehaved(not-http) response-started receiving-head");
+        assert_eq!(failure.to_string(), "peer-misbehaved(not-http) unanswered awaiting-response");
         assert_eq!((failure.side.as_str(), failure.octets_received), ("peer", 1));
         s.closed("peer-misbehaved(not-http)");
     }
@@ -135,7 +135,7 @@ scenarios! {
     fn a_failed_connection_repeats_its_first_error(s: &mut Scene) {
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
-        s.peer_sends("HTTP/1.1 600 OK\r\n\r\n");
+        s.peer_sends("HTTP/1.1 099 OK\r\n\r\n");
         s.failed(1, "peer-misbehaved(invalid-status-code) response-started receiving-head");
         s.peer_resets("");
         s.refuses(get("/"), "peer-misbehaved(invalid-status-code)");

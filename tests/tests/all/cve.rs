@@ -23,11 +23,23 @@ scenarios! {
         s.connect(options().timed(|deadlines| deadlines.await_continue = ms(10_000)));
         s.send_all(1, vec![post("/1", "body").expecting(), get("/2")]);
         s.peer_got(&["POST /1 ..."]);
-        s.peer_sends(ok("refused"));
-        s.answered(1, "200 refused");
+        s.peer_sends(response("417 Expectation Failed", "", "refused"));
+        s.answered(1, "417 refused");
         s.failed(2, "closed(early-response) not-sent queued");
         s.closed("closed(early-response)");
         s.peer_got(&[]);
+    }
+
+    fn a_final_response_that_refuses_nothing_instead_of_100_is_followed_by_the_content_first(s: &mut Scene) {
+        s.connect(options().timed(|deadlines| deadlines.await_continue = ms(10_000)));
+        s.send_all(1, vec![post("/1", "body").expecting(), get("/2")]);
+        s.peer_got(&["POST /1 ..."]);
+        s.peer_sends(ok("early"));
+        s.answered(1, "200 early");
+        s.peer_got(&["POST /1 \"body\"", "GET /2"]);
+        s.peer_sends(ok("2"));
+        s.answered(2, "200 2");
+        s.open();
     }
 }
 
@@ -92,7 +104,8 @@ fn heads_of_every_power_of_two_end_in_their_limit_and_take_no_more_memory_than_i
     for power in 10..=26 {
         let held = memory::held();
         memory::reset_peak();
-        let mut world = Native::asking(get("/"), options(), Cuts::Nowhere);
+        let limited = options().limits(|limits| limits.head_octets_max = Some(65_536));
+        let mut world = Native::asking(get("/"), limited, Cuts::Nowhere);
         world.peer_sends(b"HTTP/1.1 200 OK\r\nX: ");
         let piece = vec![b'x'; 1 << 10];
         let mut fails = false;

@@ -1,7 +1,9 @@
 //! Deadlines: each holds while the peer dribbles.
 
 use sandpiper_tests::message::{Build, Tune, assume, get, ms, ok, options, request, response};
+use sandpiper_tests::native::{Cuts, Native};
 use sandpiper_tests::scenarios;
+use sandpiper_tests::scene::{Reading, Scene};
 
 scenarios! {
     fn a_peer_that_never_answers_runs_into_first_octet(s: &mut Scene) {
@@ -197,4 +199,26 @@ scenarios! {
         assert_eq!(s.answer(1).content.len(), 3_000);
         s.open();
     }
+}
+
+/// In virtual time alone: it would take too long else.
+#[test]
+fn a_pipelined_request_that_is_never_answered_runs_into_pipeline_stall() {
+    let mut scene = Scene::new(Box::new(Native::new(Cuts::Nowhere, Cuts::Nowhere)), Reading::Streamed(u64::MAX));
+    let s = &mut scene;
+    s.connect(assume().timed(|deadlines| deadlines.pipeline_stall = ms(100)));
+    s.send_all(1, vec![get("/1"), get("/2"), get("/3")]);
+    s.peer_got(&["GET /1", "GET /2", "GET /3"]);
+    // The first one of a connection has no such deadline.
+    s.advance(500);
+    s.pending(1);
+    s.peer_sends(ok("1"));
+    s.answered(1, "200 1");
+    // Four times as long as the first one took.
+    s.advance(1_500);
+    s.pending(2);
+    s.advance(1_500);
+    s.failed(2, "timed-out(pipeline-stall) unanswered awaiting-response");
+    s.failed(3, "timed-out(pipeline-stall) unanswered awaiting-response");
+    s.closed("timed-out(pipeline-stall)");
 }

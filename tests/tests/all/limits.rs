@@ -1,7 +1,9 @@
 //! Everything that the peer or the caller can make longer has an end.
 
 use sandpiper_tests::message::{Build, Tune, assume, get, joined, ok, options, post};
+use sandpiper_tests::native::{Cuts, Native};
 use sandpiper_tests::scenarios;
+use sandpiper_tests::scene::{Reading, Scene};
 
 scenarios! {
     fn a_head_without_end_is_cut_off(s: &mut Scene) {
@@ -210,4 +212,29 @@ scenarios! {
         s.answered(2, "200 2");
         s.open();
     }
+}
+
+/// In virtual time alone: it would take too long else.
+#[test]
+fn interim_responses_that_are_taken_may_go_on_for_ever_but_not_at_any_rate() {
+    let mut scene = Scene::new(Box::new(Native::new(Cuts::Nowhere, Cuts::Nowhere)), Reading::Streamed(u64::MAX));
+    let s = &mut scene;
+    s.connect(options().limits(|limits| {
+        limits.interim_responses_max = Some(3);
+        limits.head_octets_max = Some(256);
+    }));
+    s.send(1, get("/"));
+    s.peer_got(&["GET /"]);
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+    for _ in 0..20 {
+        s.peer_sends(interim.repeat(3));
+        assert_eq!(s.interim(1), [102, 102, 102]);
+        s.advance(5_000);
+    }
+    for _ in 0..3 {
+        s.peer_sends(interim.repeat(2));
+        assert_eq!(s.interim(1), [102, 102]);
+    }
+    s.peer_sends(interim.repeat(3));
+    s.failed(1, "limit-exceeded(interim-responses) response-started receiving-head");
 }

@@ -20,6 +20,7 @@ mod deadlines;
 #[cfg(feature = "sandboxed")]
 mod differential;
 mod documents;
+mod early;
 mod edges;
 mod endings;
 mod faults;
@@ -41,6 +42,8 @@ mod pool;
 mod pool_model;
 #[cfg(feature = "sandboxed")]
 mod pool_names;
+#[cfg(feature = "sandboxed")]
+mod recovery;
 mod rows;
 #[cfg(feature = "sandboxed")]
 mod servers;

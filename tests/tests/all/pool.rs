@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A pool, and one origin.
-struct Pool {
-    client: Client,
-    poll: Poll,
-    origin: Origin,
+pub(crate) struct Pool {
+    pub(crate) client: Client,
+    pub(crate) poll: Poll,
+    pub(crate) origin: Origin,
 }
 
 fn with(reuse: Reuse, target: &str) -> Request {
@@ -50,23 +50,23 @@ fn echoing() -> u16 {
 }
 
 impl Pool {
-    async fn new(options: PollOptions, of_conn: ConnOptions, port: u16) -> Pool {
+    pub(crate) async fn new(options: PollOptions, of_conn: ConnOptions, port: u16) -> Pool {
         let mut client = sandbox().instantiate().await.expect("an instance");
         let poll = client.poll(options).await.expect("a poll");
         let origin = client.origin(endpoint(port), of_conn).await.expect("an origin");
         Pool { client, poll, origin }
     }
 
-    async fn submit(&mut self, requests: &[Request], first_token: u64) {
+    pub(crate) async fn submit(&mut self, requests: &[Request], first_token: u64) {
         self.poll.submit_all(&mut self.client, &self.origin, requests, first_token).await.expect("alive");
     }
 
     /// Waits until so many have ended.
-    async fn ends(&mut self, count: usize) -> Vec<Completion> {
+    pub(crate) async fn ends(&mut self, count: usize) -> Vec<Completion> {
         let mut ended = Vec::new();
         let began = Instant::now();
         while ended.len() < count {
-            assert!(began.elapsed() < Duration::from_secs(8), "{} of {count} have ended", ended.len());
+            assert!(began.elapsed() < Duration::from_secs(60), "{} of {count} have ended", ended.len());
             self.poll.wait(&mut self.client, Some(Duration::from_millis(100)), 64).await.expect("alive");
             ended.extend(self.poll.completions(&mut self.client, 1_000).await.expect("alive"));
         }
@@ -80,7 +80,7 @@ impl Pool {
         content(&self.ends(1).await[0])
     }
 
-    async fn wait(&mut self, span_ms: u64) {
+    pub(crate) async fn wait(&mut self, span_ms: u64) {
         let until = Instant::now() + Duration::from_millis(span_ms);
         while Instant::now() < until {
             self.poll.wait(&mut self.client, Some(until.duration_since(Instant::now())), 64).await.expect("alive");
@@ -89,7 +89,7 @@ impl Pool {
     }
 }
 
-fn content(completion: &Completion) -> String {
+pub(crate) fn content(completion: &Completion) -> String {
     let response = completion.outcome.as_ref().unwrap_or_else(|failure| panic!("{failure:?}"));
     String::from_utf8_lossy(&response.content).into_owned()
 }

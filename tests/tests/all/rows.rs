@@ -67,7 +67,7 @@ scenarios! {
         s.peer_got(&["GET /1", "GET /2"]);
         s.peer_sends(joined([ok("1"), b"\r\n".to_vec(), ok("2")]));
         s.answered(1, "200 1");
-        s.failed(2, "peer-misbehaved(not-http) response-started receiving-head");
+        s.failed(2, "peer-misbehaved(not-http) unanswered awaiting-response");
         s.closed("peer-misbehaved(not-http)");
     }
 
@@ -103,7 +103,7 @@ scenarios! {
         s.send(2, get("/2"));
         s.peer_got(&["GET /2"]);
         s.peer_sends("Hello");
-        s.failed(2, "peer-misbehaved(not-http) response-started receiving-head");
+        s.failed(2, "peer-misbehaved(not-http) unanswered awaiting-response");
         s.closed("peer-misbehaved(not-http)");
     }
 
@@ -112,7 +112,7 @@ scenarios! {
         s.send(1, request("HEAD", "/"));
         s.peer_got(&["HEAD /"]);
         s.peer_sends("Hello");
-        s.failed(1, "peer-misbehaved(not-http) response-started receiving-head");
+        s.failed(1, "peer-misbehaved(not-http) unanswered awaiting-response");
         s.closed("peer-misbehaved(not-http)");
     }
 

@@ -145,7 +145,7 @@ pub(super) fn status_line_step(offset: usize, octet: u8) -> Step {
         (0..=4, _) => Step::Refuse(Misbehaviour::NotHttp),
         (5, b'1') | (6, b'.') | (7, b'0'..=b'9') | (8, b' ') => take,
         (5, b'0'..=b'9') => Step::Version,
-        (9, b'1'..=b'5') | (10 | 11, b'0'..=b'9') => take,
+        (9, b'1'..=b'9') | (10 | 11, b'0'..=b'9') => take,
         (9 | 12, b'0'..=b'9') => Step::Refuse(Misbehaviour::InvalidStatusCode),
         (12, b' ') => Step::To(State::Reason),
         // The grammar has a space here, but servers that have no reason phrase leave it out, and nobody is misled.

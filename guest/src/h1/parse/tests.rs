@@ -200,17 +200,15 @@ fn a_status_code_is_exactly_three_digits() {
 
 #[test]
 fn an_unknown_status_code_of_a_known_class_is_passed_on() {
-    for status in [100, 101, 199, 299, 399, 418, 499, 599] {
+    for status in [100, 101, 199, 299, 399, 418, 499, 599, 600, 777, 999] {
         assert_eq!(accepts(format!("HTTP/1.1 {status} x\r\n\r\n").as_bytes()).status, status);
     }
 }
 
 #[test]
-fn a_status_code_outside_100_to_599_is_refused() {
-    for first in [0, 6, 7, 8, 9] {
-        let shown = format!("HTTP/1.1 {first}");
-        refuses(shown.as_bytes(), b"00 x\r\n\r\n", Misbehaviour::InvalidStatusCode);
-    }
+fn a_status_code_below_100_is_refused() {
+    refuses(b"HTTP/1.1 0", b"00 x\r\n\r\n", Misbehaviour::InvalidStatusCode);
+    refuses(b"HTTP/1.1 0", b"99 x\r\n\r\n", Misbehaviour::InvalidStatusCode);
 }
 
 #[test]
@@ -392,7 +390,6 @@ fn a_strict_head_that_is_there_as_a_whole_is_read_at_once() {
         b"HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n",
         b"HTTP/1.1 200 OK\nA: b\r\n\r\n",
         b"HTTP/1.1 099 OK\r\n\r\n",
-        b"HTTP/1.1 600 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA:\r\nB:\r\nC:\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nA: a longer value than the limit allows\r\n\r\n",
     ] {
