@@ -159,9 +159,13 @@ impl ClientConn {
     /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others, or
     /// was there before the request: so it comes to an end.
     pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
-        let before = |exchange: &Exchange| self.opened.is_some_and(|at| at < exchange.started);
-        let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(before);
+        let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(|exchange| self.was_before(exchange));
         comes_to_an_end && ends_all(error)
+    }
+
+    /// Whether the connection was established before the request was submitted: the next one will not be.
+    fn was_before(&self, exchange: &Exchange) -> bool {
+        self.opened.is_some_and(|at| at < exchange.started)
     }
 
     /// Whether, and how, an outstanding exchange moves to another connection when this one ends with `error` (RFC 9112 §9.3.1, §9.3.2).
@@ -176,7 +180,7 @@ impl ClientConn {
         let stalled = error == STALL;
         let answered = self.responses > 0;
         let recovery = match delivery {
-            Delivery::NotSent => self.may_move(id, error).then_some(Recovery::Move),
+            Delivery::NotSent => (answered || position > 0 || self.was_before(exchange)).then_some(Recovery::Move),
             Delivery::Unprocessed => Some(Recovery::Resend),
             Delivery::Unanswered if !exchange.plan.idempotent => None,
             Delivery::Unanswered if position > 0 || stalled => (answered || exchange.resent == 0).then_some(Recovery::Resend),
@@ -196,6 +200,8 @@ impl ClientConn {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         if recovery != Recovery::Move {
             exchange.resent += 1;
+            // Its turn had come.
+            exchange.deadlines.queue = None;
             exchange.furthest = Some(of_all_attempts(exchange.furthest, failure));
         }
         if recovery == Recovery::ResendAlone {
