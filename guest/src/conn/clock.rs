@@ -1,6 +1,6 @@
 //! Deadlines: which one is next, and what happens when it passes (RFC 9112 §9.5).
 
-use super::{ClientConn, ExchangeId};
+use super::{ClientConn, ExchangeId, Waiting};
 use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
 use crate::timer::{Instant, TimerOrder};
@@ -50,7 +50,7 @@ impl ClientConn {
         if let Some((at, _)) = self.connect_deadline()
             && at <= now
         {
-            ended.extend(self.waiting_tokens());
+            ended.extend(self.waiting_tokens(Waiting::All));
             self.end(Error::TimedOut(Timer::Connect), now);
             return ended;
         }

@@ -24,6 +24,21 @@ pub(super) enum Recovery {
     ResendAlone,
 }
 
+/// Which of the requests that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// All of them.
+    All,
+    /// Those that need a connection that has carried none.
+    Fresh,
+}
+
+impl Waiting {
+    fn includes(self, exchange: &Exchange) -> bool {
+        self == Waiting::All || asks(exchange.reuse, Reuse::FRESH)
+    }
+}
+
 /// A request was lost in a pipeline.
 const STALL: Error = Error::TimedOut(Timer::PipelineStall);
 
@@ -57,9 +72,10 @@ impl ClientConn {
         }
     }
 
-    /// Tokens of the requests that wait.
-    pub fn waiting_tokens(&self) -> Vec<u64> {
-        self.queue.iter(&self.exchanges).map(|exchange| exchange.token).collect()
+    /// Tokens of requests that wait.
+    pub fn waiting_tokens(&self, whom: Waiting) -> Vec<u64> {
+        let included = self.queue.iter(&self.exchanges).filter(|exchange| whom.includes(exchange));
+        included.map(|exchange| exchange.token).collect()
     }
 
     /// Whether one more request that may be pipelined can leave with or behind those that it has.
@@ -143,11 +159,24 @@ impl ClientConn {
         Ok(self.admit_first(exchange, now))
     }
 
-    /// Fails every request that waits, for what has happened to this connection; 0: to none.
-    pub fn fail_waiting(&mut self, error: Error, connection: u64, now: Instant) {
+    /// Fails requests that wait, for what has happened to this connection; 0: to none.
+    pub fn fail_waiting(&mut self, whom: Waiting, error: Error, connection: u64, now: Instant) {
         self.failed_for = connection;
-        self.fail_queued(error, now);
+        match whom {
+            Waiting::All => self.fail_queued(error, now),
+            Waiting::Fresh => {
+                let fresh: Vec<ExchangeId> = self.queue.ids().filter(|id| self.asks_fresh(*id)).collect();
+                for id in fresh {
+                    self.queue.remove(id, &mut self.exchanges);
+                    self.fail_exchange(id, error, now);
+                }
+            }
+        }
         self.failed_for = LINE;
+    }
+
+    fn asks_fresh(&self, id: ExchangeId) -> bool {
+        self.exchanges.get(id).is_some_and(|exchange| exchange.is_queued && Waiting::Fresh.includes(exchange))
     }
 
     /// Takes an exchange out of the lists of those that have not been written.
