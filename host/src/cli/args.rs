@@ -1,5 +1,7 @@
 //! The command line's grammar, and the text of `--help`.
 
+mod unix;
+
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -14,6 +16,7 @@ use super::help::{EXIT_STATUS, FETCH_AFTER, JSON_HELP};
 use super::resolve::Resolve;
 use super::target::parse_host_port;
 use super::tls::Tls;
+use unix::Unix;
 
 /// HTTP client connections as a WebAssembly component, from the shell.
 #[derive(Parser, Debug)]
@@ -216,16 +219,19 @@ pub(crate) struct Fetch {
 
     /// Connects to ADDR instead of looking HOST up, for URLs of this HOST and PORT, as curl does; HOST `*` is any host.
     ///
-    /// ADDR is an IPv4 or IPv6 address. Of several the first is tried first, and the next ones join while it does not answer.
+    /// ADDR is an IPv4 address, or an IPv6 address, with a zone perhaps (fe80::1%eth0). Of several the first is tried first, and the next ones join while it does not answer.
     /// The requests stay the same. With --connect-to, HOST:PORT is what that names. With --allow, the addresses must be
     /// allowed too. May be given several times; of two for the same HOST:PORT the last one counts.
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]...", help_heading = CONNECTION)]
     pub(crate) resolve: Vec<Resolve>,
 
+    #[command(flatten)]
+    pub(crate) unix: Unix,
+
     /// Allows the component to reach RULE, and what else is allowed this way, but nothing else.
     ///
-    /// A rule is a name, `*.name`, an address or a network (10.0.0.0/8), with or without a port. Without this option: the
-    /// hosts and ports of the URLs, or that of --connect-to. May be given several times; for lists of URLs that somebody
+    /// A rule is a name, `*.name`, an address or a network (10.0.0.0/8), with or without a port; or `unix:PATH`. Without this
+    /// option: the hosts and ports of the URLs, or what --connect-to or --unix-socket names. May be given several times; for lists of URLs that somebody
     /// else wrote.
     #[arg(long, value_name = "RULE", help_heading = SANDBOX)]
     pub(crate) allow: Vec<Rule>,
@@ -440,6 +446,9 @@ mod tests {
             &["http://h/", "--parallel-max", "5"],
             &["http://h/", "-Z", "--parallel-max", "0"],
             &["http://h/", "--resolve", "h:80"],
+            &["http://h/", "--unix-socket", "s", "--abstract-unix-socket", "s"],
+            &["http://h/", "--unix-socket", "s", "--connect-to", "h:1"],
+            &["http://h/", "--abstract-unix-socket", "s", "--resolve", "h:80:::1"],
             &[],
         ] {
             assert!(fetch(wrong).is_err(), "{wrong:?}");

@@ -47,7 +47,8 @@ struct Parts {
 async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let listed = list(fetch)?;
     let plan = Plan::new(fetch, &listed)?;
-    let log = WireLog::new(fetch.verbose, fetch.log.as_deref()).map_err(|error| format!("--log: {error}"))?;
+    let log =
+        WireLog::new(fetch.verbose, fetch.log.as_deref(), plan.unix_socket.clone()).map_err(|error| format!("--log: {error}"))?;
     let key_log = KeyLog::new(fetch.tls.key_log.as_deref())?;
     let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
     let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);

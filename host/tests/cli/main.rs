@@ -3,6 +3,7 @@
 mod contents;
 mod delivery;
 mod failures;
+mod hosts;
 mod https;
 mod lists;
 mod many;
@@ -13,4 +14,6 @@ mod secured;
 mod server;
 #[path = "../tls/mod.rs"]
 mod tls;
+#[cfg(unix)]
+mod unix_sockets;
 mod uploads;
