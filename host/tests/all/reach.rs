@@ -169,7 +169,12 @@ async fn a_name_and_an_address_can_lead_to_a_unix_socket() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("server.sock");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
-    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    tokio::spawn(async move {
+        let mut accepted = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            accepted.push(stream);
+        }
+    });
     let sandbox = Sandbox::builder().unix_socket("unix.example:80", path.clone()).unwrap();
     let mut client = sandbox.unix_socket("192.0.2.1", path.clone()).unwrap().build().unwrap().instantiate().await.unwrap();
     for (host, port, expected) in [
