@@ -136,7 +136,7 @@ fn option_advice(error: &Error) -> Option<&'static str> {
         Error::Denied(Denial::AnyCertificate) => "--allow-any-certificate allows it; --cacert trusts a certificate of your own",
         Error::Denied(Denial::KeyLog) => "--key-log allows it",
         Error::Denied(_) => "allow it with --allow, if it is to be reached",
-        Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time",
+        Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time or --max-time-all",
         Error::TimedOut(Timer::Connect) => {
             "check the address, and whether something drops the packets; or raise --connect-timeout"
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sandpiper_host::{Build, Sandbox};
 
 use super::args::Fetch;
+use super::backoff::Backoff;
 use super::bounds::Bounds;
 use super::engine::{Engine, Settings, Stop};
 use super::incoming::{Form, Tunnel};
@@ -17,6 +18,7 @@ use super::output::Destination;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::report::Report;
+use super::stopwatch::Allowance;
 use super::tape::Tape;
 use super::wire_log::WireLog;
 use super::{READER_GONE, USAGE, tell};
@@ -58,12 +60,15 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let tape = Tape::new(fetch)?;
     let sandbox = sandbox(fetch, &plan, &tape)?;
     let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
-    let bounds = Bounds::new(fetch);
+    let bounds = Bounds::new(&fetch.connection);
     let settings = Settings {
         links: LinkOptions::new(fetch, bounds),
         bounds,
         form: form(fetch, &plan),
-        repeats_max: fetch.retry,
+        backoff: Backoff::new(&fetch.connection),
+        allowance: Allowance { time: fetch.connection.max_time, speed: fetch.connection.speed() },
+        time_of_all: fetch.connection.max_time_all,
+        rate: fetch.connection.limit_rate,
         summary: fetch.summary,
     };
     Ok((plan, Parts { settings, client, report, log, key_log }, tape))
@@ -109,6 +114,7 @@ async fn drive(plan: &Plan, Parts { settings, client, report, log, key_log }: Pa
     if status == READER_GONE {
         return status;
     }
+    engine.report.conclude();
     match engine.sum_up() {
         Ok(()) => status,
         Err(error) => stopped(&mut engine, error.into()),

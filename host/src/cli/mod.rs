@@ -2,11 +2,13 @@
 //!
 //! `fetch` reads its arguments (`args`, `help`) and lists of URLs (`listing`), checks them as a whole (`plan`, `target`, `resolve`,
 //! `template`, `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
-//! goes out (`outgoing`) and what comes in (`incoming`), decides about failures (`retry`), records or replays it all (`tape`), and tells how
-//! it came out (`report`, `complaint`, `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
+//! goes out (`outgoing`) and what comes in (`incoming`), how fast (`rate`, `gate`) and how long (`stopwatch`), decides about failures
+//! (`retry`) and waits for repeats (`backoff`), records or replays it all (`tape`), and tells how it came out (`report`, `told`, `complaint`,
+//! `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
 //! told about a handshake, `key_log` its secrets.
 
 mod args;
+mod backoff;
 mod bounds;
 mod complaint;
 mod component;
@@ -14,6 +16,7 @@ mod demo;
 mod demo_server;
 mod engine;
 mod fetch;
+mod gate;
 mod help;
 mod incoming;
 mod inspect;
@@ -26,15 +29,18 @@ mod outgoing;
 mod output;
 mod plan;
 mod progress;
+mod rate;
 mod report;
 mod resolve;
 mod retry;
 mod secured;
+mod stopwatch;
 mod summary;
 mod tape;
 mod target;
 mod template;
 mod tls;
+mod told;
 mod wire_log;
 
 use std::io::{self, Write};

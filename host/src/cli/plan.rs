@@ -68,7 +68,7 @@ impl Plan {
             let name = format!("{scheme}://{}", endpoint.authority());
             let origin = *places.entry(name).or_insert_with_key(|name| {
                 let endpoint = with_options(endpoint, &tls, build);
-                let endpoint = resolved(dialled(endpoint, fetch.connect_to.as_ref()), &fetch.resolve);
+                let endpoint = resolved(dialled(endpoint, fetch.connection.connect_to.as_ref()), &fetch.connection.resolve);
                 origins.push(Origin { name: name.clone(), endpoint });
                 origins.len() - 1
             });

@@ -10,8 +10,11 @@ mod many;
 mod other_commands;
 mod program;
 mod record;
+mod recovery;
+mod repeats;
 mod secured;
 mod server;
+mod time;
 #[path = "../tls/mod.rs"]
 mod tls;
 #[cfg(unix)]
