@@ -140,7 +140,11 @@ fn option_advice(error: &Error) -> Option<&'static str> {
         Error::TimedOut(Timer::Connect) => {
             "check the address, and whether something drops the packets; or raise --connect-timeout"
         }
-        Error::TimedOut(Timer::FirstOctet | Timer::BetweenOctets) => "if it may take longer, give --max-time",
+        Error::TimedOut(Timer::FirstOctet) => {
+            "if it may take longer, give --max-time; if the server loses pipelined requests, give --depth 1"
+        }
+        Error::TimedOut(Timer::BetweenOctets) => "if it may take longer, give --max-time",
+        Error::TimedOut(Timer::PipelineStall) => "the server may lose pipelined requests: give --depth 1",
         Error::LimitExceeded(Limit::ContentOctets | Limit::CollectOctets) => "raise --max-content, or use -o instead of --json",
         Error::LimitExceeded(Limit::RequestHeadOctets) => {
             "send fewer or shorter field lines; no option of this program raises this limit"

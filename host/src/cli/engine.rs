@@ -291,7 +291,7 @@ impl<'a> Engine<'a> {
     async fn act(&mut self, event: Event) -> Result<(), Stop> {
         match event {
             Event::Conn(event) => {
-                if event.state == ConnState::Open {
+                if event.state != ConnState::Connecting {
                     self.note_established(event.token).await?;
                 }
                 if matches!(event.state, ConnState::Closing | ConnState::Closed)

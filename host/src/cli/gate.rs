@@ -11,9 +11,9 @@ const NEW_MIN: usize = 4;
 /// How many times as long as the fastest an answer may take before connections are taken to wait for each other.
 const SLOWDOWN_MAX: u32 = 2;
 /// After so many times the fastest answer without one, a connection is taken to have been accepted; within these bounds.
-const ACCEPTED_AFTER: u32 = 4;
+const ACCEPTED_AFTER: u32 = 8;
 const ACCEPTED_AFTER_MIN: Duration = Duration::from_millis(30);
-const ACCEPTED_AFTER_MAX: Duration = Duration::from_millis(250);
+const ACCEPTED_AFTER_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {

@@ -16,6 +16,10 @@ use super::wire_log::LOG_ENTRIES_MAX;
 const BUFFERS_OCTETS_MAX: usize = 16 << 20;
 const BUFFER_OCTETS_MAX: usize = 1 << 18;
 
+/// How long a pipelined request may be without an octet of its response behind the one before it. Some servers lose what they read together
+/// with another request; nobody is to wait a minute for that. A response that is only late is asked for again, alone.
+const PIPELINE_STALL: Duration = Duration::from_secs(3);
+
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) conn: ClientConn,
@@ -84,7 +88,11 @@ impl LinkOptions {
             persistence: Some(persistence),
             pipeline_depth_max: Some(depth),
             limits: Some(Limits { receive_buffer_octets_max: buffer, send_buffer_octets_max: buffer, ..Limits::default() }),
-            deadlines: connect.map(|connect| Deadlines { connect: Some(connect), ..Deadlines::default() }),
+            deadlines: Some(Deadlines {
+                connect,
+                pipeline_stall: (depth > 1).then_some(nanoseconds(PIPELINE_STALL)),
+                ..Deadlines::default()
+            }),
             log_entries_max: self.log.then_some(LOG_ENTRIES_MAX),
             ..ConnOptions::default()
         }
@@ -233,11 +241,12 @@ mod tests {
         let of = |persistence, known| {
             let bounds = Bounds { connections: 4, per_origin: 1, depth: 8, window: 16 };
             let options = LinkOptions { persistence, bounds, connect: None, log: false }.conn_options(known);
-            (options.persistence.unwrap(), options.pipeline_depth_max.unwrap())
+            let stall = options.deadlines.unwrap().pipeline_stall;
+            (options.persistence.unwrap(), options.pipeline_depth_max.unwrap(), stall.is_some())
         };
-        assert_eq!(of(args::Persistence::Assume, Known::Nothing), (Persistence::Assume, 8));
-        assert_eq!(of(args::Persistence::Assume, Known::Ended), (Persistence::Learn, 8));
-        assert_eq!(of(args::Persistence::Assume, Known::Unpipelined), (Persistence::Learn, 1));
-        assert_eq!(of(args::Persistence::Close, Known::Ended), (Persistence::Close, 8));
+        assert_eq!(of(args::Persistence::Assume, Known::Nothing), (Persistence::Assume, 8, true));
+        assert_eq!(of(args::Persistence::Assume, Known::Ended), (Persistence::Learn, 8, true));
+        assert_eq!(of(args::Persistence::Assume, Known::Unpipelined), (Persistence::Learn, 1, false));
+        assert_eq!(of(args::Persistence::Close, Known::Ended), (Persistence::Close, 8, true));
     }
 }

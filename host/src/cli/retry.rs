@@ -75,6 +75,8 @@ fn unanswered(error: &Error, attempt: Attempt) -> Option<Verdict> {
     let Attempt { answered, behind, went_again, .. } = attempt;
     match () {
         () if *error == Error::TimedOut(Timer::Total) => None,
+        // Behind an answered one; from now on its origin is sent one request at a time.
+        () if is_stall(error) => Some(Verdict::Move),
         // A broken pipeline (RFC 9112 §9.3.2).
         () if behind && answered => Some(Verdict::Move),
         () if behind && !went_again => Some(Verdict::Once),
@@ -102,6 +104,11 @@ fn is_of_the_caller(error: &Error) -> bool {
 /// The next try would end the same way.
 fn is_final(error: &Error) -> bool {
     matches!(error, Error::LimitExceeded(_) | Error::Tls(_))
+}
+
+/// Has the server left a pipelined request without an answer?
+pub(crate) fn is_stall(error: &Error) -> bool {
+    *error == Error::TimedOut(Timer::PipelineStall)
 }
 
 /// Has the connection ended, as opposed to the time of the request?
@@ -202,6 +209,17 @@ mod tests {
             assert_eq!(verdict(error, Delivery::Unanswered, behind), Verdict::Move);
             assert_eq!(verdict(error, Delivery::Unanswered, Attempt { behind: false, ..behind }), Verdict::GiveUp);
             assert_eq!(verdict(error, Delivery::NotSent, behind), Verdict::Move);
+        }
+    }
+
+    #[test]
+    fn a_stalled_pipeline_moves_whoever_was_first() {
+        let never = Attempt { answered: true, went_again: true, repeats_max: 0, ..attempt() };
+        for behind in [false, true] {
+            let it = Attempt { behind, ..never };
+            assert_eq!(verdict(Error::TimedOut(Timer::PipelineStall), Delivery::Unanswered, it), Verdict::Move);
+            let post = Attempt { idempotent: false, ..it };
+            assert_eq!(verdict(Error::TimedOut(Timer::PipelineStall), Delivery::Unanswered, post), Verdict::GiveUp);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod contents;
 mod delivery;
+mod early;
 mod failures;
 mod hosts;
 mod https;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::program::{Run, run_with_input};
 use super::server::{Connection, Request, Server};
@@ -105,6 +105,22 @@ fn a_server_whose_pipelines_break_twice_is_asked_one_at_a_time() {
     let run = list(&server, 8, &[]).ended_with(0);
     assert_eq!((run.text(), server.accepted()), (in_order(8).as_str(), 3));
     assert_eq!(*seen.lock().unwrap(), [7, 6, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn a_server_that_loses_what_is_pipelined_is_asked_one_at_a_time() {
+    // It takes what one read returns for one request.
+    let server = Server::start(|_, mut connection| {
+        let mut octets = [0; 1 << 16];
+        while let Ok(1..) = connection.read(&mut octets) {
+            let request = String::from_utf8_lossy(&octets);
+            connection.answer(request.split(' ').nth(1).unwrap().as_bytes());
+        }
+    });
+    let started = Instant::now();
+    let run = list(&server, 6, &[]).ended_with(0);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!((run.text(), server.accepted()), (in_order(6).as_str(), 2));
 }
 
 #[test]

@@ -46,7 +46,9 @@ pub(crate) struct Connection {
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTION)]
     pub(crate) connect_timeout: Option<Duration>,
 
-    /// The most octets per second of each transfer, in each direction [suffixes: K, M, G]
+    /// The most octets per second of each transfer, in each direction [suffixes: K, M, G].
+    ///
+    /// Heads, and contents of requests up to 64 KiB, are sent at once.
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = CONNECTION)]
     pub(crate) limit_rate: Option<u64>,
 

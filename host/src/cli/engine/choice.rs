@@ -42,7 +42,7 @@ impl Engine<'_> {
         let busy = self.links.values().filter(|link| !link.is_idle()).count();
         let own_busy = own().filter(|link| !link.is_idle()).count();
         let part = self.origins[origin].jobs.len().div_ceil(per_origin.saturating_sub(own_busy).max(1));
-        let together = self.together(origin);
+        let together = self.together(origin, window);
         let count = |free: usize, busy: usize| part.min(free).min(together).min(self.movable(origin, free, busy));
 
         let further = count(window, busy + 1);
@@ -82,8 +82,8 @@ impl Engine<'_> {
     }
 
     /// How many may go onto one connection together: one that wants a fresh connection is the first on it.
-    fn together(&self, origin: usize) -> usize {
-        let behind = self.origins[origin].jobs.iter().skip(1);
+    fn together(&self, origin: usize, window: usize) -> usize {
+        let behind = self.origins[origin].jobs.iter().take(window).skip(1);
         1 + behind.take_while(|&&job| !self.states[job].went_again).count()
     }
 

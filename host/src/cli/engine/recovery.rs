@@ -8,9 +8,9 @@ use sandpiper_host::types::{CloseReason, ConnState, Delivery, Error, Failure};
 
 use super::super::backoff::Cause;
 use super::super::outgoing::Outgoing;
-use super::super::retry::{Attempt, Verdict, decide, is_establishing};
+use super::super::retry::{Attempt, Verdict, decide, is_establishing, is_stall};
 use super::alarm::Alarm;
-use super::{Active, Engine, Stop};
+use super::{Active, BREAKS_MAX, Engine, Stop};
 
 impl Engine<'_> {
     /// What follows from a failure.
@@ -78,6 +78,9 @@ impl Engine<'_> {
             return;
         };
         link.charged |= failure.delivery != Delivery::NotSent;
+        if is_stall(&failure.error) {
+            self.origins[link.origin].breaks = BREAKS_MAX;
+        }
         let by_program = failure.error == Error::Closed(CloseReason::Local);
         if failure.delivery == Delivery::Unanswered && attempt.behind && !by_program && !std::mem::replace(&mut link.broke, true)
         {
