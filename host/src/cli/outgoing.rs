@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use sandpiper_host::types::{Error, Failure, FieldLine};
+use sandpiper_host::types::{CloseReason, Error, Failure, FieldLine};
 use sandpiper_host::{CallError, Client, Exchange, HostError};
 use tokio::sync::mpsc;
 
@@ -56,8 +56,8 @@ pub(crate) enum Sent {
 #[derive(Debug)]
 pub(crate) enum Trouble {
     Source(io::Error),
-    /// What was to be sent is refused, and the exchange waits for something else.
-    Refused(Failure),
+    /// The exchange has failed, or refuses what was to be sent and waits for something else.
+    Failed(Failure),
     Host(HostError),
 }
 
@@ -93,7 +93,7 @@ impl Outgoing {
         self.done && !self.refused
     }
 
-    /// Has the exchange ended, or the server said that it does not want the rest?
+    /// Has the server said that it does not want the rest?
     pub(crate) fn is_refused(&self) -> bool {
         self.refused
     }
@@ -105,7 +105,7 @@ impl Outgoing {
         carried.then_some(Self { done: false, refused: false, ..self })
     }
 
-    /// Writes what can be written now, at most `budget` octets, of which it takes what it writes. A failure of the exchange ends it: reading the response says which.
+    /// Writes what can be written now, at most `budget` octets, of which it takes what it writes.
     pub(crate) async fn advance(
         &mut self,
         client: &mut Client,
@@ -139,11 +139,10 @@ impl Outgoing {
                     *budget = budget.saturating_sub(octets);
                     self.written += usize::try_from(octets).unwrap_or(usize::MAX);
                 }
-                Err(CallError::Http(failure)) if matches!(failure.error, Error::ApiMisuse(_)) => {
-                    return Err(Trouble::Refused(failure));
-                }
-                // The exchange failed, or was answered early: the reading side finds out.
-                Err(CallError::Http(_)) => (self.done, self.refused) = (true, true),
+                // The response can be read as usual.
+                Err(CallError::Http(failure)) if is_unwanted(&failure) => (self.done, self.refused) = (true, true),
+                // No wait reports a failure that a call has returned.
+                Err(CallError::Http(failure)) => return Err(Trouble::Failed(failure)),
                 Err(CallError::Host(error)) => return Err(Trouble::Host(error)),
             }
         }
@@ -185,6 +184,11 @@ impl Outgoing {
         }
         Ok(())
     }
+}
+
+/// Does the server not want the rest?
+pub(crate) fn is_unwanted(failure: &Failure) -> bool {
+    failure.error == Error::Closed(CloseReason::EarlyResponse)
 }
 
 /// The thread ends with its file, or when nobody wants more.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use sandpiper_host::CallError;
-use sandpiper_host::types::{FieldLine, Readiness};
+use sandpiper_host::types::{Failure, FieldLine, Readiness};
 
 use super::super::incoming::{self, Received};
-use super::super::outgoing::{self, Outgoing, Sent};
+use super::super::outgoing::{self, Outgoing, Sent, is_unwanted};
 use super::super::rate::Rate;
 use super::{Active, Engine, Stop};
 
@@ -61,37 +61,40 @@ impl Engine<'_> {
         ready: Readiness,
         trailers: &[FieldLine],
     ) -> Result<(), Stop> {
-        if self.is_over(&mut active, ready).await? {
-            return self.complete(job, active, trailers).await;
+        match self.is_over(&mut active, ready).await? {
+            Ok(true) => return self.complete(job, active, trailers).await,
+            Ok(false) => _ = self.active.insert(job, active),
+            Err(failure) => return self.fail(job, Some(active.link), Some(active), failure).await,
         }
-        self.active.insert(job, active);
         self.send_content(job).await?;
         let Some(mut active) = self.active.remove(&job) else {
             return Ok(());
         };
         match self.is_over(&mut active, Readiness::empty()).await? {
-            true => self.complete(job, active, trailers).await,
-            false => {
+            Ok(true) => self.complete(job, active, trailers).await,
+            Ok(false) => {
                 self.active.insert(job, active);
                 Ok(())
             }
+            Err(failure) => self.fail(job, Some(active.link), Some(active), failure).await,
         }
     }
 
-    /// The response is whole. Is the request, too, as far as the server wants it?
-    async fn is_over(&mut self, active: &mut Active, ready: Readiness) -> Result<bool, Stop> {
+    /// The response is whole. Is the request, too, as far as the server wants it? Not if the exchange has failed since.
+    async fn is_over(&mut self, active: &mut Active, ready: Readiness) -> Result<Result<bool, Failure>, Stop> {
         let tunnel = active.incoming.is_tunnel();
         let Some(outgoing) = active.outgoing.as_mut().filter(|outgoing| !tunnel && !outgoing.is_refused()) else {
-            return Ok(true);
+            return Ok(Ok(true));
         };
         if outgoing.is_finished() {
             let left =
                 ready.contains(Readiness::COMPLETE) || active.exchange.timing(&mut self.client).await?.request_sent.is_some();
-            return Ok(left);
+            return Ok(Ok(left));
         }
         match active.exchange.write(&mut self.client, &[]).await {
-            Ok(_) => Ok(false),
-            Err(CallError::Http(_)) => Ok(true),
+            Ok(_) => Ok(Ok(false)),
+            Err(CallError::Http(failure)) if is_unwanted(&failure) => Ok(Ok(true)),
+            Err(CallError::Http(failure)) => Ok(Err(failure)),
             Err(CallError::Host(error)) => Err(error.into()),
         }
     }
@@ -184,7 +187,7 @@ impl Engine<'_> {
                 self.active.insert(job, active);
                 self.abandon(job, &format!("cannot read what is to be uploaded: {error}")).await
             }
-            Err(outgoing::Trouble::Refused(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(outgoing::Trouble::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
         }
     }
 
