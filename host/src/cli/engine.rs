@@ -6,26 +6,28 @@
 
 mod choice;
 mod ending;
+mod facts;
 mod supply;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandpiper_host::types::{ConnState, Error, Event, Readiness};
 use sandpiper_host::{CallError, Client, Exchange, HostError, Poll};
 
 use super::bounds::Bounds;
-use super::incoming::{self, Form, Incoming, Received};
+use super::incoming::{Form, Incoming, Received};
 use super::key_log::KeyLog;
 use super::link::{Link, LinkOptions};
 use super::outgoing::{self, Outgoing, Sent};
-use super::output::Destination;
 use super::plan::Plan;
 use super::progress::{COUNT_INTERVAL, Counts};
 use super::report::Report;
 use super::summary::Tally;
 use super::wire_log::WireLog;
+use super::write_out::WriteOut;
 
 /// Events of one wait.
 const EVENTS_MAX: u32 = 1024;
@@ -74,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) links: LinkOptions,
     pub(crate) bounds: Bounds,
     pub(crate) form: Form,
+    /// `-w`.
+    pub(crate) write_out: Option<Arc<WriteOut>>,
     pub(crate) repeats_max: u32,
     pub(crate) summary: bool,
 }
@@ -95,6 +99,8 @@ struct Active {
     link: u64,
     incoming: Incoming,
     outgoing: Option<Outgoing>,
+    /// When a connection had its request.
+    began: Instant,
 }
 
 /// An origin's requests that are on no connection.
@@ -284,7 +290,7 @@ impl<'a> Engine<'a> {
 
     /// May its response be read only when all before it have ended?
     fn is_ordered(&self, job: usize) -> bool {
-        !self.settings.form.json && self.plan.jobs[job].destination == Destination::Stdout
+        !self.settings.form.json && self.plan.jobs[job].destination.is_stdout()
     }
 
     /// May its response be read now?
@@ -313,11 +319,7 @@ impl<'a> Engine<'a> {
             }
             Ok(Received::End(trailers)) => self.complete(job, active, &trailers).await,
             Ok(Received::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
-            Err(incoming::Trouble::Host(error)) => Err(error.into()),
-            Err(incoming::Trouble::Output(error)) => {
-                self.active.insert(job, active);
-                self.cannot_write(job, error).await
-            }
+            Err(trouble) => self.give_up_receiving(job, active, trouble).await,
         }
     }
 

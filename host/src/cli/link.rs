@@ -1,7 +1,7 @@
 //! One connection of a fetch.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandpiper_host::types::Delivery;
 use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase, Side};
@@ -24,6 +24,8 @@ pub(crate) struct Link {
     /// The exchanges on it that have not ended, by index.
     pub(crate) active: BTreeSet<usize>,
     pub(crate) accepting: bool,
+    /// When it began to connect.
+    pub(crate) opened: Instant,
     /// Exchanges that it carried and that have ended.
     pub(crate) carried: u64,
     /// A response came on it.
@@ -48,7 +50,7 @@ pub(crate) struct LinkOptions {
 impl LinkOptions {
     pub(crate) fn new(fetch: &Fetch, bounds: Bounds) -> Self {
         let Fetch { persistence, connect_timeout, .. } = *fetch;
-        Self { persistence, bounds, connect: connect_timeout, log: fetch.verbose || fetch.log.is_some() }
+        Self { persistence, bounds, connect: connect_timeout, log: fetch.output.verbose || fetch.output.log.is_some() }
     }
 
     /// Does a connection end with its first request?
@@ -90,6 +92,7 @@ impl Link {
         options: &LinkOptions,
         again: bool,
     ) -> Result<Self, CallError<Error>> {
+        let opened = Instant::now();
         let conn = client.connect(endpoint, options.conn_options(again)).await?;
         let id = conn.info(client).await?.id;
         poll.insert(client, &conn, id).await?;
@@ -99,6 +102,7 @@ impl Link {
             origin,
             active: BTreeSet::new(),
             accepting: true,
+            opened,
             carried: 0,
             answered: false,
             failed: false,

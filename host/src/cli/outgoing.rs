@@ -37,6 +37,8 @@ pub(crate) struct Outgoing {
     /// The exchange has accepted octets of it.
     accepted: bool,
     done: bool,
+    /// Octets that the exchange has accepted.
+    octets: u64,
 }
 
 /// What `advance` ended with.
@@ -78,12 +80,17 @@ impl Outgoing {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false }
+        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false, octets: 0 }
     }
 
     /// Has the exchange accepted something that cannot be had again?
     pub(crate) fn is_spent(&self) -> bool {
         self.accepted && matches!(self.source, Source::Stream(_))
+    }
+
+    /// Octets of content that the exchange has accepted.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// For another exchange. A stream is read from its first octet on, before it is wanted: it must be carried over, with what waits in it.
@@ -118,6 +125,7 @@ impl Outgoing {
                 Ok(0) => break,
                 Ok(octets) => {
                     self.accepted = true;
+                    self.octets += octets;
                     self.written += usize::try_from(octets).unwrap_or(usize::MAX);
                 }
                 Err(CallError::Http(failure)) if matches!(failure.error, Error::ApiMisuse(_)) => {

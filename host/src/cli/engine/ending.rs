@@ -8,8 +8,8 @@ use sandpiper_host::CallError;
 use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
 
 use super::super::complaint::Complaint;
+use super::super::incoming::Trouble;
 use super::super::outgoing::Outgoing;
-use super::super::output::Destination;
 use super::super::retry::{Attempt, Verdict, decide, is_establishing};
 use super::super::summary::Tally;
 use super::{Active, Engine, Stop};
@@ -20,9 +20,8 @@ const REPEAT_DELAY_DOUBLINGS_MAX: u32 = 5;
 
 impl Engine<'_> {
     pub(super) async fn complete(&mut self, job: usize, mut active: Active, trailers: &[(String, Vec<u8>)]) -> Result<(), Stop> {
-        if let Err(error) = active.incoming.finish() {
-            self.active.insert(job, active);
-            return self.cannot_write(job, error).await;
+        if let Err(trouble) = active.incoming.finish() {
+            return self.give_up_receiving(job, active, trouble).await;
         }
         let timing = if self.settings.form.json { Some(active.exchange.timing(&mut self.client).await?) } else { None };
         let tls = if self.settings.form.json { self.client.tls_info(active.link).await? } else { None };
@@ -30,11 +29,13 @@ impl Engine<'_> {
         if let Some(link) = self.links.get_mut(&active.link) {
             link.answered = true;
         }
-        match active.incoming.is_refused() {
+        let refused = active.incoming.refused_by().map(|option| format!("{option}: the status is an error"));
+        match refused.is_some() {
             true => self.tally(job).fail("status"),
             false => self.tally(job).complete(),
         }
         self.report.complete(job, &active.incoming, trailers, active.link, timing.as_ref(), tls.as_ref())?;
+        self.write_out(job, Some(&active), active.link, refused).await?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }
@@ -80,7 +81,7 @@ impl Engine<'_> {
 
     pub(super) fn advance_turn(&mut self) {
         let rest = self.plan.jobs.iter().zip(&self.states).skip(self.turn);
-        let passed = rest.take_while(|(job, state)| state.ended || job.destination != Destination::Stdout).count();
+        let passed = rest.take_while(|(job, state)| state.ended || !job.destination.is_stdout()).count();
         self.turn += passed;
     }
 
@@ -193,8 +194,8 @@ impl Engine<'_> {
         }
     }
 
-    pub(super) async fn give_up(&mut self, job: usize, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
-        let output = active.and_then(|mut active| active.incoming.abandon());
+    pub(super) async fn give_up(&mut self, job: usize, mut active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
+        let output = active.as_mut().and_then(|active| active.incoming.abandon());
         let denied = if matches!(failure.error, Error::Denied(_)) { self.client.take_denied() } else { Vec::new() };
         let tls = match failure.error {
             Error::Tls(_) | Error::Denied(_) => self.client.tls_info(failure.connection).await?,
@@ -213,15 +214,19 @@ impl Engine<'_> {
             tls: tls.as_ref(),
         };
         self.report.fail(&complaint)?;
+        let why = failure.error.sentence().to_string();
+        self.write_out(job, active.as_ref(), failure.connection, Some(why)).await?;
         self.tally(job).fail(failure.error.name());
         self.end(job).await
     }
 
-    /// A destination cannot be written. Standard output is everybody's.
-    pub(super) async fn cannot_write(&mut self, job: usize, error: io::Error) -> Result<(), Stop> {
-        match &self.plan.jobs[job].destination {
-            Destination::Stdout => Err(error.into()),
-            Destination::File(path) => self.abandon(job, &format!("cannot write {}: {error}", path.display())).await,
+    /// What comes cannot be received as it is. Standard output is everybody's.
+    pub(super) async fn give_up_receiving(&mut self, job: usize, active: Active, trouble: Trouble) -> Result<(), Stop> {
+        self.active.insert(job, active);
+        match trouble {
+            Trouble::Stdout(error) => Err(error.into()),
+            Trouble::Host(error) => Err(error.into()),
+            Trouble::Refused(why) => self.abandon(job, &why).await,
         }
     }
 
@@ -251,6 +256,7 @@ impl Engine<'_> {
         }
         self.tally(job).fail("local");
         self.report.abandon(job, &format!("{why}{output}"), &failure)?;
+        self.write_out(job, Some(&active), active.link, Some(why.to_owned())).await?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }

@@ -173,8 +173,10 @@ impl Engine<'_> {
     }
 
     fn request(&self, job: usize) -> Request {
-        let Job { authority, request_target, .. } = &self.plan.jobs[job];
-        self.plan.template.request(authority, request_target)
+        let Job { authority, request_target, resume, .. } = &self.plan.jobs[job];
+        let mut request = self.plan.template.request(authority, request_target);
+        request.fields.extend(resume.iter().flat_map(|resume| resume.fields()));
+        request
     }
 
     /// Why a connection does not take a request.
@@ -195,14 +197,15 @@ impl Engine<'_> {
     }
 
     async fn begin(&mut self, job: usize, link: u64, token: u64, exchange: Exchange) -> Result<(), Stop> {
-        let Job { origin, destination, .. } = &self.plan.jobs[job];
+        let Job { origin, destination, resume, .. } = &self.plan.jobs[job];
         self.origins[*origin].jobs.remove(&job);
         self.ordered.remove(&job);
         if let Some(link) = self.links.get_mut(&link) {
             link.active.insert(job);
         }
-        let incoming = Incoming::new(self.settings.form, destination.clone(), job, self.report.unfinished.clone());
-        let mut active = Active { exchange, token, link, incoming, outgoing: None };
+        let incoming =
+            Incoming::new(self.settings.form.clone(), destination.clone(), resume.clone(), job, self.report.unfinished.clone());
+        let mut active = Active { exchange, token, link, incoming, outgoing: None, began: Instant::now() };
         let outgoing = match self.states[job].carried.take() {
             Some(carried) => Ok(Some(carried)),
             None => Outgoing::of(&self.plan.template.content),
