@@ -90,9 +90,7 @@ impl Destination {
             && place.by_head
             && let Some(name) = remote_name::of_head(head)
         {
-            place.name.set_file_name(&name);
-            place.file.set_file_name(&name);
-            place.way = Way::Number;
+            place.renamed(&name);
         }
     }
 }
@@ -176,7 +174,7 @@ impl Assignment<'_> {
         if place.way == Way::Descriptor(1) {
             return Ok(Destination::Verbatim);
         }
-        if place.is_exclusive() && !by_head && !self.seen.insert(self.directories.real(&place.file)) {
+        if place.is_exclusive() && !by_head && !self.seen.insert(self.directories.real(place.file())) {
             return Err("given for two URLs".to_owned());
         }
         Ok(Destination::File(place))
@@ -186,7 +184,7 @@ impl Assignment<'_> {
 fn resume(at: ContinueAt, destination: &Destination, url: &str) -> Result<Resume, String> {
     match (destination, at) {
         (Destination::File(place), _) if !matches!(place.way, Way::Descriptor(_)) => {
-            Resume::new(at, &place.file, url).map_err(|why| format!("-C, {}: {why}", place.name.display()))
+            Resume::new(at, place.file(), url).map_err(|why| format!("-C, {}: {why}", place.name.display()))
         }
         (_, ContinueAt::Offset(from)) => Ok(Resume::from(from)),
         _ => Err("-C - goes on with a file: write -o FILE, or -O".to_owned()),

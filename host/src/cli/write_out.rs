@@ -2,10 +2,13 @@
 
 mod variable;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 
 use sandpiper_host::types::{ConnInfo, ExchangeTiming, ResponseHead, TlsInfo};
+
+use serde::{Serialize, Serializer};
 
 use super::json::latin1;
 use super::output::shown;
@@ -20,6 +23,8 @@ const FORMAT_OCTETS_MAX: u64 = 1 << 20;
 pub(crate) struct Facts<'a> {
     pub(crate) index: usize,
     pub(crate) url: &'a str,
+    /// The URL as it was requested.
+    pub(crate) url_effective: String,
     pub(crate) method: &'a str,
     pub(crate) referer: Option<String>,
     pub(crate) head: Option<&'a ResponseHead>,
@@ -209,16 +214,30 @@ fn escaped(rest: &str) -> Special {
     })
 }
 
-/// Names in small letters with their values, as `%{header_json}` has them.
-fn fields(head: &ResponseHead) -> serde_json::Map<String, serde_json::Value> {
-    let mut fields = serde_json::Map::new();
-    for (name, value) in &head.fields {
-        let values = fields.entry(name.to_ascii_lowercase()).or_insert_with(|| Vec::<serde_json::Value>::new().into());
-        if let Some(values) = values.as_array_mut() {
-            values.push(latin1(value).into());
+/// Names in small letters with all their values, in the order of the first ones: `%{header_json}`.
+#[derive(Debug, Default)]
+struct Fields(Vec<(String, Vec<String>)>);
+
+impl Fields {
+    fn new(head: &ResponseHead) -> Self {
+        let mut places = HashMap::new();
+        let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+        for (name, value) in &head.fields {
+            let name = name.to_ascii_lowercase();
+            let place = *places.entry(name.clone()).or_insert_with(|| {
+                fields.push((name, Vec::new()));
+                fields.len() - 1
+            });
+            fields[place].1.push(latin1(value));
         }
+        Self(fields)
     }
-    fields
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, values)| (name, values)))
+    }
 }
 
 #[cfg(test)]
@@ -238,6 +257,7 @@ mod tests {
         let facts = Facts {
             index: 3,
             url: "http://h/a/c?q",
+            url_effective: "http://h/a/c?q".to_owned(),
             method: "GET",
             head: Some(&head),
             size_download: 1000,
@@ -285,8 +305,8 @@ mod tests {
         let head = head();
         let facts = Facts { head: Some(&head), ..Facts::default() };
         let parts = WriteOut(pieces).render(&facts, true, true);
-        let value: serde_json::Value = serde_json::from_slice(&parts[0].1).unwrap();
-        assert_eq!(value["a"], serde_json::json!(["1", "\u{1b}2"]));
+        let expected = r#"{"content-type":["text/plain"],"a":["1","\u001b2"],"location":["../b"]}"#;
+        assert_eq!(String::from_utf8(parts[0].1.clone()).unwrap(), expected);
     }
 
     #[test]

@@ -291,7 +291,7 @@ impl Engine<'_> {
             if self.states[index].ended {
                 continue;
             }
-            let active = self.active.remove(&index);
+            let mut active = self.active.remove(&index);
             let (delivery, connection) = match &active {
                 Some(active) if active.incoming.head().is_some() => (Delivery::ResponseStarted, active.link),
                 Some(active) => (Delivery::Unanswered, active.link),
@@ -307,7 +307,7 @@ impl Engine<'_> {
                 octets_received: 0,
                 connection,
             };
-            let output = active.and_then(|mut active| active.incoming.abandon());
+            let output = active.as_mut().and_then(|active| active.incoming.abandon());
             self.tally(index).fail(failure.error.name());
             self.report.fail(&Complaint {
                 index,
@@ -320,6 +320,7 @@ impl Engine<'_> {
                 denied: &[],
                 tls: None,
             })?;
+            self.write_out_without_instance(index, active.as_ref(), &failure.error.sentence().to_string())?;
         }
         Ok(())
     }

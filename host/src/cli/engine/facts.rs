@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::plan::Job;
 use super::super::write_out::Facts;
 use super::{Active, Engine, Stop};
 
@@ -33,6 +34,7 @@ impl Engine<'_> {
         let facts = Facts {
             index: job,
             url: &urls[job],
+            url_effective: self.url_effective(job),
             method: &self.plan.template.method,
             referer: self.plan.template.field("referer").map(|value| String::from_utf8_lossy(value).into_owned()),
             head: incoming.and_then(|incoming| incoming.head()),
@@ -57,6 +59,33 @@ impl Engine<'_> {
             error,
         };
         Ok(self.report.progress.suspend(|| write_out.write(&facts))?)
+    }
+
+    fn url_effective(&self, job: usize) -> String {
+        let Job { authority, request_target, origin, .. } = &self.plan.jobs[job];
+        let scheme = self.plan.origins[*origin].name.split(':').next().unwrap_or_default();
+        let fragment = self.report.urls[job].split_once('#').map_or(String::new(), |(_, fragment)| format!("#{fragment}"));
+        format!("{scheme}://{authority}{request_target}{fragment}")
+    }
+
+    /// The same when the instance is gone, which knew most of it.
+    pub(super) fn write_out_without_instance(&self, job: usize, active: Option<&Active>, error: &str) -> std::io::Result<()> {
+        let Some(write_out) = &self.settings.write_out else {
+            return Ok(());
+        };
+        let facts = Facts {
+            index: job,
+            url: &self.report.urls[job],
+            url_effective: self.url_effective(job),
+            method: &self.plan.template.method,
+            head: active.and_then(|active| active.incoming.head()),
+            size_header: active.map_or(0, |active| active.incoming.head_octets),
+            size_download: active.map_or(0, |active| active.incoming.content_octets),
+            repeats: self.states[job].repeats,
+            error: Some(error.to_owned()),
+            ..Facts::default()
+        };
+        write_out.write(&facts)
     }
 
     /// Octets of content that left: those that were streamed, or all of what was handed over with the request.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,8 @@ pub(super) const DIRECTORY_MODE: u32 = 0o750;
 pub(crate) struct Place {
     /// As the command line has it.
     pub(crate) name: PathBuf,
-    /// The file itself: links are followed.
-    pub(crate) file: PathBuf,
+    /// Where the links lead that have this name.
+    followed: Option<PathBuf>,
     pub(crate) way: Way,
     /// `-J`: the head may have another name for it.
     pub(crate) by_head: bool,
@@ -66,21 +67,36 @@ impl Place {
         if wishes.create_directories {
             create_directories(directory(name))?;
         }
-        let (file, way) = match follow(name).map_err(|error| error.to_string())? {
+        let (followed, way) = match follow(name).map_err(|error| error.to_string())? {
             Followed::Descriptor(number) => {
                 standard::duplicate(number).map_err(|error| error.to_string())?;
-                (name.to_owned(), Way::Descriptor(number))
+                (None, Way::Descriptor(number))
             }
             Followed::File(file) => {
                 let way = Self::way(&file, wishes, directories)?;
-                (file, way)
+                (Some(file).filter(|file| file != name), way)
             }
         };
-        Ok(Self { name: name.to_owned(), file, way, by_head: wishes.by_head })
+        Ok(Self { name: name.to_owned(), followed, way, by_head: wishes.by_head })
+    }
+
+    /// The file itself: links are followed.
+    pub(crate) fn file(&self) -> &Path {
+        self.followed.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The same place with another name, which nothing has yet or which gets a number.
+    pub(crate) fn renamed(&mut self, name: &str) {
+        self.name.set_file_name(name);
+        self.followed = None;
+        self.way = Way::Number;
     }
 
     fn way(file: &Path, wishes: Wishes, directories: &mut Directories) -> Result<Way, String> {
         let new = if wishes.no_clobber { Way::Number } else { Way::Replace };
+        if [&b"/"[..], b"/."].iter().any(|end| file.as_os_str().as_bytes().ends_with(end)) && !file.is_dir() {
+            return Err("there is no such directory, and a file's name does not end so".to_owned());
+        }
         match fs::metadata(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 directories.trial(file)?;
@@ -117,7 +133,7 @@ impl Place {
     pub(crate) fn is_exclusive(&self) -> bool {
         match self.way {
             Way::Replace => true,
-            Way::InPlace => fs::metadata(&self.file).map_or(true, |metadata| metadata.is_file()),
+            Way::InPlace => fs::metadata(self.file()).map_or(true, |metadata| metadata.is_file()),
             Way::Number | Way::Descriptor(_) => false,
         }
     }
@@ -243,7 +259,7 @@ mod tests {
         symlink("c", path("b")).unwrap();
         symlink("/dev/stderr", path("error")).unwrap();
         symlink("round", path("round")).unwrap();
-        assert_eq!(decide(&path("a")).unwrap().file, path("c"));
+        assert_eq!(decide(&path("a")).unwrap().file(), path("c"));
         assert_eq!(way(&path("error")), Way::Descriptor(2));
         assert!(decide(&path("round")).unwrap_err().contains("symbolic links"));
     }
@@ -258,6 +274,7 @@ mod tests {
         assert!(decide(&path(&"n".repeat(256))).unwrap_err().contains("too long"));
         assert_eq!(way(&path(&"n".repeat(255))), Way::Replace);
         assert!(decide(Path::new("/dev/fd/60")).is_err());
+        assert!(decide(&path("new/")).unwrap_err().contains("no such directory") && decide(&path("new/.")).is_err());
         let socket = path("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         assert!(decide(&socket).unwrap_err().contains("a socket"));
@@ -271,6 +288,17 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         // Only root can give a file away.
         if std::os::unix::fs::chown(&file, Some(12_345), None).is_ok() {
+            assert_eq!(way(&file), Way::InPlace);
+        }
+    }
+
+    #[test]
+    fn attributes_of_a_file_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        fs::write(&file, "").unwrap();
+        // Not every file system has them.
+        if rustix::fs::setxattr(&file, "user.sandpiper", b"x", rustix::fs::XattrFlags::empty()).is_ok() {
             assert_eq!(way(&file), Way::InPlace);
         }
     }

@@ -111,6 +111,7 @@ impl Resume {
         let anew = Verdict { start: Start::Anew, octets: None };
         let range = content_range(head);
         match (head.status, range) {
+            (206, _) if self.has_changed(head) => Err("the content is another one now: remove the file to begin anew".to_owned()),
             (206, Some(ContentRange::Part { first, last, whole })) => self.part(first, last, whole, known),
             (206, _) => Err("the response is a part of the content (206), and does not say which".to_owned()),
             (200..300, _) if self.from == 0 => Ok(match self.kept {
@@ -126,6 +127,16 @@ impl Resume {
                 Err(format!("there are {} octets already, and the content has {whole}: it is another one", self.from))
             }
             (status, _) => Err(format!("status {status} {}: with -C its content is not written", head.reason_text())),
+        }
+    }
+
+    /// Parts of one content have one validator (RFC 9110 §15.3.7.3).
+    fn has_changed(&self, head: &ResponseHead) -> bool {
+        let is_tag = |validator: &str| validator.starts_with('"');
+        let before = self.memory().and_then(|memory| memory.validator.as_deref());
+        match (before, validator(head)) {
+            (Some(before), Some(now)) => is_tag(before) == is_tag(&now) && before != now,
+            _ => false,
         }
     }
 
@@ -292,6 +303,10 @@ mod tests {
             assert!(five.judge(&wrong).is_err(), "{wrong:?}");
         }
         assert!(resume(0, None).judge(&head(404, &[])).is_err());
+        let tagged = resume(5, Some(("u", Some("\"a\""), None)));
+        let judged = |tag| tagged.judge(&head(206, &[("Content-Range", "bytes 5-8/9"), ("ETag", tag)]));
+        assert_eq!((judged("\"a\""), judged("W/\"b\"")), (at(4), at(4)));
+        assert!(judged("\"b\"").unwrap_err().contains("another one"));
     }
 
     #[test]

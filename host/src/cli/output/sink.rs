@@ -66,10 +66,10 @@ impl Sink {
         let name = place.name.clone();
         Ok(match (&place.way, start) {
             (Way::Descriptor(number), _) => To::Direct { open: standard::duplicate(*number)?, name, remove: false },
-            (_, Some(Start::At(from))) => To::Direct { open: open_at(&place.file, from)?, name, remove },
-            (Way::Replace | Way::Number, _) => Self::open_temporary(&place.file, place.way == Way::Number)?,
+            (_, Some(Start::At(from))) => To::Direct { open: open_at(place.file(), from)?, name, remove },
+            (Way::Replace | Way::Number, _) => Self::open_temporary(place.file(), place.way == Way::Number)?,
             (Way::InPlace, _) => {
-                let open = open_in_place(&place.file)?;
+                let open = open_in_place(place.file())?;
                 let remove = remove && open.metadata()?.is_file();
                 To::Direct { open, name, remove }
             }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use sandpiper_host::types::HttpVersion;
 use serde_json::{Number, Value};
 
-use super::{ExchangeTiming, Facts, fields};
+use super::{ExchangeTiming, Facts, Fields};
 
 /// Nanoseconds of a microsecond, to which curl's times are rounded.
 const MICROSECOND: u64 = 1000;
@@ -59,7 +59,7 @@ const ROWS: [Row; 40] = [
     ("remote_ip", |facts| Shown::Text(Some(ip(facts.remote())))),
     ("remote_port", |facts| Shown::Count(port(facts.remote()))),
     ("response_code", |facts| Shown::Status(facts.status())),
-    ("scheme", |facts| Shown::Text(facts.url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()))),
+    ("scheme", |facts| Shown::Text(facts.url_effective.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()))),
     ("size_download", |facts| Shown::Count(facts.size_download)),
     ("size_header", |facts| Shown::Count(facts.size_header)),
     ("size_upload", |facts| Shown::Count(facts.size_upload)),
@@ -74,7 +74,7 @@ const ROWS: [Row; 40] = [
     ("time_starttransfer", |facts| Shown::Time(facts.since_start(|timing| timing.response_started))),
     ("time_total", |facts| Shown::Time(Some(facts.total()))),
     ("url", |facts| Shown::Text(Some(facts.url.to_owned()))),
-    ("url_effective", |facts| Shown::Text(Some(facts.url.to_owned()))),
+    ("url_effective", |facts| Shown::Text(Some(facts.url_effective.clone()))),
     ("urlnum", |facts| Shown::Count(facts.index as u64)),
 ];
 
@@ -91,7 +91,7 @@ impl Variable {
     pub(super) fn text(self, facts: &Facts<'_>) -> String {
         match self {
             Self::One((_, value)) => value(facts).text(),
-            Self::Fields => serde_json::to_string(&facts.head.map(fields).unwrap_or_default()).unwrap_or_default(),
+            Self::Fields => serde_json::to_string(&facts.head.map(Fields::new).unwrap_or_default()).unwrap_or_default(),
             Self::All => {
                 let all: serde_json::Map<_, _> =
                     ROWS.iter().map(|(name, value)| ((*name).to_owned(), value(facts).json())).collect();
@@ -156,7 +156,7 @@ impl Facts<'_> {
     /// Where a redirect leads, which is not followed.
     fn redirect(&self) -> Option<String> {
         let location = self.field("location").filter(|_| (300..400).contains(&self.status()))?;
-        Some(url::Url::parse(self.url).ok()?.join(&location).ok()?.into())
+        Some(url::Url::parse(&self.url_effective).ok()?.join(&location).ok()?.into())
     }
 
     fn since_start(&self, step: impl Fn(&ExchangeTiming) -> Option<u64>) -> Option<u64> {
