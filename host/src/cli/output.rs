@@ -24,6 +24,9 @@ pub(crate) use resume::{Resume, Start};
 pub(crate) use sink::{Finished, Sink};
 pub(crate) use terminal::shown;
 
+/// Where the content of a URL goes, and with `-C` how it goes on.
+pub(crate) type Assigned = (Destination, Option<Box<Resume>>);
+
 /// The name of a file that neither the URL nor the server has one for.
 const NAMELESS: &str = "response";
 
@@ -42,7 +45,7 @@ impl Destination {
     ///
     /// # Errors
     /// A sentence: the options do not fit the URLs, or a file cannot be written.
-    pub(crate) fn assign(output: &Output, list: &[Listed]) -> Result<Vec<(Self, Option<Box<Resume>>)>, String> {
+    pub(crate) fn assign(output: &Output, list: &[Listed]) -> Result<Vec<Assigned>, String> {
         let mut assignment = Assignment { output, directories: Directories::default(), seen: HashSet::new() };
         let names = names(output, list)?;
         if output.remote_header_name && !names.contains(&Named::Remote) {
