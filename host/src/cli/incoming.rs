@@ -68,6 +68,8 @@ pub(crate) struct Incoming {
     pub(crate) content_octets: u64,
     /// With `-C`, the octets of content that must come.
     expected: Option<u64>,
+    /// Why the response is of no use, which is said when it has ended.
+    refusal: Option<String>,
     /// What became of the destination.
     pub(crate) finished: Finished,
 }
@@ -139,6 +141,7 @@ impl Incoming {
             head_octets: 0,
             content_octets: 0,
             expected: None,
+            refusal: None,
             finished: Finished::default(),
         }
     }
@@ -241,10 +244,18 @@ impl Incoming {
 
     /// With `-C`: what the response means for the file.
     fn resume(&mut self) -> Result<(), Trouble> {
-        let (Some(resume), Some(head)) = (self.resume.take(), self.collected.head.clone()) else {
+        let (Some(resume), Some(head)) = (self.resume.clone(), self.collected.head.clone()) else {
             return Ok(());
         };
-        let verdict = resume.judge(&head).map_err(Trouble::Refused)?;
+        let verdict = match resume.judge(&head) {
+            Ok(verdict) => verdict,
+            // It may be asked for again, and its content is short.
+            Err(why) if head.status >= 400 => {
+                (self.to, self.refusal) = (To::Nowhere, Some(why));
+                return Ok(());
+            }
+            Err(why) => return Err(Trouble::Refused(why)),
+        };
         self.expected = verdict.octets;
         if verdict.start == Start::Whole {
             self.to = To::Nowhere;
@@ -254,7 +265,6 @@ impl Incoming {
             // Not before the file is empty, in the case that it is written anew.
             resume.remember(&head, verdict.start).map_err(|error| self.trouble(error))?;
         }
-        self.resume = Some(resume);
         Ok(())
     }
 
@@ -309,6 +319,9 @@ impl Incoming {
     pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
         if self.form.json {
             return Ok(());
+        }
+        if let Some(why) = self.refusal.take() {
+            return Err(Trouble::Refused(why));
         }
         if let Some(expected) = self.expected.filter(|&expected| expected != self.content_octets) {
             let came = self.content_octets;

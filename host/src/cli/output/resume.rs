@@ -79,7 +79,7 @@ impl Resume {
         }
         let beside = beside(file, "resume");
         let memory = Memory::read(&beside);
-        Ok(Self { from: present, kept: Some(Kept { beside, url: url.to_owned(), memory }) })
+        Ok(Self { from: present, kept: Some(Kept { beside, url: without_credentials(url), memory }) })
     }
 
     /// What follows so many octets.
@@ -195,6 +195,17 @@ impl Memory {
             written => written,
         }
     }
+}
+
+/// What is written to a disk holds no password.
+fn without_credentials(url: &str) -> String {
+    let Ok(mut parsed) = url::Url::parse(url) else {
+        return url.to_owned();
+    };
+    // Only URLs without a host refuse it.
+    _ = parsed.set_username("");
+    _ = parsed.set_password(None);
+    parsed.into()
 }
 
 /// A strong validator: an entity tag, or else a date (RFC 9110 §13.1.5).
@@ -330,11 +341,17 @@ mod tests {
     }
 
     #[test]
+    fn no_password_is_remembered() {
+        assert_eq!(without_credentials("http://u:p@h/a?b"), "http://h/a?b");
+        assert_eq!(without_credentials("no url"), "no url");
+    }
+
+    #[test]
     fn what_a_file_is_a_part_of_is_remembered_until_it_is_whole() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("f");
         fs::write(&file, "12345").unwrap();
-        let new = || Resume::new(ContinueAt::End, &file, "u").unwrap();
+        let new = || Resume::new(ContinueAt::End, &file, "http://h/").unwrap();
         new().remember(&head(200, &[("ETag", "\"a\""), ("Content-Length", "9")]), Start::Anew).unwrap();
         assert_eq!(fields(&new()), ["Range: bytes=5-", "If-Range: \"a\""]);
         assert!(new().judge(&head(206, &[("Content-Range", "bytes 5-9/10")])).unwrap_err().contains("had 9 before"));
