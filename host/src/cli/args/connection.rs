@@ -11,7 +11,7 @@ use super::super::resolve::Resolve;
 use super::super::target::parse_host_port;
 use super::{SECONDS_MAX, seconds};
 
-const CONNECTION: &str = "Connection";
+pub(super) const CONNECTION: &str = "Connection";
 /// `--max-conns`, `--max-host-conns`, `--parallel-max`.
 const CONNECTIONS_MAX: i64 = 1000;
 /// `--limit-rate`, `--speed-limit`: octets per second.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use sandpiper_host::UnixSocket;
 
-use super::CONNECTION;
+use super::connection::CONNECTION;
 
 #[derive(Args, Debug)]
 pub(crate) struct Unix {
