@@ -80,6 +80,7 @@ mod tests {
                 index,
                 url: &url,
                 endpoint,
+                unix_socket: None,
                 failure: &refused,
                 repeats: 0,
                 idempotent: true,
