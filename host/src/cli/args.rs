@@ -1,6 +1,7 @@
 //! The command line's grammar, and the text of `--help`.
 
 mod connection;
+mod output;
 mod unix;
 
 use std::convert::Infallible;
@@ -12,11 +13,13 @@ use clap::{Args, Parser, Subcommand};
 
 use sandpiper_host::{Build, Rule};
 
-use super::help::{EXIT_STATUS, FETCH_AFTER, JSON_HELP};
+use super::help::{EXIT_STATUS, FETCH_AFTER};
 use super::tls::Tls;
 use unix::Unix;
 
 pub(crate) use connection::{Connection, Persistence};
+
+pub(crate) use output::{ContinueAt, Name, Output};
 
 /// HTTP client connections as a WebAssembly component, from the shell.
 #[derive(Parser, Debug)]
@@ -100,59 +103,8 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "TARGET", help_heading = REQUEST)]
     pub(crate) request_target: Option<String>,
 
-    /// Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index.
-    ///
-    /// The first -o is for the first URL, and so on; `-` is standard output. FILE appears when the response is whole, not before.
-    #[arg(short = 'o', long = "output", value_name = "FILE", conflicts_with = "json", help_heading = OUTPUT)]
-    pub(crate) outputs: Vec<String>,
-
-    /// Writes the heads of responses too, interim ones included, before the content
-    #[arg(short = 'i', long = "include", conflicts_with = "json", help_heading = OUTPUT)]
-    pub(crate) include: bool,
-
-    /// Requests with HEAD, and writes the head
-    #[arg(short = 'I', long = "head", help_heading = OUTPUT)]
-    pub(crate) head: bool,
-
-    /// Writes one JSON object per line and exchange, in the order of completion, instead of contents
-    #[arg(long, long_help = JSON_HELP, help_heading = OUTPUT)]
-    pub(crate) json: bool,
-
-    /// With --json, the most octets of content per exchange; more fails it [suffixes: K, M, G]
-    #[arg(long, value_name = "OCTETS", default_value = "64M", value_parser = octets, requires = "json", help_heading = OUTPUT)]
-    pub(crate) max_content: u64,
-
-    /// Shows on standard error what happens on the wire: `>` sent, `<` received, `*` what else
-    #[arg(short = 'v', long, help_heading = OUTPUT)]
-    pub(crate) verbose: bool,
-
-    /// Writes the log of every connection to FILE, one JSON object per line
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
-    pub(crate) log: Option<PathBuf>,
-
-    /// Records every connection to FILE, for --replay; it holds all octets that are sent and received, credentials too.
-    ///
-    /// FILE is written while octets move: after a crash or Ctrl-C it can be replayed as far as it goes. Its limit is 256 MiB.
-    #[arg(long, value_name = "FILE", conflicts_with = "replay", help_heading = OUTPUT)]
-    pub(crate) record: Option<PathBuf>,
-
-    /// Says at the end, on standard error, what came of each origin; with --json as a last object on standard output.
-    ///
-    /// requests: URLs. ok: whole responses. repeated: requests that were sent again, by --retry or after their
-    /// connection had ended. opened: connections. reused: requests
-    /// that a connection carried after another one. octets: of content that was received. time: from the first request to
-    /// the end of the last. failed: how many of each class of error; `status` counts those of --fail, `local` files of this
-    /// machine.
-    #[arg(long, help_heading = OUTPUT)]
-    pub(crate) summary: bool,
-
-    /// Counts a status of 400 or more as a failure, and does not write its content
-    #[arg(short = 'f', long, help_heading = OUTPUT)]
-    pub(crate) fail: bool,
-
-    /// No progress bar, and no live counts of several exchanges
-    #[arg(long, help_heading = OUTPUT)]
-    pub(crate) no_progress: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 
     #[command(flatten)]
     pub(crate) unix: Unix,
@@ -297,10 +249,10 @@ const CONTENT_OCTETS_MAX: u64 = 1 << 30;
 pub(crate) const INDEX_PLACEHOLDER: &str = "{}";
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn fetch(arguments: &[&str]) -> Result<Box<Fetch>, clap::Error> {
+    pub(in crate::cli) fn fetch(arguments: &[&str]) -> Result<Box<Fetch>, clap::Error> {
         let all = ["sandpiper", "fetch"].iter().chain(arguments);
         match Arguments::try_parse_from(all)?.command {
             Command::Fetch(fetch) => Ok(fetch),
@@ -346,7 +298,7 @@ mod tests {
     #[test]
     fn options_repeat_and_exclude_each_other() {
         let both = fetch(&["-H", "A: 1", "-H", "B: 2", "-o", "x", "-o", "-", "http://h/1", "http://h/2"]).unwrap();
-        assert_eq!((both.fields.len(), both.outputs.len(), both.urls.len()), (2, 2, 2));
+        assert_eq!((both.fields.len(), both.output.names.0.len(), both.urls.len()), (2, 2, 2));
         let Connection { depth, persistence, retry, .. } = both.connection;
         assert_eq!((depth, persistence, retry), (None, Persistence::Learn, 0));
         for wrong in [

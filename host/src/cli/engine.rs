@@ -7,6 +7,7 @@
 mod alarm;
 mod choice;
 mod ending;
+mod facts;
 mod recovery;
 mod supply;
 mod times;
@@ -14,6 +15,7 @@ mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sandpiper_host::types::{ConnState, Error, Event, Readiness};
@@ -26,7 +28,6 @@ use super::incoming::{Form, Incoming};
 use super::key_log::KeyLog;
 use super::link::{Known, Link, LinkOptions};
 use super::outgoing::Outgoing;
-use super::output::Destination;
 use super::plan::Plan;
 use super::progress::{COUNT_INTERVAL, Counts};
 use super::rate::Rate;
@@ -34,6 +35,7 @@ use super::report::Report;
 use super::stopwatch::Allowance;
 use super::summary::Tally;
 use super::wire_log::WireLog;
+use super::write_out::WriteOut;
 use alarm::{Alarm, Alarms};
 
 /// Events of one wait.
@@ -92,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) time_of_all: Option<Duration>,
     /// `--limit-rate`.
     pub(crate) rate: Option<u64>,
+    /// `-w`.
+    pub(crate) write_out: Option<Arc<WriteOut>>,
     pub(crate) summary: bool,
 }
 
@@ -119,6 +123,8 @@ struct Active {
     link: u64,
     incoming: Incoming,
     outgoing: Option<Outgoing>,
+    /// When a connection had its request.
+    began: Instant,
     /// Its response has been asked whether it wants another try.
     asked: bool,
     /// It does: the response is thrown away.
@@ -343,7 +349,7 @@ impl<'a> Engine<'a> {
 
     /// May its response be read only when all before it have ended?
     fn is_ordered(&self, job: usize) -> bool {
-        !self.settings.form.json && self.plan.jobs[job].destination == Destination::Stdout
+        !self.settings.form.json && self.plan.jobs[job].destination.is_stdout()
     }
 
     /// May its response be read now?

@@ -1,6 +1,6 @@
 //! `sandpiper fetch`.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use sandpiper_host::{Build, Sandbox};
@@ -9,18 +9,20 @@ use super::args::Fetch;
 use super::backoff::Backoff;
 use super::bounds::Bounds;
 use super::engine::{Engine, Settings, Stop};
-use super::incoming::{Form, Tunnel};
+use super::incoming::{Errors, Form, Tunnel};
 use super::interrupt::end_on_signal;
 use super::key_log::KeyLog;
 use super::link::LinkOptions;
-use super::listing::list;
-use super::output::Destination;
+use super::listing::{list, reads_stdin};
+use super::output::HeadDump;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::report::Report;
+use super::standard;
 use super::stopwatch::Allowance;
 use super::tape::Tape;
 use super::wire_log::WireLog;
+use super::write_out::WriteOut;
 use super::{READER_GONE, USAGE, tell};
 
 /// The exit status.
@@ -49,14 +51,17 @@ struct Parts {
 async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let listed = list(fetch)?;
     let plan = Plan::new(fetch, &listed)?;
-    let log =
-        WireLog::new(fetch.verbose, fetch.log.as_deref(), plan.unix_socket.clone()).map_err(|error| format!("--log: {error}"))?;
+    let form = form(fetch, &plan)?;
+    let write_out = write_out(fetch)?;
+    let to_stdout = fetch.output.json || plan.jobs.iter().any(|job| job.destination.is_stdout());
+    check_standard(fetch, to_stdout || writes_aside(&form, write_out.as_deref()))?;
+    let log = WireLog::new(fetch.output.verbose, fetch.output.log.as_deref(), plan.unix_socket.clone())
+        .map_err(|error| format!("--log: {error}"))?;
     let key_log = KeyLog::new(fetch.tls.key_log.as_deref())?;
     let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
-    let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);
-    let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress);
-    let report = Report::new(urls, fetch.json, progress.clone());
-    end_on_signal(report.unfinished.clone(), progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
+    let progress = Progress::new(urls.len(), to_stdout, !fetch.output.no_progress);
+    let report = Report::new(urls, fetch.output.json, progress.clone());
+    end_on_signal(&report.unfinished, &progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
     let tape = Tape::new(fetch)?;
     let sandbox = sandbox(fetch, &plan, &tape)?;
     let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
@@ -64,12 +69,13 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let settings = Settings {
         links: LinkOptions::new(fetch, bounds),
         bounds,
-        form: form(fetch, &plan),
+        form,
+        write_out,
         backoff: Backoff::new(&fetch.connection),
         allowance: Allowance { time: fetch.connection.max_time, speed: fetch.connection.speed() },
         time_of_all: fetch.connection.max_time_all,
         rate: fetch.connection.limit_rate,
-        summary: fetch.summary,
+        summary: fetch.output.summary,
     };
     Ok((plan, Parts { settings, client, report, log, key_log }, tape))
 }
@@ -87,13 +93,51 @@ fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
     }
 }
 
-fn form(fetch: &Fetch, plan: &Plan) -> Form {
+fn form(fetch: &Fetch, plan: &Plan) -> Result<Form, String> {
     let tunnel = match (plan.template.method.as_str(), &fetch.upgrade) {
         ("CONNECT", _) => Tunnel::Connect,
         (_, Some(_)) => Tunnel::Upgrade,
         _ => Tunnel::Never,
     };
-    Form { json: fetch.json, heads: fetch.include || fetch.head, fail: fetch.fail, tunnel }
+    let output = &fetch.output;
+    let errors = match () {
+        () if output.fail => Errors::Discarded,
+        () if output.fail_with_body => Errors::Failed,
+        () => Errors::Written,
+    };
+    let dump = output.dump_header.as_deref().map(|file| HeadDump::new(file, output.create_dirs)).transpose()?.map(Arc::new);
+    if output.json && dump.as_ref().is_some_and(|dump| dump.is_stdout()) {
+        return Err("-D - cannot be used with --json: the objects have the heads".to_owned());
+    }
+    Ok(Form { json: output.json, heads: output.include || output.head, errors, remove: output.remove_on_error, dump, tunnel })
+}
+
+/// `-w`.
+fn write_out(fetch: &Fetch) -> Result<Option<Arc<WriteOut>>, String> {
+    let Some(format) = &fetch.output.write_out else {
+        return Ok(None);
+    };
+    let (write_out, unknown) = WriteOut::new(format)?;
+    for name in unknown {
+        tell(&format!("sandpiper: unknown --write-out variable: '{name}'\n"));
+    }
+    Ok(Some(Arc::new(write_out)))
+}
+
+/// Does something beside the contents go to standard output?
+fn writes_aside(form: &Form, write_out: Option<&WriteOut>) -> bool {
+    form.dump.as_ref().is_some_and(|dump| dump.is_stdout()) || write_out.is_some_and(WriteOut::needs_stdout)
+}
+
+/// What nobody can read would be lost, and content that nobody can write would be empty.
+fn check_standard(fetch: &Fetch, writes: bool) -> Result<(), String> {
+    if let Some(problem) = standard::output_problem().filter(|_| writes) {
+        return Err(format!("{problem}, and the response was to go there; nothing was sent"));
+    }
+    if standard::input_is_closed() && reads_stdin(fetch) {
+        return Err("standard input is closed, and was to be read; nothing was sent".to_owned());
+    }
+    Ok(())
 }
 
 async fn drive(plan: &Plan, Parts { settings, client, report, log, key_log }: Parts) -> u8 {
@@ -122,6 +166,7 @@ async fn drive(plan: &Plan, Parts { settings, client, report, log, key_log }: Pa
 }
 
 fn stopped(engine: &mut Engine<'_>, stop: Stop) -> u8 {
+    _ = io::stdout().flush();
     let why = match stop {
         Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return READER_GONE,
         Stop::Output(error) => {

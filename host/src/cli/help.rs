@@ -5,8 +5,8 @@ Exit status:
   0    every exchange completed
   1    an exchange failed; with --fail also: a status was 400 or more; no tunnel
        was opened
-  2    wrong arguments; nothing was sent
-  130  interrupted (Ctrl-C); 143: terminated
+  2    wrong arguments, or an output that cannot be written; nothing was sent
+  130  interrupted (Ctrl-C); 143: terminated; 129: hung up
   141  standard output was closed by its reader, as `head` does";
 
 pub(crate) const FETCH_AFTER: &str = "\
@@ -18,6 +18,7 @@ Examples:
   find-urls | sandpiper fetch -K - -Z --parallel-max 20 --retry 2 --summary -o '{}'
   sandpiper fetch -d '{\"a\": 1}' -H 'Content-Type: application/json' http://h/
   tar c . | sandpiper fetch -T - http://localhost:8000/backup.tar
+  sandpiper fetch -C - -O http://localhost:8000/large.iso
 
 Connections:
   URLs of one origin (host and port) share one connection, or up to
@@ -50,7 +51,13 @@ Output:
   Without -o contents go to standard output in the order of the URLs. A response
   whose turn has not come is not read, so that memory stays small. -o writes to
   a temporary file beside FILE and renames it when the response is whole: when a
-  request fails, a FILE that was there before stays as it was. On a terminal, a
+  request fails, a FILE that was there before stays as it was. FILE itself is
+  written with --in-place and -C, and where a rename would lose something: the
+  file's owner, its other names, what its directory or a mount point does not
+  allow. /dev/stdout and /dev/fd/N are written as they are open. A FILE that
+  cannot be written is refused before anything is sent.
+  On a terminal, control characters of the server are shown as text, and binary
+  content is refused, unless -o - says that octets are to go as they come; a
   long download shows a progress bar, and several exchanges their counts: done,
   active and queued requests, open and idle connections, requests on a
   connection that had carried one before, and repeated ones.

@@ -1,13 +1,14 @@
 //! The response of one exchange on its way to where it is to go.
 
 use std::io;
+use std::sync::Arc;
 
 use sandpiper_host::types::{Chunk, Failure, FieldLine, Readiness, ResponseHead};
 use sandpiper_host::{CallError, Client, Exchange, HostError};
 
 use super::interrupt::Unfinished;
 use super::json::Collected;
-use super::output::{Destination, Sink};
+use super::output::{Destination, Finished, HeadDump, Resume, Sink, Start};
 
 /// Octets of one `read`.
 const READ_OCTETS: u64 = 65_536;
@@ -15,16 +16,30 @@ const READ_OCTETS: u64 = 65_536;
 const READS_PER_TURN: usize = 16;
 
 /// How responses are to be written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Form {
     /// `--json`: collected, not written.
     pub(crate) json: bool,
     /// `-i`: heads before contents.
     pub(crate) heads: bool,
-    /// `--fail`: the content of a status of 400 or more is thrown away.
-    pub(crate) fail: bool,
+    /// What a status of 400 or more means.
+    pub(crate) errors: Errors,
+    /// `--remove-on-error`.
+    pub(crate) remove: bool,
+    /// `-D`.
+    pub(crate) dump: Option<Arc<HeadDump>>,
     /// `--upgrade` or `-X CONNECT`: which status opens a tunnel.
     pub(crate) tunnel: Tunnel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errors {
+    /// An answer like others.
+    Written,
+    /// `--fail`: a failure, whose content is thrown away.
+    Discarded,
+    /// `--fail-with-body`: a failure, whose content is written.
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +54,31 @@ pub(crate) enum Tunnel {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     form: Form,
+    destination: Destination,
+    /// `-C`.
+    resume: Option<Box<Resume>>,
     to: To,
     index: usize,
     unfinished: Unfinished,
     discarded: bool,
     /// The final head; with `--json` the rest too.
     pub(crate) collected: Collected,
+    /// Octets of heads.
+    pub(crate) head_octets: u64,
+    /// Octets of content.
+    pub(crate) content_octets: u64,
+    /// With `-C`, the octets of content that must come.
+    expected: Option<u64>,
+    /// Why the response is of no use, which is said when it has ended.
+    refusal: Option<String>,
+    /// What became of the destination.
+    pub(crate) finished: Finished,
 }
 
 #[derive(Debug)]
 enum To {
-    /// Opened with the first octet.
-    Unopened(Destination),
+    /// Opened with the first octet; the response begins there.
+    Unopened(Option<Start>),
     Open(Sink),
     Nowhere,
 }
@@ -65,17 +93,14 @@ pub(crate) enum Received {
     Failed(Failure),
 }
 
-/// What ends more than the exchange.
+/// Why a response is not received to its end, although it comes.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    Output(io::Error),
+    /// Standard output cannot be written, which all exchanges write to.
+    Stdout(io::Error),
+    /// This one is given up.
+    Refused(String),
     Host(HostError),
-}
-
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
 }
 
 impl From<HostError> for Trouble {
@@ -83,6 +108,9 @@ impl From<HostError> for Trouble {
         Self::Host(error)
     }
 }
+
+/// As curl says it.
+const BINARY: &str = "the content is binary and would upset the terminal: write it to a file with -o FILE, or as it is with -o -";
 
 /// The value, or a return with the failure.
 macro_rules! unless_failed {
@@ -96,13 +124,37 @@ macro_rules! unless_failed {
 }
 
 impl Incoming {
-    pub(crate) fn new(form: Form, destination: Destination, index: usize, unfinished: Unfinished) -> Self {
-        Self { form, to: To::Unopened(destination), index, unfinished, discarded: false, collected: Collected::default() }
+    pub(crate) fn new(
+        form: Form,
+        destination: Destination,
+        resume: Option<Box<Resume>>,
+        index: usize,
+        unfinished: Unfinished,
+    ) -> Self {
+        Self {
+            form,
+            destination,
+            resume,
+            to: To::Unopened(None),
+            index,
+            unfinished,
+            discarded: false,
+            collected: Collected::default(),
+            head_octets: 0,
+            content_octets: 0,
+            expected: None,
+            refusal: None,
+            finished: Finished::default(),
+        }
     }
 
     /// The final head, once it is there.
     pub(crate) fn head(&self) -> Option<&ResponseHead> {
         self.collected.head.as_ref()
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     pub(crate) fn is_tunnel(&self) -> bool {
@@ -119,9 +171,15 @@ impl Incoming {
         matches!(&self.to, To::Open(sink) if sink.is_written())
     }
 
-    /// With `--fail`.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.form.fail && self.head().is_some_and(|head| head.status >= 400)
+    /// With `--fail` or `--fail-with-body`; the option.
+    pub(crate) fn refused_by(&self) -> Option<&'static str> {
+        // 416 is the answer to who has everything already.
+        let is_error = self.resume.is_none() && self.head().is_some_and(|head| head.status >= 400);
+        match self.form.errors {
+            Errors::Discarded if is_error => Some("--fail"),
+            Errors::Failed if is_error => Some("--fail-with-body"),
+            _ => None,
+        }
     }
 
     /// What comes of it is thrown away: the request is going to be sent again.
@@ -135,7 +193,10 @@ impl Incoming {
         let head = self.head()?;
         let status = format!("status {} {}", head.status, head.reason_text());
         match self.form.tunnel {
-            _ if self.is_refused() => Some(format!("{status}; --fail counts it as a failure")),
+            _ if self.refused_by().is_some() => {
+                let option = self.refused_by().unwrap_or_default();
+                Some(format!("{status}; {option} counts it as a failure"))
+            }
             Tunnel::Upgrade | Tunnel::Connect if !self.is_tunnel() => {
                 Some(format!("{status}: no tunnel was opened, and nothing of standard input was sent"))
             }
@@ -153,14 +214,14 @@ impl Incoming {
         mut count: impl FnMut(u64),
     ) -> Result<Received, Trouble> {
         if self.head().is_none() {
-            let head = unless_failed!(exchange.head(client).await);
+            let head = unless_failed!(exchange.packed_head(client).await);
             // Also when no event told of them: they can have arrived with the head.
             if head.is_some() || ready.contains(Readiness::INTERIM) {
                 self.take_interim(exchange.interim(client).await?)?;
             }
             match head {
                 None => return Ok(Received::Pending),
-                Some(head) => self.take_head(head)?,
+                Some(head) => self.take_head(head.unpacked(), &head.octets)?,
             }
         }
         let mut left = octets_max;
@@ -185,46 +246,92 @@ impl Incoming {
         Ok(Received::Pending)
     }
 
-    fn take_interim(&mut self, heads: Vec<ResponseHead>) -> io::Result<()> {
+    fn take_interim(&mut self, heads: Vec<ResponseHead>) -> Result<(), Trouble> {
+        for wire in heads.iter().map(on_the_wire) {
+            self.take_wire(&wire)?;
+        }
         if self.form.json {
             self.collected.interim.extend(heads);
-            return Ok(());
-        }
-        if self.form.heads {
-            heads.iter().try_for_each(|head| self.write(&on_the_wire(head)))?;
         }
         Ok(())
     }
 
-    fn take_head(&mut self, head: ResponseHead) -> io::Result<()> {
-        let wire = (self.form.heads && !self.form.json).then(|| on_the_wire(&head));
-        self.collected.head = Some(head);
-        if self.is_refused() && !self.form.json {
-            self.abandon();
+    /// The octets of a head.
+    fn take_wire(&mut self, wire: &[u8]) -> Result<(), Trouble> {
+        self.head_octets += wire.len() as u64;
+        if let Some(dump) = &self.form.dump {
+            dump.write(wire).map_err(|error| match dump.is_stdout() {
+                true => Trouble::Stdout(error),
+                false => Trouble::Refused(format!("cannot write {}: {error}", dump.name())),
+            })?;
         }
-        wire.map_or(Ok(()), |wire| self.write(&wire))
+        if self.form.heads && !self.form.json { self.write(wire) } else { Ok(()) }
     }
 
-    fn take_content(&mut self, octets: Vec<u8>) -> io::Result<()> {
+    fn take_head(&mut self, head: ResponseHead, wire: &[u8]) -> Result<(), Trouble> {
+        self.destination.named_by(&head);
+        self.collected.head = Some(head);
+        if self.refused_by().is_some() && self.form.errors == Errors::Discarded && !self.form.json {
+            self.abandon();
+        }
+        self.take_wire(wire)?;
+        self.resume()
+    }
+
+    /// With `-C`: what the response means for the file.
+    fn resume(&mut self) -> Result<(), Trouble> {
+        let (Some(resume), Some(head)) = (self.resume.clone(), self.collected.head.clone()) else {
+            return Ok(());
+        };
+        let verdict = match resume.judge(&head) {
+            Ok(verdict) => verdict,
+            // It may be asked for again, and its content is short.
+            Err(why) if head.status >= 400 => {
+                (self.to, self.refusal) = (To::Nowhere, Some(why));
+                return Ok(());
+            }
+            Err(why) => return Err(Trouble::Refused(why)),
+        };
+        self.expected = verdict.octets;
+        if verdict.start == Start::Whole {
+            self.to = To::Nowhere;
+        } else {
+            self.to = To::Unopened(Some(verdict.start));
+            self.open()?;
+            // Not before the file is empty, in the case that it is written anew.
+            resume.remember(&head, verdict.start).map_err(|error| self.trouble(error))?;
+        }
+        Ok(())
+    }
+
+    fn take_content(&mut self, octets: Vec<u8>) -> Result<(), Trouble> {
         if self.discarded {
             return Ok(());
         }
-        match (self.form.json, self.collected.content.is_empty()) {
-            (true, true) => self.collected.content = octets,
-            (true, false) => self.collected.content.extend_from_slice(&octets),
-            (false, _) => self.write(&octets)?,
+        let before = self.content_octets;
+        self.content_octets += octets.len() as u64;
+        if self.form.json {
+            match self.collected.content.is_empty() {
+                true => self.collected.content = octets,
+                false => self.collected.content.extend_from_slice(&octets),
+            }
+            return Ok(());
         }
-        Ok(())
+        if self.open()?.is_some_and(|sink| sink.refuses(&octets, before)) {
+            return Err(Trouble::Refused(BINARY.to_owned()));
+        }
+        self.write(&octets)
     }
 
-    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.open()?.map_or(Ok(()), |sink| sink.write(octets))
+    fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        let written = self.open()?.map_or(Ok(()), |sink| sink.write(octets));
+        written.map_err(|error| self.trouble(error))
     }
 
-    fn open(&mut self) -> io::Result<Option<&mut Sink>> {
-        if let To::Unopened(destination) = &self.to {
-            let sink = Sink::open(destination)?;
-            self.unfinished.keep_in_mind(self.index, sink.temporary());
+    fn open(&mut self) -> Result<Option<&mut Sink>, Trouble> {
+        if let To::Unopened(start) = self.to {
+            let sink = Sink::open(&self.destination, start, self.form.remove).map_err(|error| self.trouble(error))?;
+            self.unfinished.keep_in_mind(self.index, sink.doomed());
             self.to = To::Open(sink);
         }
         Ok(match &mut self.to {
@@ -233,35 +340,55 @@ impl Incoming {
         })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn trouble(&self, error: io::Error) -> Trouble {
+        match self.destination.is_stdout() {
+            true => Trouble::Stdout(error),
+            false => Trouble::Refused(format!("cannot write {}: {error}", self.destination.name())),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Trouble> {
         match &mut self.to {
-            To::Open(sink) => sink.flush(),
+            To::Open(sink) => sink.flush().map_err(|error| self.trouble(error)),
             _ => Ok(()),
         }
     }
 
     /// The response is whole: its file, even if empty, takes its name.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<(), Trouble> {
         if self.form.json {
             return Ok(());
         }
-        self.open()?;
-        match std::mem::replace(&mut self.to, To::Nowhere) {
-            To::Open(sink) => sink.finish(),
-            _ => Ok(()),
+        if let Some(why) = self.refusal.take() {
+            return Err(Trouble::Refused(why));
         }
+        if let Some(expected) = self.expected.filter(|&expected| expected != self.content_octets) {
+            let came = self.content_octets;
+            return Err(Trouble::Refused(format!("{came} octets came of the {expected} that the file lacks")));
+        }
+        self.open()?;
+        if let To::Open(sink) = std::mem::replace(&mut self.to, To::Nowhere) {
+            self.finished = sink.finish().map_err(|error| self.trouble(error))?;
+        }
+        if let Some(resume) = &self.resume {
+            resume.forget();
+        }
+        Ok(())
     }
 
     /// It will not be whole. Says what became of what was written, if anything was.
     pub(crate) fn abandon(&mut self) -> Option<String> {
         match std::mem::replace(&mut self.to, To::Nowhere) {
-            To::Open(sink) => sink.abandon(),
+            To::Open(sink) => {
+                let advice = self.resume.as_ref().map_or("", |resume| resume.advice());
+                sink.abandon().map(|what| what + advice)
+            }
             _ => None,
         }
     }
 }
 
-/// A head as the wire had it.
+/// A head whose octets are not known, as the wire had it but for white space.
 pub(crate) fn on_the_wire(head: &ResponseHead) -> Vec<u8> {
     let mut octets = format!("{} {} ", head.version.text(), head.status).into_bytes();
     octets.extend_from_slice(&head.reason);
@@ -280,6 +407,9 @@ pub(crate) fn on_the_wire(head: &ResponseHead) -> Vec<u8> {
 mod tests {
     use sandpiper_host::types::HttpVersion;
 
+    use super::super::args::tests::fetch;
+    use super::super::listing::Listed;
+    use super::super::target::Target;
     use super::*;
 
     fn head(status: u16) -> ResponseHead {
@@ -288,10 +418,14 @@ mod tests {
     }
 
     fn incoming(form: Form, file: &std::path::Path) -> Incoming {
-        Incoming::new(form, Destination::File(file.to_owned()), 0, Unfinished::new(std::sync::Arc::from([])))
+        let fetch = fetch(&["-o", file.to_str().unwrap(), "http://h/"]).unwrap();
+        let listed = Listed { url: "http://h/".to_owned(), target: Target::parse("http://h/").unwrap(), output: None };
+        let destination = Destination::assign(&fetch.output, &[listed]).unwrap().remove(0).0;
+        Incoming::new(form, destination, None, 0, Unfinished::new(Arc::from([])))
     }
 
-    const PLAIN: Form = Form { json: false, heads: false, fail: false, tunnel: Tunnel::Never };
+    const PLAIN: Form =
+        Form { json: false, heads: false, errors: Errors::Written, remove: false, dump: None, tunnel: Tunnel::Never };
 
     #[test]
     fn heads_are_written_as_they_came() {
@@ -306,16 +440,17 @@ mod tests {
             _ = std::fs::remove_file(&file);
             let mut incoming = incoming(form, &file);
             incoming.take_interim(vec![head(103)]).unwrap();
-            incoming.take_head(head(status)).unwrap();
+            incoming.take_head(head(status), b"HTTP/1.1  as it came\r\n\r\n").unwrap();
             incoming.take_content(b"content".to_vec()).unwrap();
             incoming.finish().unwrap();
             std::fs::read(&file).ok()
         };
         assert_eq!(write(PLAIN, 404).unwrap(), b"content");
-        assert_eq!(write(Form { fail: true, ..PLAIN }, 404), None);
-        assert_eq!(write(Form { fail: true, ..PLAIN }, 399).unwrap(), b"content");
+        assert_eq!(write(Form { errors: Errors::Discarded, ..PLAIN }, 404), None);
+        assert_eq!(write(Form { errors: Errors::Discarded, ..PLAIN }, 399).unwrap(), b"content");
+        assert_eq!(write(Form { errors: Errors::Failed, ..PLAIN }, 404).unwrap(), b"content");
         assert_eq!(write(Form { json: true, ..PLAIN }, 200), None);
-        let whole = [on_the_wire(&head(103)), on_the_wire(&head(200)), b"content".to_vec()].concat();
+        let whole = [on_the_wire(&head(103)), b"HTTP/1.1  as it came\r\n\r\n".to_vec(), b"content".to_vec()].concat();
         assert_eq!(write(Form { heads: true, ..PLAIN }, 200).unwrap(), whole);
     }
 
@@ -324,7 +459,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("f");
         let mut incoming = incoming(PLAIN, &file);
-        incoming.take_head(head(200)).unwrap();
+        incoming.take_head(head(200), b"").unwrap();
         incoming.finish().unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"");
     }

@@ -10,9 +10,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::progress::Progress;
 use super::tell;
 
-/// 128 and the number of the signal, as shells count it.
-const INTERRUPTED: i32 = 130;
-const TERMINATED: i32 = 143;
+/// A signal that ends the program: what is said then, and the exit status, 128 and its number, as shells count it.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    kind: SignalKind,
+    word: &'static str,
+    status: i32,
+}
+
+const ENDINGS: [Ending; 3] = [
+    Ending { kind: SignalKind::hangup(), word: "hung up", status: 129 },
+    Ending { kind: SignalKind::interrupt(), word: "interrupted", status: 130 },
+    Ending { kind: SignalKind::terminate(), word: "terminated", status: 143 },
+];
+
 /// Unfinished URLs that are named.
 const NAMED_MAX: usize = 3;
 
@@ -76,33 +87,51 @@ impl Unfinished {
     }
 }
 
-/// Ends the process on SIGINT or SIGTERM, wherever it is: also while the component computes or standard output is full.
+/// Ends the process on SIGHUP, SIGINT or SIGTERM, wherever it is: also while the component computes or standard output is full. A signal that
+/// the program was started to ignore (`nohup`, a job in the background) stays ignored.
 ///
 /// # Errors
 /// The signals cannot be listened to.
-pub(crate) fn end_on_signal(unfinished: Unfinished, progress: Progress) -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        let (word, status) = tokio::select! {
-            _ = interrupt.recv() => ("interrupted", INTERRUPTED),
-            _ = terminate.recv() => ("terminated", TERMINATED),
-        };
-        progress.clear();
-        let removed = match unfinished.remove_temporaries() {
-            0 => String::new(),
-            1 => "; a partial file was removed".to_owned(),
-            files => format!("; {files} partial files were removed"),
-        };
-        tell(&format!("sandpiper: {word}: {}{removed}\n", unfinished.describe()));
-        std::process::exit(status);
-    });
+pub(crate) fn end_on_signal(unfinished: &Unfinished, progress: &Progress) -> std::io::Result<()> {
+    let ignored = std::fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
+    for ending in ENDINGS.iter().filter(|ending| ignored >> (ending.kind.as_raw_value() - 1) & 1 == 0) {
+        let mut listener = signal(ending.kind)?;
+        let (unfinished, progress) = (unfinished.clone(), progress.clone());
+        tokio::spawn(async move {
+            if listener.recv().await.is_some() {
+                end(*ending, &unfinished, &progress);
+            }
+        });
+    }
     Ok(())
+}
+
+/// The signals that the system says to be ignored, a bit for each.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn end(Ending { word, status, .. }: Ending, unfinished: &Unfinished, progress: &Progress) -> ! {
+    progress.clear();
+    let removed = match unfinished.remove_temporaries() {
+        0 => String::new(),
+        1 => "; a partial file was removed".to_owned(),
+        files => format!("; {files} partial files were removed"),
+    };
+    tell(&format!("sandpiper: {word}: {}{removed}\n", unfinished.describe()));
+    std::process::exit(status);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mask_of_signals() {
+        assert_eq!(ignored("Name:\tsandpiper\nSigIgn:\t0000000000001001\nSigCgt:\tff\n"), 0x1001);
+        assert_eq!(ignored("nothing of the kind"), 0);
+    }
 
     #[test]
     fn names_what_is_unfinished() {

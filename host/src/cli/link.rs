@@ -39,6 +39,7 @@ pub(crate) struct Link {
     pub(crate) charged: bool,
     /// Its pipeline has broken: that is counted once.
     pub(crate) broke: bool,
+    /// When it began to connect.
     pub(crate) opened: Instant,
     /// When it was established.
     pub(crate) established: Option<Instant>,
@@ -66,7 +67,7 @@ pub(crate) struct LinkOptions {
 impl LinkOptions {
     pub(crate) fn new(fetch: &Fetch, bounds: Bounds) -> Self {
         let args::Connection { persistence, connect_timeout, .. } = fetch.connection;
-        Self { persistence, bounds, connect: connect_timeout, log: fetch.verbose || fetch.log.is_some() }
+        Self { persistence, bounds, connect: connect_timeout, log: fetch.output.verbose || fetch.output.log.is_some() }
     }
 
     /// Does a connection end with its first request?
@@ -122,6 +123,7 @@ impl Link {
         options: &LinkOptions,
         known: Known,
     ) -> Result<Self, CallError<Error>> {
+        let opened = Instant::now();
         let conn = client.connect(endpoint, options.conn_options(known)).await?;
         let id = conn.info(client).await?.id;
         poll.insert(client, &conn, id).await?;
@@ -136,7 +138,7 @@ impl Link {
             failed: false,
             charged: false,
             broke: false,
-            opened: Instant::now(),
+            opened,
             established: None,
             stopwatch: None,
             watched: None,

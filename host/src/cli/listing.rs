@@ -47,12 +47,20 @@ pub(crate) fn list(fetch: &Fetch) -> Result<Vec<Listed>, String> {
     }
     let has_outputs = list.iter().any(|listed| listed.output.is_some());
     match () {
-        () if has_outputs && fetch.json => Err("`output = FILE` in a file of -K cannot be used with --json".to_owned()),
-        () if has_outputs && !fetch.outputs.is_empty() => {
+        () if has_outputs && fetch.output.json => Err("`output = FILE` in a file of -K cannot be used with --json".to_owned()),
+        () if has_outputs && !fetch.output.names.0.is_empty() => {
             Err("-o cannot be used with `output = FILE` in a file of -K: name all files in one place".to_owned())
         }
         () => Ok(list),
     }
+}
+
+/// Is standard input what is sent?
+pub(crate) fn reads_stdin(fetch: &Fetch) -> bool {
+    fetch.data.iter().any(|data| data == "@-")
+        || fetch.upload.as_deref().is_some_and(is_stdin)
+        || fetch.upgrade.is_some()
+        || fetch.method.as_deref() == Some("CONNECT")
 }
 
 /// There is one standard input.

@@ -1,10 +1,10 @@
 //! The command line.
 //!
 //! `fetch` reads its arguments (`args`, `help`) and lists of URLs (`listing`), checks them as a whole (`plan`, `target`, `resolve`,
-//! `template`, `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
+//! `template`, `output`, `standard`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
 //! goes out (`outgoing`) and what comes in (`incoming`), how fast (`rate`, `gate`) and how long (`stopwatch`), decides about failures
 //! (`retry`) and waits for repeats (`backoff`), records or replays it all (`tape`), and tells how it came out (`report`, `told`, `complaint`,
-//! `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
+//! `json`, `progress`, `summary`, `wire_log`, `write_out`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
 //! told about a handshake, `key_log` its secrets.
 
 mod args;
@@ -34,6 +34,7 @@ mod report;
 mod resolve;
 mod retry;
 mod secured;
+mod standard;
 mod stopwatch;
 mod summary;
 mod tape;
@@ -42,6 +43,7 @@ mod template;
 mod tls;
 mod told;
 mod wire_log;
+mod write_out;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -83,7 +85,18 @@ fn escape(text: &str) -> String {
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let lost = !error.use_stderr() && standard::output_problem().is_some();
+            _ = error.print();
+            return if lost { refuse_output() } else { ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE)) };
+        }
+    };
+    // `fetch` can do without it.
+    if !matches!(arguments.command, Command::Fetch(_)) && standard::output_problem().is_some() {
+        return refuse_output();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -101,6 +114,11 @@ pub(crate) fn run() -> ExitCode {
     // A thread may still be reading standard input.
     runtime.shutdown_background();
     ExitCode::from(status)
+}
+
+fn refuse_output() -> ExitCode {
+    tell(&format!("sandpiper: {}\n", standard::output_problem().unwrap_or_default()));
+    ExitCode::from(USAGE)
 }
 
 /// The component runs on the main thread; these see to signals, and the demo's server.

@@ -39,6 +39,8 @@ pub(crate) struct Outgoing {
     done: bool,
     /// The exchange takes no more of it.
     refused: bool,
+    /// Octets that the exchange has accepted.
+    octets: u64,
 }
 
 /// What `advance` ended with.
@@ -80,7 +82,7 @@ impl Outgoing {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false, refused: false }
+        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false, refused: false, octets: 0 }
     }
 
     /// Has the exchange accepted something that cannot be had again?
@@ -96,6 +98,11 @@ impl Outgoing {
     /// Has the server said that it does not want the rest?
     pub(crate) fn is_refused(&self) -> bool {
         self.refused
+    }
+
+    /// Octets of content that the exchange has accepted.
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
     }
 
     /// For another exchange. A stream is read from its first octet on, before it is wanted: it must be carried over, with what waits in it.
@@ -137,6 +144,7 @@ impl Outgoing {
                 Ok(octets) => {
                     self.accepted = true;
                     *budget = budget.saturating_sub(octets);
+                    self.octets += octets;
                     self.written += usize::try_from(octets).unwrap_or(usize::MAX);
                 }
                 // The response can be read as usual.

@@ -1,214 +1,219 @@
-//! Where contents go: standard output, or a file that appears when it is whole.
+//! Where responses go: standard output, or files. What cannot be written is found out before anything is sent.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+mod head_dump;
+mod place;
+mod remote_name;
+mod resume;
+mod sink;
+mod terminal;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::args::INDEX_PLACEHOLDER;
+use sandpiper_host::types::ResponseHead;
+
+use super::args::{ContinueAt, INDEX_PLACEHOLDER, Name, Output};
 use super::listing::Listed;
+use super::standard;
+use place::{Directories, Place, Way, Wishes};
+
+pub(crate) use head_dump::HeadDump;
+pub(crate) use resume::{Resume, Start};
+pub(crate) use sink::{Finished, Sink};
+pub(crate) use terminal::shown;
+
+/// Where the content of a URL goes, and with `-C` how it goes on.
+pub(crate) type Assigned = (Destination, Option<Box<Resume>>);
+
+/// The name of a file that neither the URL nor the server has one for.
+const NAMELESS: &str = "response";
 
 /// Where the content of one exchange is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
+    /// Standard output; a terminal is protected.
     Stdout,
-    File(PathBuf),
+    /// Standard output, octets as they are: `-o -`, `-o /dev/stdout`.
+    Verbatim,
+    File(Place),
 }
 
 impl Destination {
-    /// One destination per URL, from the `-o` options or, without them, from the files of `-K`.
+    /// One destination per URL: by -o and -O, else by the files of -K. With -C, what is asked for.
     ///
     /// # Errors
-    /// A sentence: the options do not fit the URLs, or a file cannot be written there.
-    pub(crate) fn assign(outputs: &[String], list: &[Listed]) -> Result<Vec<Self>, String> {
-        let urls = list.len();
-        let destinations = match outputs {
-            [] => list.iter().enumerate().map(|(index, listed)| Self::listed(listed, index)).collect(),
-            [template] if template.contains(INDEX_PLACEHOLDER) => (0..urls).map(|index| Self::named(template, index)).collect(),
-            [null] if null == "/dev/null" => vec![Self::File(null.into()); urls],
-            _ if outputs.len() != urls => {
-                return Err(format!(
-                    "{urls} URLs and {} -o: give one -o per URL (`-o -` for standard output), or a single -o with {INDEX_PLACEHOLDER}, which stands for the URL's index",
-                    outputs.len()
-                ));
+    /// A sentence: the options do not fit the URLs, or a file cannot be written.
+    pub(crate) fn assign(output: &Output, list: &[Listed]) -> Result<Vec<Assigned>, String> {
+        let mut assignment = Assignment { output, directories: Directories::default(), seen: HashSet::new() };
+        let names = names(output, list)?;
+        if output.remote_header_name && !names.contains(&Named::Remote) {
+            return Err("-J names the files of -O: write -OJ".to_owned());
+        }
+        let assign = |(index, (listed, name))| {
+            let destination = assignment.destination(listed, index, name)?;
+            let resume = match output.continue_at {
+                Some(at) => Some(Box::new(resume(at, &destination, &listed.url)?)),
+                None => None,
+            };
+            Ok((destination, resume))
+        };
+        list.iter().zip(names).enumerate().map(assign).collect()
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout | Self::Verbatim)
+    }
+
+    /// As a message names it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdout | Self::Verbatim => "standard output".to_owned(),
+            Self::File(place) => place.name.display().to_string(),
+        }
+    }
+
+    /// The file, as far as it is known before the response.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Stdout | Self::Verbatim => None,
+            Self::File(place) => Some(&place.name),
+        }
+    }
+
+    /// `-J`.
+    pub(crate) fn is_named_by_head(&self) -> bool {
+        matches!(self, Self::File(place) if place.by_head)
+    }
+
+    /// What `-J` makes of it when the head is there.
+    pub(crate) fn named_by(&mut self, head: &ResponseHead) {
+        if let Self::File(place) = self
+            && place.by_head
+            && let Some(name) = remote_name::of_head(head)
+        {
+            place.renamed(&name);
+        }
+    }
+}
+
+/// What a URL's content is to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Named {
+    Default,
+    File(String),
+    Remote,
+}
+
+fn names(output: &Output, list: &[Listed]) -> Result<Vec<Named>, String> {
+    let urls = list.len();
+    let default = if output.remote_name_all { Named::Remote } else { Named::Default };
+    let given: Vec<Named> = output.names.0.iter().map(Named::of).collect();
+    match given.as_slice() {
+        [] => Ok(list.iter().map(|listed| listed.output.clone().map_or(default.clone(), Named::File)).collect()),
+        [Named::File(one)] if one.contains(INDEX_PLACEHOLDER) || one == "/dev/null" => Ok(vec![given[0].clone(); urls]),
+        _ if given.len() == urls || output.remote_name_all && given.len() < urls => {
+            Ok(given.into_iter().chain(std::iter::repeat(default)).take(urls).collect())
+        }
+        _ if !given.contains(&Named::Remote) => Err(format!(
+            "{urls} URLs and {} -o: give one -o per URL (`-o -` for standard output), or a single -o with {INDEX_PLACEHOLDER}, which stands for the URL's index",
+            given.len()
+        )),
+        _ => Err(format!(
+            "{urls} URLs and {} -o and -O: give one of them per URL (`-o -` for standard output), or --remote-name-all for all others",
+            given.len()
+        )),
+    }
+}
+
+impl Named {
+    fn of(name: &Name) -> Self {
+        match name {
+            Name::File(file) => Self::File(file.clone()),
+            Name::Remote => Self::Remote,
+        }
+    }
+}
+
+/// The destinations of a command line, one after the other.
+struct Assignment<'a> {
+    output: &'a Output,
+    directories: Directories,
+    /// Files that have a URL.
+    seen: HashSet<PathBuf>,
+}
+
+impl Assignment<'_> {
+    fn destination(&mut self, listed: &Listed, index: usize, name: Named) -> Result<Destination, String> {
+        match name {
+            Named::Default => Ok(Destination::Stdout),
+            Named::File(file) if file == "-" => Ok(Destination::Verbatim),
+            Named::File(file) => {
+                let file = file.replace(INDEX_PLACEHOLDER, &index.to_string());
+                let destination = self.file(Path::new(&file), false);
+                destination.map_err(|why| format!("-o {}: {why}", if file.is_empty() { "''" } else { file.as_str() }))
             }
-            _ => outputs.iter().enumerate().map(|(index, output)| Self::named(output, index)).collect(),
-        };
-        check(&destinations)?;
-        Ok(destinations)
-    }
-
-    fn listed(listed: &Listed, index: usize) -> Self {
-        listed.output.as_ref().map_or(Self::Stdout, |output| Self::named(output, index))
-    }
-
-    fn named(output: &str, index: usize) -> Self {
-        match output {
-            "-" => Self::Stdout,
-            _ => Self::File(output.replace(INDEX_PLACEHOLDER, &index.to_string()).into()),
-        }
-    }
-}
-
-/// What would fail only after the request was sent.
-fn check(destinations: &[Destination]) -> Result<(), String> {
-    let mut seen = std::collections::HashSet::new();
-    for destination in destinations {
-        let Destination::File(path) = destination else {
-            continue;
-        };
-        let metadata = fs::metadata(path);
-        if metadata.as_ref().is_ok_and(fs::Metadata::is_dir) {
-            return Err(format!("-o {}: this is a directory", path.display()));
-        }
-        let special = metadata.is_ok_and(|metadata| !metadata.is_file());
-        if !special && !seen.insert(path) {
-            return Err(format!("-o {}: given for two URLs", path.display()));
-        }
-        if !directory(path).is_dir() {
-            return Err(format!("-o {}: there is no directory {}", path.display(), directory(path).display()));
-        }
-    }
-    Ok(())
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// An open destination.
-#[derive(Debug)]
-pub(crate) struct Sink {
-    place: Place,
-    written: u64,
-}
-
-#[derive(Debug)]
-enum Place {
-    Stdout,
-    /// Renamed to `file` when whole.
-    Temporary {
-        open: File,
-        temporary: PathBuf,
-        file: PathBuf,
-    },
-    /// A device or pipe: it cannot be replaced.
-    Direct {
-        open: File,
-        file: PathBuf,
-    },
-}
-
-impl Sink {
-    pub(crate) fn open(destination: &Destination) -> io::Result<Self> {
-        let place = match destination {
-            Destination::Stdout => Place::Stdout,
-            Destination::File(path) => Self::open_file(path)?,
-        };
-        Ok(Self { place, written: 0 })
-    }
-
-    fn open_file(path: &Path) -> io::Result<Place> {
-        // A link is followed, so that it stays one.
-        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let before = fs::metadata(&file).ok();
-        if before.as_ref().is_some_and(|metadata| !metadata.is_file()) {
-            return Ok(Place::Direct { open: OpenOptions::new().write(true).open(&file)?, file });
-        }
-        let (open, temporary) = create_beside(&file)?;
-        if let Some(metadata) = before {
-            open.set_permissions(metadata.permissions())?;
-        }
-        Ok(Place::Temporary { open, temporary, file })
-    }
-
-    /// The file to remove if the program ends before this sink.
-    pub(crate) fn temporary(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Temporary { temporary, .. } => Some(temporary),
-            _ => None,
-        }
-    }
-
-    /// Has it taken octets that cannot be taken back?
-    pub(crate) fn is_written(&self) -> bool {
-        self.written > 0 && !matches!(self.place, Place::Temporary { .. })
-    }
-
-    pub(crate) fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        match &mut self.place {
-            Place::Stdout => io::stdout().write_all(octets)?,
-            Place::Temporary { open, .. } | Place::Direct { open, .. } => open.write_all(octets)?,
-        }
-        self.written += octets.len() as u64;
-        Ok(())
-    }
-
-    /// Hands on what a terminal or a pipe's reader may be waiting for.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if matches!(self.place, Place::Stdout) { io::stdout().flush() } else { Ok(()) }
-    }
-
-    /// All of it was written: the file takes its name.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.flush()?;
-        let Place::Temporary { open, temporary, file } = self.place else {
-            return Ok(());
-        };
-        drop(open);
-        fs::rename(&temporary, &file).inspect_err(|_| _ = fs::remove_file(&temporary))
-    }
-
-    /// It will not be whole. Says what became of it, if anything had been written; as a clause for an error message.
-    pub(crate) fn abandon(self) -> Option<String> {
-        let Self { place, written } = self;
-        match place {
-            Place::Temporary { temporary, file, .. } => {
-                _ = fs::remove_file(temporary);
-                let before = if file.exists() { "; the file that was there before is unchanged" } else { "" };
-                Some(format!("{} was not written ({written} octets removed){before}", file.display()))
+            Named::Remote => {
+                let by_head = self.output.remote_header_name;
+                let name = match remote_name::of_url(&listed.target.request_target) {
+                    Some(name) => name,
+                    None if by_head => NAMELESS.to_owned(),
+                    None => return Err(format!("-O: the path of {} ends without a name; write -o FILE, or -OJ", listed.url)),
+                };
+                self.file(Path::new(&name), by_head).map_err(|why| format!("-O {name}: {why}"))
             }
-            _ if written == 0 => None,
-            Place::Stdout => Some(format!("{written} octets of it are on standard output: they are not whole")),
-            Place::Direct { file, .. } => Some(format!("{written} octets of it went to {}: they are not whole", file.display())),
         }
+    }
+
+    fn file(&mut self, file: &Path, by_head: bool) -> Result<Destination, String> {
+        let name = match &self.output.output_dir {
+            Some(directory) if !file.as_os_str().is_empty() => directory.join(file),
+            _ => file.to_owned(),
+        };
+        let Output { in_place, no_clobber, create_dirs, continue_at, .. } = *self.output;
+        let wishes = Wishes { in_place: in_place || continue_at.is_some(), no_clobber, create_directories: create_dirs, by_head };
+        let place = Place::decide(&name, wishes, &mut self.directories)?;
+        if place.way == Way::Descriptor(1) {
+            return Ok(Destination::Verbatim);
+        }
+        if place.is_exclusive() && !by_head && !self.seen.insert(self.directories.real(place.file())) {
+            return Err("given for two URLs".to_owned());
+        }
+        Ok(Destination::File(place))
     }
 }
 
-fn create_beside(file: &Path) -> io::Result<(File, PathBuf)> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let process = std::process::id();
-    for attempt in 0..TEMPORARY_NAMES_MAX {
-        let temporary = directory(file).join(format!(".{name}.{process}-{attempt}.part"));
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
-            Ok(open) => return Ok((open, temporary)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+fn resume(at: ContinueAt, destination: &Destination, url: &str) -> Result<Resume, String> {
+    match (destination, at) {
+        (Destination::File(place), _) if !matches!(place.way, Way::Descriptor(_)) => {
+            Resume::new(at, place.file(), url).map_err(|why| format!("-C, {}: {why}", place.name.display()))
         }
+        (_, ContinueAt::Offset(from)) => Ok(Resume::from(from)),
+        _ => Err("-C - goes on with a file: write -o FILE, or -O".to_owned()),
     }
-    Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Leftovers of killed processes with the same id that are stepped over.
-const TEMPORARY_NAMES_MAX: u32 = 100;
+/// A file for something beside the contents, which is written as it comes up: `-D`, `--log`.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn create_aside(file: &Path) -> io::Result<File> {
+    match standard::descriptor(file) {
+        Some(number) => standard::duplicate(number),
+        None => File::create(file),
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Fetch;
+    use super::super::args::tests::fetch;
     use super::super::target::Target;
     use super::*;
 
     fn strings(list: &[&str]) -> Vec<String> {
         list.iter().map(|&text| text.to_owned()).collect()
-    }
-
-    fn assign(outputs: &[&str], urls: usize) -> Result<Vec<String>, String> {
-        let show = |destination| match destination {
-            Destination::Stdout => "-".to_owned(),
-            Destination::File(path) => path.display().to_string(),
-        };
-        Destination::assign(&strings(outputs), &list(&vec![None; urls])).map(|all| all.into_iter().map(show).collect())
     }
 
     fn list(outputs: &[Option<&str>]) -> Vec<Listed> {
@@ -220,46 +225,65 @@ mod tests {
         outputs.iter().map(listed).collect()
     }
 
+    fn show(destination: &Destination) -> String {
+        match destination {
+            Destination::Stdout => "stdout".to_owned(),
+            Destination::Verbatim => "-".to_owned(),
+            Destination::File(place) => place.name.display().to_string(),
+        }
+    }
+
+    fn options(arguments: &[&str]) -> Box<Fetch> {
+        fetch(&[arguments, &["http://h/"]].concat()).unwrap()
+    }
+
+    fn assign(outputs: &[&str], urls: usize) -> Result<Vec<String>, String> {
+        let mut options = options(&[]);
+        options.output.names.0 = outputs.iter().map(|&file| Name::File(file.to_owned())).collect();
+        let destinations = Destination::assign(&options.output, &list(&vec![None; urls]))?;
+        Ok(destinations.iter().map(|(destination, _)| show(destination)).collect())
+    }
+
     #[test]
     fn outputs_of_a_list_need_not_be_all() {
-        let destinations = Destination::assign(&[], &list(&[Some("a"), None, Some("page-{}"), Some("-")])).unwrap();
-        let file = |name: &str| Destination::File(name.into());
-        assert_eq!(destinations, [file("a"), Destination::Stdout, file("page-2"), Destination::Stdout]);
-        assert!(Destination::assign(&[], &list(&[Some("a"), Some("a")])).unwrap_err().contains("two URLs"));
+        let assign = |outputs: &[Option<&str>]| Destination::assign(&options(&[]).output, &list(outputs));
+        let destinations = assign(&[Some("a"), None, Some("page-{}"), Some("-")]).unwrap();
+        let shown: Vec<_> = destinations.iter().map(|(destination, _)| show(destination)).collect();
+        assert_eq!(shown, ["a", "stdout", "page-2", "-"]);
+        assert!(assign(&[Some("a"), Some("a")]).unwrap_err().contains("two URLs"));
     }
 
     #[test]
     fn outputs_fit_urls_or_are_refused() {
-        assert_eq!(assign(&[], 2), Ok(strings(&["-", "-"])));
+        assert_eq!(assign(&[], 2), Ok(strings(&["stdout", "stdout"])));
         assert_eq!(assign(&["a", "-"], 2), Ok(strings(&["a", "-"])));
         assert_eq!(assign(&["page-{}.html"], 2), Ok(strings(&["page-0.html", "page-1.html"])));
         assert_eq!(assign(&["/dev/null"], 2), Ok(strings(&["/dev/null", "/dev/null"])));
+        assert_eq!(assign(&["/dev/stdout"], 1), Ok(strings(&["-"])));
         assert!(assign(&["a"], 2).unwrap_err().contains("one -o per URL"));
         assert!(assign(&["a", "b"], 1).unwrap_err().contains("1 URLs and 2 -o"));
-        assert!(assign(&["a", "a"], 2).unwrap_err().contains("two URLs"));
+        assert!(assign(&["a", "./a"], 2).unwrap_err().contains("two URLs"));
         assert!(assign(&["no/such/directory/a"], 1).unwrap_err().contains("no directory"));
         assert!(assign(&["."], 1).unwrap_err().contains("a directory"));
+        assert!(assign(&[""], 1).unwrap_err().starts_with("-o '': a file needs a name"));
     }
 
     #[test]
-    fn a_file_appears_when_it_is_whole_and_not_before() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("f");
-        let names = || fs::read_dir(directory.path()).unwrap().count();
-        let mut sink = Sink::open(&Destination::File(file.clone())).unwrap();
-        sink.write(b"half").unwrap();
-        assert!(!file.exists());
-        assert!(sink.abandon().unwrap().ends_with("was not written (4 octets removed)"));
-        assert_eq!(names(), 0);
-
-        fs::write(&file, "before").unwrap();
-        let sink = Sink::open(&Destination::File(file.clone())).unwrap();
-        assert!(sink.abandon().unwrap().ends_with("unchanged"));
-        assert_eq!(fs::read(&file).unwrap(), b"before");
-
-        let mut sink = Sink::open(&Destination::File(file.clone())).unwrap();
-        sink.write(b"after").unwrap();
-        sink.finish().unwrap();
-        assert_eq!((fs::read(&file).unwrap(), names()), (b"after".to_vec(), 1));
+    fn names_of_urls() {
+        let of = |arguments: &[&str], urls: &[&str]| {
+            let listed = |url: &&str| Listed { url: (*url).to_owned(), target: Target::parse(url).unwrap(), output: None };
+            let list: Vec<Listed> = urls.iter().map(listed).collect();
+            let destinations = Destination::assign(&options(arguments).output, &list)?;
+            Ok::<_, String>(destinations.iter().map(|(destination, _)| show(destination)).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(of(&["-O"], &["http://h/a/b.txt?c=/d"]).unwrap(), "b.txt");
+        assert_eq!(of(&["-OO"], &["http://h/a", "http://h/b"]).unwrap(), "a b");
+        assert_eq!(of(&["--remote-name-all", "-o", "-"], &["http://h/a", "http://h/b"]).unwrap(), "- b");
+        assert_eq!(of(&["-O", "--output-dir", "/tmp"], &["http://h/a"]).unwrap(), "/tmp/a");
+        assert_eq!(of(&["-OJ"], &["http://h/"]).unwrap(), NAMELESS);
+        assert!(of(&["-O"], &["http://h/a", "http://h/b"]).unwrap_err().contains("--remote-name-all"));
+        assert!(of(&["-O"], &["http://h/"]).unwrap_err().contains("without a name"));
+        assert!(of(&["-J"], &["http://h/a"]).unwrap_err().contains("-OJ"));
+        assert!(of(&["-C", "-"], &["http://h/a"]).unwrap_err().contains("-o FILE"));
     }
 }

@@ -7,7 +7,7 @@ use sandpiper_host::{Build, HostError, Policy, Rule, TlsOptions, UnixSocket};
 
 use super::args::Fetch;
 use super::listing::Listed;
-use super::output::Destination;
+use super::output::{Destination, Resume};
 use super::resolve::resolved;
 use super::target::Target;
 use super::template::Template;
@@ -22,6 +22,8 @@ pub(crate) struct Job {
     /// Its place in `Plan::origins`. URLs with the same one share connections.
     pub(crate) origin: usize,
     pub(crate) destination: Destination,
+    /// `-C`.
+    pub(crate) resume: Option<Box<Resume>>,
 }
 
 /// A scheme, host and port (RFC 9110 §4.3.1).
@@ -54,15 +56,18 @@ impl Plan {
     /// # Errors
     /// A sentence: the arguments are wrong, each by itself or together.
     pub(crate) fn new(fetch: &Fetch, list: &[Listed]) -> Result<Self, String> {
-        let destinations = Destination::assign(&fetch.outputs, list)?;
         let template = Template::new(fetch, list.len())?;
+        if fetch.output.continue_at.is_some() && (template.method != "GET" || template.field("range").is_some()) {
+            return Err("-C is for GET, and has a Range of its own: leave out -X and the Range".to_owned());
+        }
         let secured = list.iter().find(|listed| listed.target.endpoint.tls.is_some()).map(|listed| listed.url.clone());
         let build = fetch.component.build(secured.as_deref())?;
         let tls = fetch.tls.options()?;
+        let destinations = Destination::assign(&fetch.output, list)?;
         let mut places = HashMap::new();
         let mut origins = Vec::new();
         let mut jobs = Vec::with_capacity(list.len());
-        for (listed, destination) in list.iter().zip(destinations) {
+        for (listed, (destination, resume)) in list.iter().zip(destinations) {
             let Target { endpoint, authority, request_target } = listed.target.clone();
             let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
             let name = format!("{scheme}://{}", endpoint.authority());
@@ -72,7 +77,7 @@ impl Plan {
                 origins.push(Origin { name: name.clone(), endpoint });
                 origins.len() - 1
             });
-            jobs.push(Job { authority, request_target, origin, destination });
+            jobs.push(Job { authority, request_target, origin, destination, resume });
         }
         let unix_socket = fetch.unix.socket();
         let mut policy = policy(&fetch.allow, &origins, unix_socket.as_ref())?;

@@ -1,5 +1,7 @@
 //! How a fetch comes out: what is said about each exchange, and the exit status.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -22,12 +24,14 @@ pub(crate) struct Report {
     json: bool,
     failures: usize,
     told: Told,
+    /// It was said that control characters were escaped.
+    said_escaped: bool,
 }
 
 impl Report {
     pub(crate) fn new(urls: Arc<[String]>, json: bool, progress: Progress) -> Self {
         let unfinished = Unfinished::new(Arc::clone(&urls));
-        Self { urls, progress, unfinished, json, failures: 0, told: Told::default() }
+        Self { urls, progress, unfinished, json, failures: 0, told: Told::default(), said_escaped: false }
     }
 
     /// 0, or 1 when an exchange failed.
@@ -48,8 +52,9 @@ impl Report {
         timing: Option<&ExchangeTiming>,
         tls: Option<&TlsInfo>,
     ) -> io::Result<()> {
+        self.note(index, incoming)?;
         if let Some(objection) = incoming.objection() {
-            self.complain(index, &objection);
+            self.complain(index, &objection)?;
         }
         self.end(index);
         match timing
@@ -60,6 +65,17 @@ impl Report {
         }
     }
 
+    /// What the program decided for its user: a name, and how a terminal was protected.
+    fn note(&mut self, index: usize, incoming: &Incoming) -> io::Result<()> {
+        if let (Some(file), true) = (&incoming.finished.file, incoming.destination().is_named_by_head()) {
+            self.say(&format!("sandpiper: [{index}] written to {}\n", escape(&file.display().to_string())))?;
+        }
+        if incoming.finished.escaped && !std::mem::replace(&mut self.said_escaped, true) {
+            self.say(ESCAPED)?;
+        }
+        Ok(())
+    }
+
     /// The exchange failed and is given up.
     ///
     /// # Errors
@@ -67,7 +83,7 @@ impl Report {
     pub(crate) fn fail(&mut self, complaint: &Complaint<'_>) -> io::Result<()> {
         let Complaint { index, failure, .. } = *complaint;
         if let Some(text) = self.told.text(complaint) {
-            self.progress.suspend(|| tell(&text));
+            self.say(&text)?;
         }
         self.failures += 1;
         self.record(index, failure, complaint.tls)
@@ -83,17 +99,21 @@ impl Report {
             connection => format!("; connection {connection}"),
         };
         let delivery = failure.delivery;
-        self.complain(index, &format!("{why}{known}; delivery {}: {}", delivery.name(), delivery.what()));
+        self.complain(index, &format!("{why}{known}; delivery {}: {}", delivery.name(), delivery.what()))?;
         self.record(index, failure, None)
     }
 
     /// The response is whole, and the request is not: the server did not want the rest. With `--json`, the line's times say it.
-    pub(crate) fn note_unsent(&self, index: usize, incoming: &Incoming) {
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn note_unsent(&self, index: usize, incoming: &Incoming) -> io::Result<()> {
         if let Some(head) = incoming.head().filter(|_| !self.json) {
             let status = format!("{} {}", head.status, head.reason_text());
             let text = format!("the request was not sent whole: the server answered {status} and did not want the rest");
-            self.say(index, &text);
+            self.remark(index, &text)?;
         }
+        Ok(())
     }
 
     /// All exchanges have ended: counts the failures that were not told one by one.
@@ -112,14 +132,23 @@ impl Report {
         }
     }
 
-    fn complain(&mut self, index: usize, text: &str) {
+    fn complain(&mut self, index: usize, text: &str) -> io::Result<()> {
         self.failures += 1;
-        self.say(index, text);
+        self.remark(index, text)
     }
 
-    fn say(&self, index: usize, text: &str) {
+    fn remark(&self, index: usize, text: &str) -> io::Result<()> {
         let url = &self.urls[index];
-        self.progress.suspend(|| tell(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text))));
+        self.say(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text)))
+    }
+
+    /// Says something on standard error, behind what is on its way to standard output: both may be one file.
+    fn say(&self, text: &str) -> io::Result<()> {
+        self.progress.suspend(|| {
+            io::stdout().flush()?;
+            tell(text);
+            Ok(())
+        })
     }
 
     fn end(&mut self, index: usize) {
@@ -132,13 +161,39 @@ impl Report {
     /// Standard output cannot be written.
     pub(crate) fn sum_up(&self, origins: &[&str], tallies: &[Tally]) -> io::Result<()> {
         if !self.json {
-            self.progress.suspend(|| tell(&summary::table(origins, tallies)));
-            return Ok(());
+            return self.say(&summary::table(origins, tallies));
         }
         summary::json(origins, tallies).map_or(Ok(()), |line| self.print(&line))
     }
 
     fn print(&self, line: &str) -> io::Result<()> {
-        self.progress.suspend(|| writeln!(io::stdout(), "{line}"))
+        self.progress.suspend(|| writeln!(io::stdout(), "{}", without_controls(line)))
+    }
+}
+
+const ESCAPED: &str = "sandpiper: standard output is a terminal: control characters of the server are shown as text; -o - writes them as they came\n";
+
+/// JSON escapes the control characters of ASCII by itself but for DEL. A terminal obeys that, and those behind it, too.
+fn without_controls(json: &str) -> Cow<'_, str> {
+    if !json.contains(char::is_control) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character.is_control() {
+            true => _ = write!(escaped, "\\u{:04x}", u32::from(character)),
+            false => escaped.push(character),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_holds_no_control_characters() {
+        assert_eq!(without_controls("{\"a\":\"\u{9b}1\u{7f}\"}"), "{\"a\":\"\\u009b1\\u007f\"}");
     }
 }

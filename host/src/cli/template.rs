@@ -45,7 +45,7 @@ impl Template {
         if fetch.expect_continue && content == Content::None {
             return Err("--expect-continue needs content: -d or -T (RFC 9110 §10.1.1)".to_owned());
         }
-        if method == "CONNECT" && (fetch.json || fetch.request_target.is_none()) {
+        if method == "CONNECT" && (fetch.output.json || fetch.request_target.is_none()) {
             return Err("-X CONNECT needs --request-target host:port, and cannot be used with --json".to_owned());
         }
         let switches = |field: &FieldArgument| field.name.eq_ignore_ascii_case("upgrade") && field.value.is_some();
@@ -101,6 +101,11 @@ impl Template {
         }
     }
 
+    /// The value of a field that each request has.
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
+    }
+
     /// By `--idempotent`, or its method (RFC 9110 §9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         self.options.idempotent == Some(true)
@@ -115,7 +120,7 @@ fn request_options(fetch: &Fetch) -> RequestOptions {
     RequestOptions {
         idempotent: fetch.idempotent.then_some(true),
         expect_continue: fetch.expect_continue.then_some(true),
-        content_octets_max: fetch.json.then_some(fetch.max_content),
+        content_octets_max: fetch.output.json.then_some(fetch.output.max_content),
         deadlines: parts.map(|none| Deadlines { first_octet: Some(none), between_octets: Some(none), ..Deadlines::default() }),
         ..RequestOptions::default()
     }
@@ -133,7 +138,7 @@ const NO_DEADLINE: u64 = 1 << 63;
 
 fn default_method(fetch: &Fetch) -> &'static str {
     match () {
-        () if fetch.head => "HEAD",
+        () if fetch.output.head => "HEAD",
         () if fetch.upload.is_some() => "PUT",
         () if !fetch.data.is_empty() => "POST",
         () => "GET",

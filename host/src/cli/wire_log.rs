@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::incoming::on_the_wire;
 use super::json::{fields, latin1};
 use super::link::Link;
+use super::output::create_aside;
 use super::report::Report;
 use super::secured::{self, Secured};
 use super::{escape, tell};
@@ -33,7 +34,7 @@ impl WireLog {
     /// # Errors
     /// The file cannot be made.
     pub(crate) fn new(verbose: bool, file: Option<&Path>, unix_socket: Option<UnixSocket>) -> io::Result<Self> {
-        let file = file.map(File::create).transpose()?.map(BufWriter::new);
+        let file = file.map(create_aside).transpose()?.map(BufWriter::new);
         let told = verbose.then(|| Teller { unix_socket, ..Teller::default() });
         Ok(Self { told, file, expected: Default::default() })
     }

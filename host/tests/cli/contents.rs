@@ -98,6 +98,37 @@ fn heads_are_written_with_i_and_requested_with_capital_i() {
 }
 
 #[test]
+fn a_head_is_shown_as_it_came() {
+    const HEAD: &str = "HTTP/1.1 200  Fine \r\nX-A:b \t\r\nx-a:   c\r\nContent-Length:0\r\n\r\n";
+    let server = Server::start(|_, mut connection| {
+        while connection.request().is_some() {
+            connection.write(HEAD.as_bytes());
+        }
+    });
+    let url = server.url("/");
+    assert_eq!(run(&["fetch", "-i", &url]).ended_with(0).text(), HEAD);
+    assert_eq!(run(&["fetch", "-I", &url]).ended_with(0).text(), HEAD);
+    assert_eq!(run(&["fetch", "-D", "-", &url]).ended_with(0).text(), HEAD);
+}
+
+#[test]
+fn heads_go_to_a_file_of_their_own() {
+    let (_keep, directory) = scratch();
+    let heads = directory.join("deep/heads");
+    let server = Server::start(|_, mut connection| {
+        while let Some(request) = connection.request() {
+            let head = format!("HTTP/1.1 103 \r\nA: {0}\r\n\r\nHTTP/1.1 200 \r\nContent-Length: 2\r\n\r\n", request.target());
+            connection.write(format!("{head}hi").as_bytes());
+        }
+    });
+    let name = heads.to_str().unwrap();
+    let run = run(&["fetch", "--create-dirs", "-D", name, &server.url("/1"), &server.url("/2")]).ended_with(0);
+    assert_eq!(run.text(), "hihi");
+    let head = |target: &str| format!("HTTP/1.1 103 \r\nA: {target}\r\n\r\nHTTP/1.1 200 \r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(std::fs::read_to_string(heads).unwrap(), head("/1") + &head("/2"));
+}
+
+#[test]
 fn the_request_is_what_was_asked_for() {
     let server = Server::start(|_, mut connection| {
         let request = connection.request().unwrap();
@@ -217,6 +248,8 @@ fn status_400_fails_only_with_f() {
     assert_eq!(both.text(), "<>");
     run(&["fetch", "-f", "-o", &file, &bad]).ended_with(1);
     assert_eq!(names_in(&directory), [""; 0]);
+    let kept = run(&["fetch", "--fail-with-body", "-o", &file, &bad]).ended_with(1).complains_of(&["404", "--fail-with-body"]);
+    assert_eq!((kept.text(), std::fs::read(&file).unwrap()), ("", b"<>".to_vec()));
     let json = run(&["fetch", "-f", "--json", &bad]).ended_with(1);
     assert_eq!((&json.json()[0]["ok"], &json.json()[0]["status"]), (&true.into(), &404.into()));
 }

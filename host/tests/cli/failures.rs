@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use super::program::{Run, drain, names_in, run, scratch, start, wait};
+use super::program::{Run, drain, finish, names_in, run, scratch, shell, start, wait};
 use super::server::{Server, dead_port, never_accepts};
 
 #[track_caller]
@@ -52,7 +52,27 @@ fn an_address_that_no_server_has() {
 fn an_output_that_takes_nothing() {
     let server = Server::echo();
     fails(&["-o", "/dev/full", &server.url("/")], &["/dev/full", "connection 1", "delivery response-started"]);
-    fails(&["-o", "/proc/sandpiper", &server.url("/")], &["/proc/sandpiper", "connection 1", "delivery response-started"]);
+}
+
+#[test]
+fn what_cannot_be_stored_is_not_asked_for() {
+    let (_keep, directory) = scratch();
+    let long = directory.join("n".repeat(256));
+    let below = directory.join("no/f");
+    let server = Server::echo();
+    for (output, why) in [
+        ("", "a file needs a name"),
+        ("/proc/sandpiper", "no file can be made in the directory /proc"),
+        (directory.to_str().unwrap(), "this is a directory"),
+        (long.to_str().unwrap(), "too long"),
+        (below.to_str().unwrap(), "there is no directory"),
+        ("/dev/fd/60", "started without this descriptor"),
+    ] {
+        run(&["fetch", "-d", "x", "-o", output, &server.url("/")]).ended_with(2).complains_of(&["-o", why]);
+    }
+    run(&["fetch", "-d", "x", "-D", below.to_str().unwrap(), &server.url("/")]).ended_with(2).complains_of(&["-D"]);
+    run(&["fetch", "-d", "x", "-O", &server.url("/")]).ended_with(2).complains_of(&["ends without a name"]);
+    assert_eq!((server.accepted(), names_in(&directory)), (0, Vec::new()));
 }
 
 #[test]
@@ -175,7 +195,13 @@ fn the_other_requests_live() {
 }
 
 #[test]
-fn ctrl_c_ends_it_and_says_what_was_unfinished() {
+fn a_signal_ends_it_and_says_what_was_unfinished() {
+    for (signal, status, word) in [("-HUP", 129, "hung up"), ("-INT", 130, "interrupted"), ("-TERM", 143, "terminated")] {
+        ends_on(signal, status, word);
+    }
+}
+
+fn ends_on(signal: &str, status: i32, word: &str) {
     let (report, reached) = std::sync::mpsc::channel();
     let server = Server::start(move |_, mut connection| {
         connection.request();
@@ -192,13 +218,31 @@ fn ctrl_c_ends_it_and_says_what_was_unfinished() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let killed = Instant::now();
-    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     let stderr = drain(child.stderr.take().unwrap());
-    assert_eq!(wait(&mut child).code(), Some(130));
+    assert_eq!(wait(&mut child).code(), Some(status));
     assert!(killed.elapsed() < Duration::from_secs(2));
     let stderr = String::from_utf8(stderr.join().unwrap()).unwrap();
-    assert!(stderr.contains(&format!("interrupted: 1 of 1 exchanges unfinished: [0] {url}")), "{stderr}");
+    assert!(stderr.contains(&format!("{word}: 1 of 1 exchanges unfinished: [0] {url}")), "{stderr}");
     assert_eq!(names_in(&directory), [""; 0]);
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let (report, reached) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel();
+    let released = std::sync::Mutex::new(released);
+    let server = Server::start(move |_, mut connection| {
+        connection.request();
+        _ = report.send(());
+        released.lock().unwrap().recv().unwrap();
+        connection.answer(b"whole");
+    });
+    let child = shell("trap '' HUP; exec \"$@\"", &["fetch", &server.url("/")]);
+    reached.recv().unwrap();
+    assert!(std::process::Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    release.send(()).unwrap();
+    assert_eq!(finish(child, b"").ended_with(0).text(), "whole");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod contents;
 mod delivery;
 mod early;
 mod failures;
+mod files;
 mod hosts;
 mod https;
 mod lists;
@@ -13,11 +14,15 @@ mod program;
 mod record;
 mod recovery;
 mod repeats;
+mod resume;
 mod secured;
 mod server;
+mod standard;
+mod terminal;
 mod time;
 #[path = "../tls/mod.rs"]
 mod tls;
 #[cfg(unix)]
 mod unix_sockets;
 mod uploads;
+mod write_out;

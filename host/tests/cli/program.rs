@@ -54,6 +54,18 @@ pub(crate) fn start(arguments: &[&str]) -> Child {
         .unwrap()
 }
 
+/// The program, which the script has as `"$@"`.
+pub(crate) fn shell(script: &str, arguments: &[&str]) -> Child {
+    Command::new("sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_sandpiper")])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
 /// Waits for the end of a program whose output somebody reads.
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let started = Instant::now();

@@ -6,16 +6,15 @@ use sandpiper_host::CallError;
 use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
 
 use super::super::complaint::Complaint;
-use super::super::output::Destination;
+use super::super::incoming::Trouble;
 use super::super::summary::Tally;
 use super::super::template::Content;
 use super::{Active, Engine, Stop};
 
 impl Engine<'_> {
     pub(super) async fn complete(&mut self, job: usize, mut active: Active, trailers: &[(String, Vec<u8>)]) -> Result<(), Stop> {
-        if let Err(error) = active.incoming.finish() {
-            self.active.insert(job, active);
-            return self.cannot_write(job, error).await;
+        if let Err(trouble) = active.incoming.finish() {
+            return self.give_up_receiving(job, active, trouble).await;
         }
         let uploads = self.plan.template.content != Content::None;
         let timing = match self.settings.form.json || uploads {
@@ -25,15 +24,17 @@ impl Engine<'_> {
         let tls = if self.settings.form.json { self.client.tls_info(active.link).await? } else { None };
         self.count_carried(active.link, job);
         self.note_answer(active.link).await?;
-        match active.incoming.objection() {
+        let objection = active.incoming.objection();
+        match objection {
             Some(_) => self.tally(job).fail("status"),
             None => self.tally(job).complete(),
         }
         if uploads && timing.is_some_and(|timing| timing.request_sent.is_none()) {
-            self.report.note_unsent(job, &active.incoming);
+            self.report.note_unsent(job, &active.incoming)?;
         }
         let told = timing.as_ref().filter(|_| self.settings.form.json);
         self.report.complete(job, &active.incoming, trailers, active.link, told, tls.as_ref())?;
+        self.write_out(job, Some(&active), active.link, objection).await?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }
@@ -89,12 +90,12 @@ impl Engine<'_> {
 
     pub(super) fn advance_turn(&mut self) {
         let rest = self.plan.jobs.iter().zip(&self.states).skip(self.turn);
-        let passed = rest.take_while(|(job, state)| state.ended || job.destination != Destination::Stdout).count();
+        let passed = rest.take_while(|(job, state)| state.ended || !job.destination.is_stdout()).count();
         self.turn += passed;
     }
 
-    pub(super) async fn give_up(&mut self, job: usize, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
-        let output = active.and_then(|mut active| active.incoming.abandon());
+    pub(super) async fn give_up(&mut self, job: usize, mut active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
+        let output = active.as_mut().and_then(|active| active.incoming.abandon());
         let denied = if matches!(failure.error, Error::Denied(_)) { self.client.take_denied() } else { Vec::new() };
         let tls = match failure.error {
             Error::Tls(_) | Error::Denied(_) => self.client.tls_info(failure.connection).await?,
@@ -114,15 +115,19 @@ impl Engine<'_> {
             tls: tls.as_ref(),
         };
         self.report.fail(&complaint)?;
+        let why = failure.error.sentence().to_string();
+        self.write_out(job, active.as_ref(), failure.connection, Some(why)).await?;
         self.tally(job).fail(failure.error.name());
         self.end(job).await
     }
 
-    /// A destination cannot be written. Standard output is everybody's.
-    pub(super) async fn cannot_write(&mut self, job: usize, error: io::Error) -> Result<(), Stop> {
-        match &self.plan.jobs[job].destination {
-            Destination::Stdout => Err(error.into()),
-            Destination::File(path) => self.abandon(job, &format!("cannot write {}: {error}", path.display())).await,
+    /// What comes cannot be received as it is. Standard output is everybody's.
+    pub(super) async fn give_up_receiving(&mut self, job: usize, active: Active, trouble: Trouble) -> Result<(), Stop> {
+        self.active.insert(job, active);
+        match trouble {
+            Trouble::Stdout(error) => Err(error.into()),
+            Trouble::Host(error) => Err(error.into()),
+            Trouble::Refused(why) => self.abandon(job, &why).await,
         }
     }
 
@@ -141,6 +146,7 @@ impl Engine<'_> {
         }
         self.tally(job).fail("local");
         self.report.abandon(job, &format!("{why}{output}"), &failure)?;
+        self.write_out(job, Some(&active), active.link, Some(why.to_owned())).await?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }
@@ -196,7 +202,7 @@ impl Engine<'_> {
             if self.states[index].ended {
                 continue;
             }
-            let active = self.active.remove(&index);
+            let mut active = self.active.remove(&index);
             let (delivery, connection) = match &active {
                 Some(active) if active.incoming.head().is_some() => (Delivery::ResponseStarted, active.link),
                 Some(active) => (Delivery::Unanswered, active.link),
@@ -212,7 +218,7 @@ impl Engine<'_> {
                 octets_received: 0,
                 connection,
             };
-            let output = active.and_then(|mut active| active.incoming.abandon());
+            let output = active.as_mut().and_then(|active| active.incoming.abandon());
             self.tally(index).fail(failure.error.name());
             self.report.fail(&Complaint {
                 index,
@@ -226,6 +232,7 @@ impl Engine<'_> {
                 denied: &[],
                 tls: None,
             })?;
+            self.write_out_without_instance(index, active.as_ref(), &failure.error.sentence().to_string())?;
         }
         Ok(())
     }

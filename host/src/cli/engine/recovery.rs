@@ -7,6 +7,7 @@ use sandpiper_host::CallError;
 use sandpiper_host::types::{CloseReason, ConnState, Delivery, Error, Failure};
 
 use super::super::backoff::Cause;
+use super::super::incoming::Errors;
 use super::super::outgoing::Outgoing;
 use super::super::retry::{Attempt, Verdict, decide, is_establishing, is_stall};
 use super::alarm::Alarm;
@@ -196,7 +197,7 @@ impl Engine<'_> {
             Err(CallError::Host(error)) => return Err(error.into()),
         };
         active.asked = true;
-        let refused = self.settings.form.fail && head.status >= 400;
+        let refused = self.settings.form.errors != Errors::Written && head.status >= 400;
         let spent = active.outgoing.as_ref().is_some_and(Outgoing::is_spent);
         let cause = backoff.asks(&head, self.plan.template.is_idempotent(), refused);
         active.again = cause.filter(|&cause| !spent && self.delay(job, cause).is_some());

@@ -175,8 +175,10 @@ impl Engine<'_> {
     }
 
     fn request(&self, job: usize) -> Request {
-        let Job { authority, request_target, .. } = &self.plan.jobs[job];
-        self.plan.template.request(authority, request_target)
+        let Job { authority, request_target, resume, .. } = &self.plan.jobs[job];
+        let mut request = self.plan.template.request(authority, request_target);
+        request.fields.extend(resume.iter().flat_map(|resume| resume.fields()));
+        request
     }
 
     /// Why a connection does not take a request.
@@ -197,7 +199,7 @@ impl Engine<'_> {
     }
 
     async fn begin(&mut self, job: usize, link: u64, token: u64, exchange: Exchange) -> Result<(), Stop> {
-        let Job { origin, destination, .. } = &self.plan.jobs[job];
+        let Job { origin, destination, resume, .. } = &self.plan.jobs[job];
         self.origins[*origin].jobs.remove(&job);
         self.ordered.remove(&job);
         let (id, now) = (link, Instant::now());
@@ -208,8 +210,10 @@ impl Engine<'_> {
         }
         self.states[job].began.get_or_insert(now);
         let rates = self.settings.rate.map(|rate| [Rate::new(rate, now), Rate::new(rate, now)]);
-        let incoming = Incoming::new(self.settings.form, destination.clone(), job, self.report.unfinished.clone());
-        let mut active = Active { exchange, token, link, incoming, outgoing: None, asked: false, again: None, rates };
+        let incoming =
+            Incoming::new(self.settings.form.clone(), destination.clone(), resume.clone(), job, self.report.unfinished.clone());
+        let began = Instant::now();
+        let mut active = Active { exchange, token, link, incoming, outgoing: None, began, asked: false, again: None, rates };
         let outgoing = match self.states[job].carried.take() {
             Some(carried) => Ok(Some(carried)),
             None => Outgoing::of(&self.plan.template.content),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sandpiper_host::CallError;
 use sandpiper_host::types::{Failure, FieldLine, Readiness};
 
-use super::super::incoming::{self, Received};
+use super::super::incoming::Received;
 use super::super::outgoing::{self, Outgoing, Sent, is_unwanted};
 use super::super::rate::Rate;
 use super::{Active, Engine, Stop};
@@ -45,11 +45,7 @@ impl Engine<'_> {
             Ok(Received::End(_)) if active.again.is_some() => self.ask_again(job, active).await,
             Ok(Received::End(trailers)) => self.response_ended(job, active, ready, &trailers).await,
             Ok(Received::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
-            Err(incoming::Trouble::Host(error)) => Err(error.into()),
-            Err(incoming::Trouble::Output(error)) => {
-                self.active.insert(job, active);
-                self.cannot_write(job, error).await
-            }
+            Err(trouble) => self.give_up_receiving(job, active, trouble).await,
         }
     }
 

@@ -1,0 +1,256 @@
+//! Where responses go, and what is said about them.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use super::super::help::JSON_HELP;
+use super::{OUTPUT, octets};
+
+#[derive(Args, Debug)]
+pub(crate) struct Output {
+    #[command(flatten)]
+    pub(crate) names: Names,
+
+    /// Has -O for each URL that has no -o
+    #[arg(long, conflicts_with = "json", help_heading = OUTPUT)]
+    pub(crate) remote_name_all: bool,
+
+    /// With -O, the file has the name that the server says (Content-Disposition), if it says one.
+    ///
+    /// Directories are cut off that name, and a dot at its beginning becomes `_`. A file of that name is never overwritten: a dot
+    /// and a number, 1 to 100, are added to the name. `-w '%{filename_effective}'` shows it.
+    #[arg(short = 'J', long, conflicts_with_all = ["include", "continue_at", "in_place"], help_heading = OUTPUT)]
+    pub(crate) remote_header_name: bool,
+
+    /// The directory of the files of -o and -O; a FILE that begins with `/` stays where it is
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub(crate) output_dir: Option<PathBuf>,
+
+    /// Makes the directories that the files of -o, -O and -D need, before anything is sent
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) create_dirs: bool,
+
+    /// Overwrites no file: a dot and a number, 1 to 100, are added to the name of one that exists
+    #[arg(long, conflicts_with_all = ["continue_at", "in_place"], help_heading = OUTPUT)]
+    pub(crate) no_clobber: bool,
+
+    /// Writes to FILE itself as the response comes, not to a temporary file: so `tail -f FILE` follows it.
+    ///
+    /// Content that has come stays in FILE when the request fails, or the program is interrupted.
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) in_place: bool,
+
+    /// With --in-place, removes a FILE that is not whole, as it is without that option
+    #[arg(long, conflicts_with = "continue_at", help_heading = OUTPUT)]
+    pub(crate) remove_on_error: bool,
+
+    /// Goes on with a download: `-` takes up where FILE ends; OFFSET leaves out so many octets, and adds the others to FILE.
+    ///
+    /// FILE is written as with --in-place, so that a download which was broken off can go on, also after -C - itself. What the
+    /// response is of (its URL, a strong ETag or Last-Modified, its size) is kept in `.FILE.resume` beside FILE until FILE is
+    /// whole. So the server is asked for the rest of the same content (If-Range); if there is other content now, FILE is
+    /// written anew. For GET alone; a response that is neither the rest nor the whole is not written.
+    #[arg(short = 'C', long, value_name = "OFFSET|-", value_parser = continue_at, conflicts_with_all = ["include", "head", "data", "upload", "json"], help_heading = OUTPUT)]
+    pub(crate) continue_at: Option<ContinueAt>,
+
+    /// Writes the heads of responses too, interim ones included, before the content
+    #[arg(short = 'i', long = "include", conflicts_with = "json", help_heading = OUTPUT)]
+    pub(crate) include: bool,
+
+    /// Requests with HEAD, and writes the head
+    #[arg(short = 'I', long = "head", help_heading = OUTPUT)]
+    pub(crate) head: bool,
+
+    /// Writes the heads of responses, interim ones included, to FILE, or with `-` to standard output
+    #[arg(short = 'D', long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(crate) dump_header: Option<PathBuf>,
+
+    /// Writes FORMAT after each exchange: text with `%{variable}`, as curl has it; `@FILE` and `@-` read it.
+    ///
+    /// `\n`, `\r`, `\t` and `%%` stand for line ends, a tab and `%`; `%header{Name}` for a field of the response; `%{stderr}` and
+    /// `%{stdout}` say where the rest goes; what follows `%{onerror}` is for failed exchanges alone. Variables: content_type,
+    /// conn_id, errormsg, exitcode, filename_effective, header_json, http_code, http_version, json (all of them), local_ip,
+    /// local_port, method, num_certs, num_connects, num_headers, num_retries, redirect_url, referer, remote_ip, remote_port,
+    /// response_code, scheme, size_download, size_header, size_upload, speed_download, speed_upload, time_appconnect,
+    /// time_connect, time_namelookup, time_pretransfer, time_starttransfer, time_total, url, url_effective, urlnum, xfer_id.
+    /// Times count from the moment at which a connection has the request; names and connecting are those of its first.
+    #[arg(short = 'w', long, value_name = "FORMAT|@FILE", conflicts_with = "json", help_heading = OUTPUT)]
+    pub(crate) write_out: Option<String>,
+
+    /// Writes one JSON object per line and exchange, in the order of completion, instead of contents
+    #[arg(long, long_help = JSON_HELP, help_heading = OUTPUT)]
+    pub(crate) json: bool,
+
+    /// With --json, the most octets of content per exchange; more fails it [suffixes: K, M, G]
+    #[arg(long, value_name = "OCTETS", default_value = "64M", value_parser = octets, requires = "json", help_heading = OUTPUT)]
+    pub(crate) max_content: u64,
+
+    /// Shows on standard error what happens on the wire: `>` sent, `<` received, `*` what else
+    #[arg(short = 'v', long, help_heading = OUTPUT)]
+    pub(crate) verbose: bool,
+
+    /// Writes the log of every connection to FILE, one JSON object per line
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(crate) log: Option<PathBuf>,
+
+    /// Records every connection to FILE, for --replay; it holds all octets that are sent and received, credentials too.
+    ///
+    /// FILE is written while octets move: after a crash or Ctrl-C it can be replayed as far as it goes. Its limit is 256 MiB.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay", help_heading = OUTPUT)]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Says at the end, on standard error, what came of each origin; with --json as a last object on standard output.
+    ///
+    /// requests: URLs. ok: whole responses. repeated: requests that --retry sent again. opened: connections. reused: requests
+    /// that a connection carried after another one. octets: of content that was received. time: from the first request to
+    /// the end of the last. failed: how many of each class of error; `status` counts those of --fail, `local` files of this
+    /// machine.
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) summary: bool,
+
+    /// Counts a status of 400 or more as a failure, and does not write its content
+    #[arg(short = 'f', long, help_heading = OUTPUT)]
+    pub(crate) fail: bool,
+
+    /// Counts a status of 400 or more as a failure, and writes its content
+    #[arg(long, conflicts_with = "fail", help_heading = OUTPUT)]
+    pub(crate) fail_with_body: bool,
+
+    /// No progress bar, and no live counts of several exchanges
+    #[arg(long, help_heading = OUTPUT)]
+    pub(crate) no_progress: bool,
+}
+
+/// `-C`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContinueAt {
+    /// `-`: where the file ends.
+    End,
+    Offset(u64),
+}
+
+fn continue_at(text: &str) -> Result<ContinueAt, String> {
+    match text {
+        "-" => Ok(ContinueAt::End),
+        _ => text.parse().map(ContinueAt::Offset).map_err(|_| "not a number of octets, and not `-`".to_owned()),
+    }
+}
+
+/// `-o` and `-O`, in their order: the first is for the first URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(pub(crate) Vec<Name>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// `-o FILE`.
+    File(String),
+    /// `-O`.
+    Remote,
+}
+
+const FILES: &str = "output";
+const REMOTE: &str = "remote_name";
+const NO_BUFFER: &str = "no_buffer";
+
+impl Args for Names {
+    fn augment_args(command: Command) -> Command {
+        command.args([
+            clap::Arg::new(FILES)
+                .short('o')
+                .long("output")
+                .value_name("FILE")
+                .action(ArgAction::Append)
+                .conflicts_with("json")
+                .help_heading(OUTPUT)
+                .help(
+                    "Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index",
+                )
+                .long_help(FILES_HELP),
+            clap::Arg::new(REMOTE)
+                .short('O')
+                .long("remote-name")
+                .action(ArgAction::Count)
+                .conflicts_with("json")
+                .help_heading(OUTPUT)
+                .help("Writes to a file with the last name of the URL's path; one per URL, as -o, or --remote-name-all"),
+            clap::Arg::new(NO_BUFFER)
+                .short('N')
+                .long("no-buffer")
+                .action(ArgAction::SetTrue)
+                .help_heading(OUTPUT)
+                .help("Holds no output back: accepted, since none ever is"),
+        ])
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+const FILES_HELP: &str = "\
+Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index.
+
+The first -o is for the first URL, and so on; `-` is standard output, to which then also a terminal's control characters go as they come. \
+FILE appears when the response is whole, not before. Where a file that is there cannot be replaced (another owner, other links to it, \
+a directory that takes no file), it is written in place.";
+
+impl FromArgMatches for Names {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut names = Self::default();
+        names.update_from_arg_matches(matches)?;
+        Ok(names)
+    }
+
+    /// Of several -O, clap remembers the place of the last one.
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let remote = usize::from(matches.get_count(REMOTE));
+        let last = matches.index_of(REMOTE).unwrap_or(0);
+        let files: Vec<(usize, &String)> = match (matches.indices_of(FILES), matches.get_many::<String>(FILES)) {
+            (Some(places), Some(files)) => places.zip(files).collect(),
+            _ => Vec::new(),
+        };
+        let before = files.iter().filter(|&&(place, _)| place < last).count();
+        if remote > 1 && before > 0 {
+            let why = "several -O behind a -o: write `-o FILE` instead of these -O, or put the -O and their URLs first\n";
+            return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why));
+        }
+        let name = |&(_, file): &(usize, &String)| Name::File(file.clone());
+        self.0 = files[..before].iter().map(name).collect();
+        self.0.extend(std::iter::repeat_n(Name::Remote, remote));
+        self.0.extend(files[before..].iter().map(name));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fetch;
+    use super::*;
+
+    fn names(arguments: &[&str]) -> Result<String, clap::Error> {
+        let show = |name| match name {
+            Name::File(file) => file,
+            Name::Remote => "O".to_owned(),
+        };
+        Ok(fetch(arguments)?.output.names.0.into_iter().map(show).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn files_and_remote_names_keep_their_order() {
+        let url = "http://h/";
+        assert_eq!(names(&[url]).unwrap(), "");
+        assert_eq!(names(&["-o", "a", url, "-O", url, "-o", "b", url]).unwrap(), "a O b");
+        assert_eq!(names(&["-OO", url, url, "-o", "a", url]).unwrap(), "O O a");
+        assert_eq!(names(&["-NOJ", url]).unwrap(), "O");
+        assert!(names(&["-O", "-o", "a", "-O"]).is_err());
+        assert!(names(&["-O", "--json", url]).is_err());
+    }
+
+    #[test]
+    fn a_download_goes_on_somewhere() {
+        let at = |text: &str| fetch(&["-C", text, "http://h/"]).map(|fetch| fetch.output.continue_at.unwrap());
+        assert_eq!((at("-").unwrap(), at("17").unwrap()), (ContinueAt::End, ContinueAt::Offset(17)));
+        assert!(at("x").is_err() && at("-1").is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! `-D`: the heads of responses, apart from their contents.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use super::super::standard;
+use super::create_aside;
+use super::place::{DIRECTORY_MODE, directory};
+use super::terminal::shown;
+
+#[derive(Debug)]
+pub(crate) enum HeadDump {
+    Stdout,
+    File(File, String),
+}
+
+impl HeadDump {
+    /// # Errors
+    /// A sentence: the file cannot be written.
+    pub(crate) fn new(file: &Path, create_directories: bool) -> Result<Self, String> {
+        if file.as_os_str() == "-" || standard::descriptor(file) == Some(1) {
+            return Ok(Self::Stdout);
+        }
+        let name = file.display().to_string();
+        let create = || -> io::Result<File> {
+            if create_directories {
+                DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory(file))?;
+            }
+            create_aside(file)
+        };
+        match create() {
+            Ok(file) => Ok(Self::File(file, name)),
+            Err(error) => Err(format!("-D {name}: {error}")),
+        }
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        matches!(self, Self::Stdout)
+    }
+
+    /// As a message names it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Stdout => "standard output",
+            Self::File(_, name) => name,
+        }
+    }
+
+    pub(crate) fn write(&self, head: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout if io::stdout().is_terminal() => io::stdout().write_all(&shown(head)),
+            Self::Stdout => io::stdout().write_all(head),
+            Self::File(file, _) => (&*file).write_all(head),
+        }
+    }
+}
