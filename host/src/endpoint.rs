@@ -58,11 +58,18 @@ impl FromStr for Location {
     type Err = HostError;
 
     /// Takes an absolute `http` or `https` URL. It is normalised as browsers do it (WHATWG URL): dot segments are
-    /// resolved, the host is in lower case and Punycode.
+    /// resolved, the host is in lower case and Punycode. What browsers remove from URLs without a word (tabs, line ends, and spaces and
+    /// control characters at the ends) is refused.
     ///
     /// # Errors
     /// [`HostError::InvalidUrl`].
     fn from_str(url: &str) -> Result<Self, HostError> {
+        // The WHATWG has them removed without a word, so that another resource would be requested.
+        let vanishes = |end: char| end <= ' ';
+        if url.contains(['\t', '\n', '\r']) || url.starts_with(vanishes) || url.ends_with(vanishes) {
+            let reason = "a tab, a line end, or a space at an end of it would vanish; percent-encode it";
+            return Err(HostError::InvalidUrl { url: url.to_owned(), reason });
+        }
         match Url::parse(url) {
             Ok(parsed) => Self::of(&parsed),
             Err(error) => Err(HostError::InvalidUrl { url: url.to_owned(), reason: reason_of(error) }),
@@ -182,6 +189,8 @@ mod tests {
             ("http://h:0/", "its port is 0"),
             ("http://h:70000/", "its port is not a number up to 65535"),
             ("http://a b/", "its host is no valid name"),
+            ("http://h/a\tb", "a tab, a line end, or a space at an end of it would vanish; percent-encode it"),
+            ("http://h/ ", "a tab, a line end, or a space at an end of it would vanish; percent-encode it"),
         ];
         for (url, expected) in cases {
             match url.parse::<Location>() {
