@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use sandpiper_host::{Build, Sandbox};
+use sandpiper_host::types::{ConnOptions, Endpoint, Error, Limits, Misuse};
+use sandpiper_host::{Build, CallError, Client, Sandbox};
 
 use super::args::Fetch;
 use super::bounds::Bounds;
@@ -16,6 +17,7 @@ use super::listing::list;
 use super::output::Destination;
 use super::plan::Plan;
 use super::progress::Progress;
+use super::proxies::unheeded;
 use super::report::Report;
 use super::tape::Tape;
 use super::wire_log::WireLog;
@@ -37,7 +39,7 @@ pub(crate) async fn run(fetch: &Fetch) -> u8 {
 
 struct Parts {
     settings: Settings,
-    client: sandpiper_host::Client,
+    client: Client,
     report: Report,
     log: WireLog,
     key_log: KeyLog,
@@ -47,16 +49,21 @@ struct Parts {
 async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let listed = list(fetch)?;
     let plan = Plan::new(fetch, &listed)?;
-    let log = WireLog::new(fetch.verbose, fetch.log.as_deref()).map_err(|error| format!("--log: {error}"))?;
+    let log = WireLog::new(fetch.verbose, fetch.log.as_deref(), fetch.request.show_credentials)
+        .map_err(|error| format!("--log: {error}"))?;
     let key_log = KeyLog::new(fetch.tls.key_log.as_deref())?;
     let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
     let to_stdout = fetch.json || plan.jobs.iter().any(|job| job.destination == Destination::Stdout);
-    let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress);
-    let report = Report::new(urls, fetch.json, progress.clone());
+    let progress = Progress::new(urls.len(), to_stdout, !fetch.no_progress && !fetch.silence.of_progress());
+    let report = Report::new(urls, fetch.json, fetch.silence.of_failures(), progress.clone());
     end_on_signal(report.unfinished.clone(), progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
     let tape = Tape::new(fetch)?;
     let sandbox = sandbox(fetch, &plan, &tape)?;
-    let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
+    let mut client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
+    check_limits(&mut client, fetch).await?;
+    if let Some(line) = unheeded(&plan.origins, |name| std::env::var(name).ok()).filter(|_| !fetch.silence.of_progress()) {
+        tell(&format!("sandpiper: {line}\n"));
+    }
     let bounds = Bounds::new(fetch);
     let settings = Settings {
         links: LinkOptions::new(fetch, bounds),
@@ -68,11 +75,33 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     Ok((plan, Parts { settings, client, report, log, key_log }, tape))
 }
 
+/// Asks the component whether it takes the limits, each by itself: their ranges are its own.
+async fn check_limits(client: &mut Client, fetch: &Fetch) -> Result<(), String> {
+    // It leads nowhere, which is found after the options were checked.
+    let nowhere = Endpoint::plain("", 0);
+    for limit in &fetch.limits.limits {
+        let mut limits = Limits::default();
+        limit.apply(&mut limits);
+        let options = ConnOptions { limits: Some(limits), ..ConnOptions::default() };
+        match client.connect(&nowhere, options).await {
+            Err(CallError::Http(Error::ApiMisuse(Misuse::InvalidOption))) => {
+                return Err(format!("{}: the value is out of the range that wit/types.wit has for it", limit.text()));
+            }
+            Err(CallError::Host(error)) => return Err(error.to_string()),
+            Ok(_) | Err(CallError::Http(_)) => {}
+        }
+    }
+    Ok(())
+}
+
 fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
     let component = &fetch.component;
     let mut builder = tape.attach(component.builder(plan.build).policy(plan.policy.clone()));
     if plan.build == Some(Build::HostTls) {
         builder = builder.host_tls(fetch.tls.host_tls(&plan.tls)?);
+    }
+    if let Some(family) = fetch.family() {
+        builder = builder.resolver(move |name| family.look_up(name));
     }
     let sandbox = builder.build().map_err(|error| component.explain(&error))?;
     match &plan.secured {
@@ -82,7 +111,7 @@ fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
 }
 
 fn form(fetch: &Fetch, plan: &Plan) -> Form {
-    let tunnel = match (plan.template.method.as_str(), &fetch.upgrade) {
+    let tunnel = match (plan.template.method.as_str(), &fetch.request.upgrade) {
         ("CONNECT", _) => Tunnel::Connect,
         (_, Some(_)) => Tunnel::Upgrade,
         _ => Tunnel::Never,
@@ -118,13 +147,16 @@ fn stopped(engine: &mut Engine<'_>, stop: Stop) -> u8 {
     let why = match stop {
         Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return READER_GONE,
         Stop::Output(error) => {
-            tell(&format!("sandpiper: standard output cannot be written: {error}; {}\n", engine.report.unfinished.describe()));
+            engine.report.say(&format!(
+                "sandpiper: standard output cannot be written: {error}; {}\n",
+                engine.report.unfinished.describe()
+            ));
             return 1;
         }
         Stop::Host(error) => error.to_string(),
         Stop::Stalled => "the component has nothing to wait for, although exchanges have not ended".to_owned(),
     };
-    tell(&format!("sandpiper: {why}\n"));
+    engine.report.say(&format!("sandpiper: {why}\n"));
     match engine.fail_all() {
         Ok(()) => 1,
         Err(_) => READER_GONE,

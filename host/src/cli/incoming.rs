@@ -166,6 +166,10 @@ impl Incoming {
 
     fn take_head(&mut self, head: ResponseHead) -> io::Result<()> {
         let wire = (self.form.heads && !self.form.json).then(|| on_the_wire(&head));
+        // What is there already is still right (RFC 9110 §15.4.5).
+        if head.status == 304 && wire.is_none() && matches!(self.to, To::Unopened(_)) {
+            self.to = To::Nowhere;
+        }
         self.collected.head = Some(head);
         if self.is_refused() && !self.form.json {
             self.abandon();
@@ -282,6 +286,16 @@ mod tests {
         assert_eq!(write(Form { json: true, ..PLAIN }, 200), None);
         let whole = [on_the_wire(&head(103)), on_the_wire(&head(200)), b"content".to_vec()].concat();
         assert_eq!(write(Form { heads: true, ..PLAIN }, 200).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_content_that_has_not_changed_leaves_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "before").unwrap();
+        let mut incoming = incoming(PLAIN, file.path());
+        incoming.take_head(head(304)).unwrap();
+        incoming.finish().unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"before");
     }
 
     #[test]

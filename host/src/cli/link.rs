@@ -7,7 +7,7 @@ use sandpiper_host::types::Delivery;
 use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase, Side};
 use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
 
-use super::args::{self, Fetch};
+use super::args::{self, Fetch, PeerLimits};
 use super::bounds::Bounds;
 use super::wire_log::LOG_ENTRIES_MAX;
 
@@ -43,12 +43,15 @@ pub(crate) struct LinkOptions {
     bounds: Bounds,
     connect: Option<Duration>,
     log: bool,
+    /// `--limit` and `--lenient`.
+    peer: PeerLimits,
 }
 
 impl LinkOptions {
     pub(crate) fn new(fetch: &Fetch, bounds: Bounds) -> Self {
         let Fetch { persistence, connect_timeout, .. } = *fetch;
-        Self { persistence, bounds, connect: connect_timeout, log: fetch.verbose || fetch.log.is_some() }
+        let log = fetch.verbose || fetch.log.is_some();
+        Self { persistence, bounds, connect: connect_timeout, log, peer: fetch.limits.clone() }
     }
 
     /// Does a connection end with its first request?
@@ -66,10 +69,16 @@ impl LinkOptions {
         let connect = self.connect.map(nanoseconds);
         let octets = (BUFFERS_OCTETS_MAX / self.bounds.connections).min(BUFFER_OCTETS_MAX);
         let buffer = u32::try_from(octets).ok();
+        let limits = self.peer.limits();
         ConnOptions {
             persistence: Some(persistence),
             pipeline_depth_max: Some(self.bounds.depth),
-            limits: Some(Limits { receive_buffer_octets_max: buffer, send_buffer_octets_max: buffer, ..Limits::default() }),
+            limits: Some(Limits {
+                receive_buffer_octets_max: limits.receive_buffer_octets_max.or(buffer),
+                send_buffer_octets_max: limits.send_buffer_octets_max.or(buffer),
+                ..limits
+            }),
+            leniency: Some(self.peer.leniency()),
             deadlines: connect.map(|connect| Deadlines { connect: Some(connect), ..Deadlines::default() }),
             log_entries_max: self.log.then_some(LOG_ENTRIES_MAX),
             ..ConnOptions::default()
@@ -160,7 +169,7 @@ mod tests {
     fn only_the_first_connection_assumes() {
         let of = |persistence, again| {
             let bounds = Bounds { connections: 4, per_origin: 1, depth: 8, window: 16 };
-            let options = LinkOptions { persistence, bounds, connect: None, log: false };
+            let options = LinkOptions { persistence, bounds, connect: None, log: false, peer: PeerLimits::default() };
             options.conn_options(again).persistence
         };
         assert_eq!(of(args::Persistence::Assume, false), Some(Persistence::Assume));

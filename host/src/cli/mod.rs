@@ -1,7 +1,8 @@
 //! The command line.
 //!
-//! `fetch` reads its arguments (`args`, `help`) and lists of URLs (`listing`), checks them as a whole (`plan`, `target`, `resolve`,
-//! `template`, `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
+//! `fetch` reads its arguments (`args`, `help`, `usage`; `refused` has the options of curl that are not here) and lists of URLs (`listing`),
+//! checks them as a whole (`plan`, `target`, `protocols`, `resolve`, `family`, `template` with `content`, `condition`, `credentials`, `form` and `pieces`,
+//! `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
 //! goes out (`outgoing`) and what comes in (`incoming`), decides about failures (`retry`), records or replays it all (`tape`), and tells how
 //! it came out (`report`, `complaint`, `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
 //! told about a handshake, `key_log` its secrets.
@@ -10,10 +11,15 @@ mod args;
 mod bounds;
 mod complaint;
 mod component;
+mod condition;
+mod content;
+mod credentials;
 mod demo;
 mod demo_server;
 mod engine;
+mod family;
 mod fetch;
+mod form;
 mod help;
 mod incoming;
 mod inspect;
@@ -24,8 +30,12 @@ mod link;
 mod listing;
 mod outgoing;
 mod output;
+mod pieces;
 mod plan;
 mod progress;
+mod protocols;
+mod proxies;
+mod refused;
 mod report;
 mod resolve;
 mod retry;
@@ -35,14 +45,14 @@ mod tape;
 mod target;
 mod template;
 mod tls;
+mod usage;
 mod wire_log;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Arguments, Command};
+use args::Command;
+use usage::Answer;
 
 /// Wrong arguments; as clap ends with them too.
 const USAGE: u8 = 2;
@@ -77,7 +87,15 @@ fn escape(text: &str) -> String {
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let arguments = match usage::parse(&words) {
+        Ok(arguments) => arguments,
+        Err(Answer::OfClap(error)) => error.exit(),
+        Err(Answer::Wrong(why)) => {
+            tell(&format!("sandpiper: {why}\n"));
+            return ExitCode::from(USAGE);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -19,15 +19,17 @@ pub(crate) struct Report {
     pub(crate) progress: Progress,
     pub(crate) unfinished: Unfinished,
     json: bool,
+    /// `-s`: failures are not told.
+    silent: bool,
     failures: usize,
     /// The last failure that was told in full.
     told: Option<(Error, &'static str)>,
 }
 
 impl Report {
-    pub(crate) fn new(urls: Arc<[String]>, json: bool, progress: Progress) -> Self {
+    pub(crate) fn new(urls: Arc<[String]>, json: bool, silent: bool, progress: Progress) -> Self {
         let unfinished = Unfinished::new(Arc::clone(&urls));
-        Self { urls, progress, unfinished, json, failures: 0, told: None }
+        Self { urls, progress, unfinished, json, silent, failures: 0, told: None }
     }
 
     /// 0, or 1 when an exchange failed.
@@ -72,7 +74,7 @@ impl Report {
         let this = (failure.error, failure.delivery.name());
         let text = if self.told == Some(this) { complaint.in_short() } else { complaint.in_full() };
         self.told = Some(this);
-        self.progress.suspend(|| tell(&text));
+        self.say(&text);
         self.failures += 1;
         self.record(index, failure, complaint.tls)
     }
@@ -102,7 +104,14 @@ impl Report {
     fn complain(&mut self, index: usize, text: &str) {
         self.failures += 1;
         let url = &self.urls[index];
-        self.progress.suspend(|| tell(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text))));
+        self.say(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text)));
+    }
+
+    /// Writes a complaint to standard error, unless there are to be none.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.silent {
+            self.progress.suspend(|| tell(text));
+        }
     }
 
     fn end(&mut self, index: usize) {
