@@ -1,36 +1,57 @@
 //! What a request asks for of a content: a part of it (`-r`), or news alone (`-z`).
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::io;
 use std::time::{Duration, SystemTime};
 
+use super::escape;
+
 /// `-z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Condition {
-    /// `If-Unmodified-Since` instead of `If-Modified-Since` (RFC 9110 §13.1).
-    unmodified: bool,
-    since: SystemTime,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// `If-Modified-Since` (RFC 9110 §13.1.3).
+    Modified(SystemTime),
+    /// `If-Unmodified-Since` (RFC 9110 §13.1.4).
+    Unmodified(SystemTime),
+    /// Neither a date nor a file that is there: nothing is asked for, as with the first run of a script that keeps a copy.
+    Missing(OsString),
 }
 
 impl Condition {
     /// # Errors
-    /// A clause: it is neither a date nor a file.
-    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+    /// A clause: the file cannot be looked at.
+    pub(crate) fn parse(text: OsString) -> Result<Self, String> {
         if let Some(since) = text.to_str().and_then(date) {
-            return Ok(Self { unmodified: false, since });
+            return Ok(Self::Modified(since));
         }
         if let Some(since) = text.to_str().and_then(|text| text.strip_prefix('-')).and_then(date) {
-            return Ok(Self { unmodified: true, since });
+            return Ok(Self::Unmodified(since));
         }
-        let since = std::fs::metadata(text).and_then(|metadata| metadata.modified());
-        since.map(|since| Self { unmodified: false, since }).map_err(|error| {
-            format!("it is no date, such as 2026-11-30 or 'Mon, 30 Nov 2026 12:00:00 GMT', and no file: {error}")
-        })
+        match std::fs::metadata(&text).and_then(|metadata| metadata.modified()) {
+            Ok(since) => Ok(Self::Modified(since)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Missing(text)),
+            Err(error) => Err(format!("it is no date, and as a file: {error}")),
+        }
     }
 
     /// The field line.
-    pub(crate) fn line(self) -> (&'static str, String) {
-        let name = if self.unmodified { "If-Unmodified-Since" } else { "If-Modified-Since" };
-        (name, httpdate::fmt_http_date(self.since))
+    pub(crate) fn line(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Modified(since) => Some(("If-Modified-Since", httpdate::fmt_http_date(*since))),
+            Self::Unmodified(since) => Some(("If-Unmodified-Since", httpdate::fmt_http_date(*since))),
+            Self::Missing(_) => None,
+        }
+    }
+
+    /// A line about one that asks for nothing.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let Self::Missing(text) = self else {
+            return None;
+        };
+        Some(format!(
+            "-z {}: this is no date, such as 2026-11-30 or 'Mon, 30 Nov 2026 12:00:00 GMT', and no file that is there: the whole is requested",
+            escape(&text.to_string_lossy())
+        ))
     }
 }
 
@@ -95,16 +116,13 @@ fn is_ordered(first: &str, last: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> Result<String, String> {
-        Condition::parse(OsStr::new(text)).map(|condition| {
-            let (name, value) = condition.line();
-            format!("{name}: {value}")
-        })
+    fn line(text: &str) -> Option<String> {
+        Condition::parse(text.into()).unwrap().line().map(|(name, value)| format!("{name}: {value}"))
     }
 
     #[test]
     fn dates_and_files() {
-        let expected = |name: &str, date: &str| Ok(format!("{name}: {date} GMT"));
+        let expected = |name: &str, date: &str| Some(format!("{name}: {date} GMT"));
         assert_eq!(line("Sun, 06 Nov 1994 08:49:37 GMT"), expected("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37"));
         assert_eq!(line("Sunday, 06-Nov-94 08:49:37 GMT"), expected("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37"));
         assert_eq!(line("-2024-02-29"), expected("If-Unmodified-Since", "Thu, 29 Feb 2024 00:00:00"));
@@ -113,8 +131,10 @@ mod tests {
         file.as_file().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400)).unwrap();
         assert_eq!(line(file.path().to_str().unwrap()), expected("If-Modified-Since", "Fri, 02 Jan 1970 00:00:00"));
         for wrong in ["2023-02-29", "2024-13-01", "2024-01-01T24:00:00", "yesterday", "", "-"] {
-            assert!(line(wrong).unwrap_err().contains("no date"), "{wrong}");
+            assert_eq!(line(wrong), None, "{wrong}");
         }
+        assert!(Condition::parse("yesterday".into()).unwrap().warning().unwrap().starts_with("-z yesterday: this is no date"));
+        assert!(Condition::parse("/dev/null/f".into()).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use sandpiper_host::{Build, CallError, Client, Sandbox};
 
 use super::args::Fetch;
 use super::bounds::Bounds;
+use super::condition::Condition;
 use super::engine::{Engine, Settings, Stop};
 use super::incoming::{Form, Tunnel};
 use super::interrupt::end_on_signal;
@@ -61,8 +62,8 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let sandbox = sandbox(fetch, &plan, &tape)?;
     let mut client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
     check_limits(&mut client, fetch).await?;
-    if let Some(line) = unheeded(&plan.origins, |name| std::env::var(name).ok()).filter(|_| !fetch.silence.of_progress()) {
-        tell(&format!("sandpiper: {line}\n"));
+    if !fetch.silence.of_progress() {
+        warnings(fetch, &plan).iter().for_each(|warning| tell(&format!("sandpiper: {warning}\n")));
     }
     let bounds = Bounds::new(fetch);
     let settings = Settings {
@@ -73,6 +74,14 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
         summary: fetch.summary,
     };
     Ok((plan, Parts { settings, client, report, log, key_log }, tape))
+}
+
+/// What is not as somebody may think, although it can be done.
+fn warnings(fetch: &Fetch, plan: &Plan) -> Vec<String> {
+    let proxies = || unheeded(&plan.origins, |name| std::env::var(name).ok());
+    let proxies = if fetch.replay.is_none() { proxies() } else { None };
+    let condition = fetch.request.condition.as_ref().and_then(Condition::warning);
+    proxies.into_iter().chain(condition).collect()
 }
 
 /// Asks the component whether it takes the limits, each by itself: their ranges are its own.

@@ -62,6 +62,14 @@ pub(crate) fn list(fetch: &Fetch) -> Result<Vec<Listed>, String> {
 
 /// There is one standard input.
 fn check_stdin(fetch: &Fetch) -> Result<(), String> {
+    match stdin_readers(fetch).as_slice() {
+        [one, other, ..] => Err(format!("{one} and {other} would both read standard input")),
+        _ => Ok(()),
+    }
+}
+
+/// The arguments that read standard input.
+fn stdin_readers(fetch: &Fetch) -> Vec<String> {
     let asked = &fetch.request;
     let is_tunnel = asked.upgrade.is_some() || asked.method.as_deref() == Some("CONNECT");
     let reads = |header: &&HeaderArgument| matches!(header, HeaderArgument::File(file) if is_stdin(file));
@@ -73,10 +81,7 @@ fn check_stdin(fetch: &Fetch) -> Result<(), String> {
     readers.extend(asked.data.form.iter().filter(|part| part.reads_stdin()).map(|_| "-F of `-`".to_owned()));
     readers.extend(asked.upload.as_deref().filter(|file| is_stdin(file)).map(|_| "-T -".to_owned()));
     readers.extend(is_tunnel.then(|| "a tunnel".to_owned()));
-    match readers.as_slice() {
-        [one, other, ..] => Err(format!("{one} and {other} would both read standard input")),
-        _ => Ok(()),
-    }
+    readers
 }
 
 fn open(file: &Path) -> io::Result<Box<dyn BufRead>> {

@@ -7,6 +7,7 @@ use sandpiper_host::types::{Deadlines, FieldLine, Request, RequestContent, Reque
 
 use super::args::Fetch;
 use super::args::field::{FieldArgument, HeaderArgument};
+use super::condition::Condition;
 use super::content::{Content, query};
 use super::link::nanoseconds;
 use super::outgoing::WHOLE_OCTETS_MAX;
@@ -282,10 +283,8 @@ fn defaults(fetch: &Fetch) -> Result<Vec<FieldLine>, String> {
     }
     lines.extend(asked.oauth2_bearer.as_ref().map(|token| line("Authorization", [b"Bearer ", token.0.as_slice()].concat())));
     lines.extend(asked.range.as_ref().map(|ranges| line("Range", format!("bytes={ranges}"))));
-    lines.extend(asked.condition.map(|condition| {
-        let (name, date) = condition.line();
-        line(name, date)
-    }));
+    let condition = asked.condition.as_ref().and_then(Condition::line);
+    lines.extend(condition.map(|(name, date)| line(name, date)));
     lines.extend(asked.referer.as_ref().map(|referer| line("Referer", referer.0.as_slice())));
     lines.retain(|(_, value)| !value.is_empty());
     Ok(lines)

@@ -128,7 +128,8 @@ fn what_has_not_changed_leaves_its_file() {
     let path = file.to_str().unwrap();
     run(&["fetch", "-z", path, "-o", path, &server.url("/")]).ended_with(0);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "before");
-    run(&["fetch", "-o", path, &server.url("/")]).ended_with(0);
+    std::fs::remove_file(&file).unwrap();
+    run(&["fetch", "-z", path, "-o", path, &server.url("/")]).ended_with(0).complains_of(&["this is no date", "and no file"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "content");
 }
 

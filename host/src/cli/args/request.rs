@@ -32,12 +32,12 @@ pub(crate) struct Request {
           value_parser = OsStringValueParser::new().try_map(HeaderArgument::parse_argument), help_heading = REQUEST)]
     pub(crate) headers: Vec<HeaderArgument>,
 
-    /// The field User-Agent; an empty NAME leaves it out
+    /// Sends `User-Agent: NAME`; an empty NAME leaves the field out
     #[arg(short = 'A', long, value_name = "NAME", allow_hyphen_values = true,
           value_parser = OsStringValueParser::new().try_map(FieldValue::parse_argument), help_heading = REQUEST)]
     pub(crate) user_agent: Option<FieldValue>,
 
-    /// The field Referer, with `-H 'Referer: URL'` as its other form
+    /// Sends `Referer: URL`
     #[arg(short = 'e', long, value_name = "URL", allow_hyphen_values = true,
           value_parser = OsStringValueParser::new().try_map(referer), help_heading = REQUEST)]
     pub(crate) referer: Option<FieldValue>,
@@ -87,9 +87,10 @@ pub(crate) struct Request {
     /// Asks for the content only if it has changed since DATE, or since FILE was changed.
     ///
     /// With `-` before it: only if it has not. DATE is as in `Last-Modified`, or as in `2026-11-30` or `2026-11-30T12:00:00Z`.
-    /// The status of a content that has not changed is 304, and its -o FILE is left as it is.
+    /// The status of a content that has not changed is 304, and its -o FILE is left as it is. A FILE that is not there asks for
+    /// nothing.
     #[arg(short = 'z', long = "time-cond", value_name = "DATE|FILE", allow_hyphen_values = true,
-          value_parser = OsStringValueParser::new().try_map(|text| Condition::parse(&text)), help_heading = REQUEST)]
+          value_parser = OsStringValueParser::new().try_map(Condition::parse), help_heading = REQUEST)]
     pub(crate) condition: Option<Condition>,
 
     /// The requests may be repeated and pipelined although their method is not idempotent
