@@ -63,7 +63,12 @@ impl User {
 
 /// A URL with `***` for its user name and password.
 pub(crate) fn masked_url(url: &str) -> String {
-    let start = url.find("://").map_or(0, |at| at + 3);
+    // As browsers do it, any number of slashes may stand before them.
+    let is_slash = |character: char| matches!(character, '/' | '\\');
+    let start = match url.split_once(':') {
+        Some((_, rest)) if rest.starts_with(is_slash) => url.len() - rest.trim_start_matches(is_slash).len(),
+        _ => 0,
+    };
     let rest = &url[start..];
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];
     match authority.rfind('@') {
@@ -110,6 +115,10 @@ mod tests {
             ("http://u:p@x@h/", "http://***@h/"),
             ("http://h/?a=b@c", "http://h/?a=b@c"),
             ("u:p@h/", "***@h/"),
+            ("http:/u:p@h/", "http:/***@h/"),
+            ("http:u:p@h/", "***@h/"),
+            ("http:\\\\u:p@h/", "http:\\\\***@h/"),
+            ("h:80/a@b", "h:80/a@b"),
             ("nothing", "nothing"),
         ] {
             assert_eq!(masked_url(url), masked);

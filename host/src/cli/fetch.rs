@@ -94,7 +94,7 @@ async fn check_limits(client: &mut Client, fetch: &Fetch) -> Result<(), String> 
         let options = ConnOptions { limits: Some(limits), ..ConnOptions::default() };
         match client.connect(&nowhere, options).await {
             Err(CallError::Http(Error::ApiMisuse(Misuse::InvalidOption))) => {
-                return Err(format!("{}: the value is out of the range that wit/types.wit has for it", limit.text()));
+                return Err(format!("{}: the component does not take this value. {}", limit.text(), limit.about()));
             }
             Err(CallError::Host(error)) => return Err(error.to_string()),
             Ok(_) | Err(CallError::Http(_)) => {}

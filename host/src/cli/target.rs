@@ -34,7 +34,8 @@ impl Target {
 
     /// With path and query as they stand in its URL (`--path-as-is`); what cannot be sent is percent-encoded all the same.
     pub(crate) fn with_path_of(self, url: &str) -> Self {
-        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        // As browsers do it, any number of slashes may stand before the host.
+        let rest = url.split_once(':').map_or("", |(_, rest)| rest).trim_start_matches(['/', '\\']);
         let rest = &rest[rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len())..];
         let mut request_target = if rest.starts_with('/') { String::new() } else { "/".to_owned() };
         for octet in rest.split('#').next().unwrap_or_default().bytes() {
@@ -108,6 +109,7 @@ mod tests {
         assert_eq!(kept("http://h/a/../b/%2e%2e/c?x=\u{e4}#part"), "/a/../b/%2e%2e/c?x=%C3%A4");
         assert_eq!([kept("http://h"), kept("http://h?q"), kept("http://h/a b")], ["/", "/?q", "/a%20b"]);
         assert_eq!(kept("http://h/a\\b"), "/a\\b");
+        assert_eq!([kept("HTTP:/h/../a"), kept("http:h/b"), kept("http:///h:80/c")], ["/../a", "/b", "/c"]);
         assert_eq!(parsed("http://h/a/../b")[2], "/b");
     }
 

@@ -75,7 +75,9 @@ fn a_limit_that_was_reached_names_its_option_and_can_be_raised() {
 fn a_limit_that_the_component_does_not_take_is_refused_before_anything_is_sent() {
     let server = Server::echo();
     let arguments = ["fetch", "--limit", "field-lines=100", "--limit", "head-octets=1", &server.url("/")];
-    run(&arguments).ended_with(2).complains_of(&["--limit head-octets=1: the value is out of the range"]);
+    run(&arguments)
+        .ended_with(2)
+        .complains_of(&["--limit head-octets=1: the component does not take this value. Octets of ", "default"]);
     assert_eq!(server.accepted(), 0);
 }
 

@@ -63,6 +63,19 @@ impl LimitArgument {
         }
     }
 
+    /// What the component's contract says about it: its unit, its range and its default.
+    pub(crate) fn about(&self) -> String {
+        let mut about = Vec::new();
+        for line in fields_of_limits() {
+            match line.strip_prefix("///") {
+                Some(text) => about.push(text.trim()),
+                None if line.strip_suffix("-max").is_some_and(|name| name == self.name) => break,
+                None => about.clear(),
+            }
+        }
+        about.join(" ")
+    }
+
     /// As it was given.
     pub(crate) fn text(&self) -> String {
         format!("--limit {}={}", self.name, self.value)
@@ -84,6 +97,15 @@ const LIMITS: [(&str, Set); 12] = [
     ("drain-octets", Set::Large(|limits, value| limits.drain_octets_max = value)),
     ("requests", Set::Large(|limits, value| limits.requests_max = value)),
 ];
+
+const WIT: &str = include_str!("../../../../wit/types.wit");
+
+/// The lines of `limits`: what is said about a field, and then its name.
+fn fields_of_limits() -> impl Iterator<Item = &'static str> {
+    let body = WIT.split_once("record limits {").map_or("", |(_, body)| body);
+    let lines = body.lines().map(str::trim).take_while(|line| *line != "}").filter(|line| !line.is_empty());
+    lines.map(|line| if line.starts_with("///") { line } else { line.split(':').next().unwrap_or(line) })
+}
 
 impl FromStr for LimitArgument {
     type Err = String;
@@ -119,14 +141,27 @@ fn names(all: impl Iterator<Item = &'static str>) -> String {
 mod tests {
     use super::*;
 
-    const WIT: &str = include_str!("../../../../wit/types.wit");
-
     #[test]
     fn every_limit_of_the_component_can_be_named() {
-        let body = WIT.split("record limits {").nth(1).unwrap().split("\n    }\n").next().unwrap();
-        let code = body.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("///"));
-        let fields: Vec<&str> = code.map(|line| line.split("-max:").next().unwrap()).collect();
-        assert_eq!(LIMITS.map(|(name, _)| name).to_vec(), fields);
+        let fields: Vec<&str> = fields_of_limits().filter(|line| !line.starts_with("///")).collect();
+        assert_eq!(LIMITS.map(|(name, _)| format!("{name}-max")).to_vec(), fields);
+        for (name, _) in LIMITS {
+            let about = format!("{name}=1").parse::<LimitArgument>().unwrap().about();
+            assert!(about.to_lowercase().contains("default"), "{name}: {about}");
+            assert_eq!(about.to_lowercase().matches("default").count(), 1, "{name}: {about}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_them_all() {
+        let command = PeerLimits::augment_args(clap::Command::new("fetch"));
+        let help = |id: &str| {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == id).unwrap();
+            argument.get_long_help().unwrap().to_string()
+        };
+        let (limits, leniencies) = (help("limits"), help("leniencies"));
+        assert!(LIMITS.iter().all(|(name, _)| limits.contains(name)), "{limits}");
+        assert!(Leniency::NAMES.iter().all(|(name, _)| leniencies.contains(name)), "{leniencies}");
     }
 
     #[test]
