@@ -105,7 +105,7 @@ sandpiper *ARGS: _fresh
 [group('check')]
 test: component test-servers
     @echo '=== the core, natively'
-    cargo test --package sandpiper-guest --package sandpiper-allocator --features tls
+    cargo test --package sandpiper-guest --package sandpiper-allocator --package sandpiper-server-name --features tls
     @echo '=== the library, the program, and scenarios on the core and through the component'
     cargo test --release {{ native }}
     @echo '=== other languages'
@@ -114,7 +114,7 @@ test: component test-servers
 # The tests in Rust that have NAME in their name, with options for `cargo test`
 [group('check')]
 test-only *ARGS: component test-servers
-    cargo test --package sandpiper-guest --package sandpiper-allocator --features tls "$@"
+    cargo test --package sandpiper-guest --package sandpiper-allocator --package sandpiper-server-name --features tls "$@"
     cargo test --release {{ native }} "$@"
 
 # The component in Node, Python and QuickJS, and composed with guests in these
@@ -125,7 +125,7 @@ test-languages *ARGS: component
 # The core's own tests: seconds
 [group('check')]
 test-core *ARGS:
-    cargo test --package sandpiper-guest --package sandpiper-allocator --features tls "$@"
+    cargo test --package sandpiper-guest --package sandpiper-allocator --package sandpiper-server-name --features tls "$@"
 
 # The model of the pool, for this many steps, from a seed on
 [group('check')]
@@ -225,12 +225,12 @@ miri *ARGS:
     set -euo pipefail
     if (cd / && RUSTUP_AUTO_INSTALL=0 cargo +nightly miri --version) >/dev/null 2>&1; then
         (($#)) || set -- -- --skip every_octet --skip every_change
-        exec cargo +nightly miri test --package sandpiper-guest --package sandpiper-allocator --target-dir target/miri "$@"
+        exec cargo +nightly miri test --package sandpiper-guest --package sandpiper-allocator --package sandpiper-server-name --target-dir target/miri "$@"
     fi
     echo "miri: SKIPPED: no toolchain here has it (rustup toolchain install nightly --component miri,rust-src)" >&2
     command -v valgrind >/dev/null || { echo "miri: valgrind in its place SKIPPED: it is not installed" >&2; exit 0; }
     echo "miri: valgrind in its place" >&2
-    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" cargo test --package sandpiper-guest --package sandpiper-allocator --lib "$@"
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind --quiet --error-exitcode=9" cargo test --package sandpiper-guest --package sandpiper-allocator --package sandpiper-server-name --lib "$@"
 
 # Licences, sources and doubles of the packages that we build on, and what is known against them
 [group('check')]

@@ -7,9 +7,31 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// An address without a port or brackets, of either family.
-pub fn parse(text: &[u8]) -> Option<IpAddr> {
-    parse_v4(text).map(IpAddr::V4).or_else(|| parse_v6(text).map(IpAddr::V6))
+/// An address, and the interface that leads to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub ip: IpAddr,
+    /// The number of the interface, which a link-local address means nothing without (RFC 4007 §6); 0: none is named.
+    pub scope: u32,
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Address {
+        Address { ip, scope: 0 }
+    }
+}
+
+/// An address without a port or brackets, of either family. An IPv6 address may have a zone: `%`, and the number of an interface (RFC 4007
+/// §11). Names of interfaces are for the host to look up.
+pub fn parse(text: &[u8]) -> Option<Address> {
+    match text.iter().position(|&octet| octet == b'%') {
+        None => parse_v4(text).map(IpAddr::V4).or_else(|| parse_v6(text).map(IpAddr::V6)).map(Address::from),
+        Some(end) => {
+            let (ip, zone) = (parse_v6(text.get(..end)?)?, decimal(text.get(end + 1..)?)?);
+            Some(Address { ip: IpAddr::V6(ip), scope: u32::try_from(zone).ok()? })
+        }
+    }
 }
 
 /// ```abnf
@@ -84,21 +106,25 @@ fn parse_group(digits: &[u8]) -> Option<u16> {
     digits.iter().try_fold(0, |group, &digit| Some(group << 4 | u16::from(hex_digit(digit)?)))
 }
 
-/// An address and a port; an IPv6 address stands in brackets.
+/// An address and a port; an IPv6 address stands in brackets, with its zone if it has one.
 pub fn text(address: SocketAddr) -> String {
     let mut out = Vec::new();
-    match address.ip() {
-        IpAddr::V4(v4) => {
-            for (octet, place) in v4.octets().into_iter().zip(0..) {
+    match address {
+        SocketAddr::V4(v4) => {
+            for (octet, place) in v4.ip().octets().into_iter().zip(0..) {
                 if place > 0 {
                     out.push(b'.');
                 }
                 push_number::<10>(octet.into(), &mut out);
             }
         }
-        IpAddr::V6(v6) => {
+        SocketAddr::V6(v6) => {
             out.push(b'[');
-            push_v6(v6.segments(), &mut out);
+            push_v6(v6.ip().segments(), &mut out);
+            if v6.scope_id() != 0 {
+                out.push(b'%');
+                push_number::<10>(v6.scope_id().into(), &mut out);
+            }
             out.push(b']');
         }
     }
@@ -159,10 +185,25 @@ mod tests {
                 assert_eq!(text(address), address.to_string());
             }
         }
+        let scoped = "[fe80::1%4294967295]:443".parse().expect("an address");
+        assert_eq!(text(scoped), scoped.to_string());
     }
+
+    #[test]
+    fn a_zone_is_the_number_of_an_interface() {
+        let parse = |text: &str| parse(text.as_bytes());
+        let ip = IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1]);
+        for (zone, scope) in [("1", 1), ("0", 0), ("4294967295", u32::MAX)] {
+            assert_eq!(parse(&std::format!("fe80::1%{zone}")), Some(Address { ip, scope }));
+        }
+        for refused in ["fe80::1%", "fe80::1%eth0", "fe80::1%-1", "fe80::1%4294967296", "fe80::1%1%1", "127.0.0.1%1", "%1"] {
+            assert_eq!(parse(refused), None, "{refused}");
+        }
+    }
+
     /// As the standard library reads it.
     fn check(text: &str) {
-        assert_eq!(parse(text.as_bytes()), text.parse().ok(), "{text:?}");
+        assert_eq!(parse(text.as_bytes()).map(|address| address.ip), text.parse().ok(), "{text:?}");
         assert_eq!(parse_v6(text.as_bytes()), text.parse().ok(), "{text:?}");
     }
 
@@ -205,7 +246,6 @@ mod tests {
             "1.2.3.4::",
             "::1.2.3.4:5",
             "FFFF::abcd",
-            "fe80::1%1",
             "[::1]",
             ":1",
             "1:",

@@ -1,11 +1,10 @@
 //! Where a connection leads.
 
-use crate::address;
+use crate::address::{self, Address};
 use crate::h1::encode::{is_authority, push_number};
 use crate::types::{Endpoint, Error, Misuse};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 /// Addresses of one name that are tried; a name with more is tried with its first.
 pub const ADDRESSES_MAX: usize = 32;
@@ -13,7 +12,7 @@ pub const ADDRESSES_MAX: usize = 32;
 /// Checks an endpoint; gives the addresses that it names itself.
 ///
 /// Errors: `api-misuse(invalid-endpoint)`.
-pub fn check(endpoint: &Endpoint) -> Result<Vec<IpAddr>, Error> {
+pub fn check(endpoint: &Endpoint) -> Result<Vec<Address>, Error> {
     if endpoint.port == 0 || !is_authority(&authority(endpoint), false) {
         return Err(Error::ApiMisuse(Misuse::InvalidEndpoint));
     }
@@ -27,7 +26,7 @@ pub fn check(endpoint: &Endpoint) -> Result<Vec<IpAddr>, Error> {
 /// Addresses as a caller writes them.
 ///
 /// Errors: `api-misuse(invalid-endpoint)`, also for too many.
-pub fn parse_addresses(texts: &[String]) -> Result<Vec<IpAddr>, Error> {
+pub fn parse_addresses(texts: &[String]) -> Result<Vec<Address>, Error> {
     let invalid = Error::ApiMisuse(Misuse::InvalidEndpoint);
     if texts.len() > ADDRESSES_MAX {
         return Err(invalid);
@@ -35,10 +34,10 @@ pub fn parse_addresses(texts: &[String]) -> Result<Vec<IpAddr>, Error> {
     texts.iter().map(|text| parse_address(text).ok_or(invalid)).collect()
 }
 
-/// The authority of an endpoint: the `Host` of its requests (RFC 9110 §7.2). An IPv6 address stands in brackets; the default port is left
-/// out.
+/// The authority of an endpoint: the `Host` of its requests (RFC 9110 §7.2). An IPv6 address stands in brackets, without a zone, which means
+/// nothing to the server (RFC 6874 §4); the default port is left out.
 pub fn authority(endpoint: &Endpoint) -> String {
-    let host = bare(&endpoint.host);
+    let host = without_zone(bare(&endpoint.host));
     let default_port = if endpoint.tls.is_some() { 443 } else { 80 };
     let mut out = Vec::with_capacity(host.len() + "[]:65535".len());
     let brackets: (&[u8], &[u8]) = if host.bytes().any(|octet| octet == b':') { (b"[", b"]") } else { (b"", b"") };
@@ -66,6 +65,14 @@ pub fn bare(host: &str) -> &str {
     }
 }
 
-fn parse_address(text: &str) -> Option<IpAddr> {
+/// A host without the zone that an IPv6 address may have.
+pub fn without_zone(host: &str) -> &str {
+    match host.split_once('%') {
+        Some((address, _)) if address::parse(host.as_bytes()).is_some() => address,
+        _ => host,
+    }
+}
+
+fn parse_address(text: &str) -> Option<Address> {
     address::parse(bare(text).as_bytes())
 }

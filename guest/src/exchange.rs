@@ -309,8 +309,6 @@ impl Exchange {
     /// Makes it one that waits for its turn on another connection. Returns whether that was legal.
     pub fn begin_again(&mut self) -> bool {
         let legal = self.request_input(RequestInput::Again);
-        // Its turn had come.
-        self.deadlines.queue = None;
         self.continue_since = None;
         self.wire_start = None;
         self.wire_head_end = 0;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use crate::error::HostError;
+use crate::odd_host::parse_url;
 use crate::types::{Endpoint, Request, TlsOptions};
 
 /// An `http` or `https` URL, taken apart the way a connection and a request need it.
@@ -59,7 +60,8 @@ impl FromStr for Location {
 
     /// Takes an absolute `http` or `https` URL. It is normalised as browsers do it (WHATWG URL): dot segments are
     /// resolved, the host is in lower case and Punycode. What browsers remove from URLs without a word (tabs, line ends, and spaces and
-    /// control characters at the ends) is refused.
+    /// control characters at the ends) is refused. Beyond that standard, the host may have an A-label that is none, which stays as
+    /// it is, and an IPv6 address a zone, with `%25` or `%` before it ([`scoped_address`](crate::scoped_address)).
     ///
     /// # Errors
     /// [`HostError::InvalidUrl`].
@@ -70,31 +72,29 @@ impl FromStr for Location {
             let reason = "a tab, a line end, or a space at an end of it would vanish; percent-encode it";
             return Err(HostError::InvalidUrl { url: url.to_owned(), reason });
         }
-        match Url::parse(url) {
-            Ok(parsed) => Self::of(&parsed),
-            Err(error) => Err(HostError::InvalidUrl { url: url.to_owned(), reason: reason_of(error) }),
+        let (parsed, odd) = parse_url(url).map_err(|reason| HostError::InvalidUrl { url: url.to_owned(), reason })?;
+        let mut location = Self::of(&parsed)?;
+        if let Some(host) = odd {
+            location.endpoint.host = host;
         }
-    }
-}
-
-/// Why a URL cannot be parsed, in words that say what to change.
-fn reason_of(error: url::ParseError) -> &'static str {
-    match error {
-        url::ParseError::RelativeUrlWithoutBase => "it has no scheme, such as http://",
-        url::ParseError::EmptyHost => "it names no host",
-        url::ParseError::InvalidPort => "its port is not a number up to 65535",
-        url::ParseError::InvalidIpv4Address => "its host looks like an IPv4 address and is none",
-        url::ParseError::InvalidIpv6Address => "its host looks like an IPv6 address and is none",
-        url::ParseError::InvalidDomainCharacter | url::ParseError::IdnaError => "its host is no valid name",
-        // The enum is declared open by its crate.
-        _ => "it is malformed",
+        Ok(location)
     }
 }
 
 impl Endpoint {
-    /// Plain TCP to a name or address, which is looked up. `port` is 1 to 65535.
+    /// Plain TCP to a name, which is looked up, or to an address. An IPv6 address may have a zone, as a number
+    /// ([`scoped_address`](crate::scoped_address)). `port` is 1 to 65535.
     pub fn plain(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port, addresses: Vec::new(), tls: None }
+    }
+
+    /// The same without the zone that an IPv6 address may have: as `Host` and the rules of a policy name it.
+    pub fn without_zone(mut self) -> Self {
+        if let Some((address, _)) = self.host.split_once('%').filter(|(address, _)| address.contains(':')) {
+            let bracket = if address.starts_with('[') { "]" } else { "" };
+            self.host = format!("{address}{bracket}");
+        }
+        self
     }
 
     /// `host:port`, an IPv6 address in brackets.
@@ -167,6 +167,8 @@ mod tests {
             ("http://[::1]:81/?", "::1", 81, false, "/?"),
             ("http://b\u{fc}cher.example/", "xn--bcher-kva.example", 80, false, "/"),
             ("http://h//x", "h", 80, false, "//x"),
+            ("https://XN--a.example:444/x?y#z", "xn--a.example", 444, true, "/x?y"),
+            ("http://[fe80::1%253]/", "fe80::1%3", 80, false, "/"),
         ];
         for (url, host, port, tls, target) in cases {
             assert_eq!(parts(url), (host.to_owned(), port, tls, target.to_owned()), "{url}");
@@ -204,5 +206,11 @@ mod tests {
     fn an_ipv6_authority_has_brackets() {
         assert_eq!(Endpoint::plain("::1", 80).authority(), "[::1]:80");
         assert_eq!(Endpoint::plain("[::1]", 80).authority(), "[::1]:80");
+    }
+
+    #[test]
+    fn a_zone_can_be_left_out() {
+        let of = |host: &str| Endpoint::plain(host, 80).without_zone().authority();
+        assert_eq!(["fe80::1%3", "[fe80::1%3]", "::1", "h%41"].map(of), ["[fe80::1]:80", "[fe80::1]:80", "[::1]:80", "h%41:80"]);
     }
 }

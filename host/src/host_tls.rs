@@ -13,8 +13,9 @@ use std::task::{Context, Poll};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
+use sandpiper_server_name::server_name as server_name_of;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client};
 use wasmtime_wasi_tls::{Error, TlsProvider, TlsStream, TlsTransport};
@@ -175,7 +176,7 @@ impl TlsProvider for HostTls {
         let connector = TlsConnector::from(Arc::clone(&self.0));
         Box::pin(async move {
             let invalid = format!("`{server_name}` is no name for TLS");
-            let name = ServerName::try_from(server_name).map_err(|_| Error::msg(invalid))?;
+            let name = server_name_of(&server_name).ok_or_else(|| Error::msg(invalid))?;
             let stream = connector.connect(name, transport).await.map_err(|error| Error::msg(explain(&error)))?;
             match stream.get_ref().1.alpn_protocol() {
                 Some(protocol) if protocol != HTTP11.as_bytes() => {

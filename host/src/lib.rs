@@ -85,6 +85,7 @@ mod host_tls;
 mod lookup;
 mod message;
 mod net;
+mod odd_host;
 mod options;
 mod poll;
 mod record;
@@ -94,6 +95,7 @@ mod state;
 mod text;
 mod timer;
 mod tls;
+mod unix_socket;
 mod wake;
 mod watch;
 
@@ -113,11 +115,13 @@ pub use host_tls::{HostTls, HostTlsError};
 pub use limits::ClientLimits;
 pub use message::fields_named;
 pub use net::TcpSocket;
+pub use odd_host::scoped_address;
 pub use policy::{Denied, Policy, Rule};
 pub use poll::{Origin, Poll};
 pub use record::{Difference, RECORDING_OCTETS_DEFAULT, RECORDING_OCTETS_MAX, Recorder, Replay};
 pub use report::Report;
 pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
+pub use unix_socket::UnixSocket;
 pub use wake::Wake;
 
 /// The values of `wit/types.wit`, and those of `wit/client.wit` and `wit/tls.wit`. The WIT files document every field and case.

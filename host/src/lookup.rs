@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Networ
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use crate::bindings::ip_name_lookup;
+use crate::odd_host::parse_host;
 use crate::policy::Reach;
 use crate::record::{Recorder, Tape, Taped};
 use crate::state::State;
@@ -26,7 +27,8 @@ pub(crate) const LOOKUPS_MAX: usize = 16;
 
 /// Resolves a name, in the background. Its slot is free again when it has ended, whether or not somebody still wants its answers.
 pub(crate) type Resolver = Arc<dyn Fn(String, OwnedSemaphorePermit) -> Answers + Send + Sync>;
-pub(crate) type Answers = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+/// The answers with port 0: a link-local one means nothing without its interface.
+pub(crate) type Answers = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 type RecordAnswers = Box<dyn FnOnce(u64, Result<Vec<IpAddr>, ErrorCode>) + Send>;
 type Outcome = Result<vec::IntoIter<IpAddr>, ErrorCode>;
@@ -88,17 +90,28 @@ impl Pollable for Lookup {
     }
 }
 
-/// The resolver of this machine. Its thread cannot be stopped, and keeps the slot.
+/// The resolver of this machine. Its thread cannot be stopped, and keeps the slot. This machine's own names are not for it: it might ask the
+/// network, which RFC 6761 §6.3 forbids, and not know them.
 pub(crate) fn system_resolver() -> Resolver {
     Arc::new(|name, slot| {
         Box::pin(async move {
+            if is_this_machine(&name) {
+                return Ok(vec![(Ipv6Addr::LOCALHOST, 0).into(), (Ipv4Addr::LOCALHOST, 0).into()]);
+            }
             let look_up = move || {
                 let _slot = slot;
-                Ok((name.as_str(), 0).to_socket_addrs()?.map(|address| address.ip()).collect())
+                Ok((name.as_str(), 0).to_socket_addrs()?.collect())
             };
             tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?
         })
     })
+}
+
+/// `localhost`, and every name below it.
+fn is_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let domain = name.rsplit_once('.').map_or(name, |(_, last)| last);
+    domain.eq_ignore_ascii_case("localhost")
 }
 
 /// A resolver of the host's, which ends when its future is dropped.
@@ -111,7 +124,7 @@ where
         let answers = resolve(name);
         Box::pin(async move {
             let _slot = slot;
-            answers.await
+            Ok(answers.await?.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect())
         })
     })
 }
@@ -125,6 +138,9 @@ fn start(name: &str, reach: &Arc<Reach>, resolver: &Resolver, slots: &Arc<Semaph
         Some(Host::Ipv6(address)) => return Ok(Lookup::new(Progress::Done(Ok(vec![IpAddr::V6(address)].into_iter())))),
         None => return Err(ErrorCode::InvalidArgument),
     };
+    if let Some(address) = reach.stand_in(&host) {
+        return Ok(Lookup::new(Progress::Done(Ok(vec![address].into_iter()))));
+    }
     if !reach.may_look_up(&host) {
         return Err(ErrorCode::AccessDenied);
     }
@@ -137,11 +153,13 @@ fn start(name: &str, reach: &Arc<Reach>, resolver: &Resolver, slots: &Arc<Semaph
     Ok(Lookup::new(Progress::Running(Box::pin(task))))
 }
 
-fn finish(host: &str, answers: &[IpAddr], reach: &Reach) -> Outcome {
+fn finish(host: &str, answers: &[SocketAddr], reach: &Reach) -> Outcome {
     if answers.is_empty() {
         return Err(ErrorCode::NameUnresolvable);
     }
-    let usable = reach.admit_answers(host, answers);
+    answers.iter().for_each(|answer| reach.remember_scope(answer));
+    let ips: Vec<IpAddr> = answers.iter().map(SocketAddr::ip).collect();
+    let usable = reach.admit_answers(host, &ips);
     match usable.is_empty() {
         true => Err(ErrorCode::AccessDenied),
         false => Ok(usable.into_iter()),
@@ -170,10 +188,10 @@ fn replayed((outcome, looks_min): (Option<Result<Vec<IpAddr>, ErrorCode>>, u64))
 }
 
 fn parse(name: &str) -> Option<Host> {
-    match Host::parse(name) {
+    match parse_host(name) {
         Ok(host) => Some(host),
         // An IPv6 address without brackets.
-        Err(_) => std::net::Ipv6Addr::from_str(name).ok().map(Host::Ipv6),
+        Err(_) => Ipv6Addr::from_str(name).ok().map(Host::Ipv6),
     }
 }
 
@@ -224,5 +242,20 @@ impl ip_name_lookup::HostResolveAddressStream for State {
     fn drop(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<()> {
         self.table.delete(lookup)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_and_what_is_below_it_is_this_machine() {
+        for name in ["localhost", "localhost.", "LocalHost", "a.localhost", "a.b.localhost."] {
+            assert!(is_this_machine(name), "{name}");
+        }
+        for name in ["localhost.test", "alocalhost", "localhost.localdomain", "", "."] {
+            assert!(!is_this_machine(name), "{name}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! TCP of the host's own, behind `wasi:sockets/tcp` and `wasi:io/streams`.
+//! TCP of the host's own, and Unix sockets in its place, behind `wasi:sockets/tcp` and `wasi:io/streams`.
 //!
 //! Wasmtime's streams copy each write out of the component's memory and send it in pieces of 64 KiB, clear the memory of each read, and cannot
 //! say who is ready without being asked. Its sockets do not give away what they have connected, so the sockets are our own too.
@@ -9,6 +9,7 @@ mod link;
 mod option;
 mod socket;
 mod streams;
+mod transport;
 mod usage;
 
 pub(crate) use link::{link, stream_answer};

@@ -11,6 +11,8 @@
 //! else the next time (DNS rebinding) therefore gains nothing that it would not have gained the first time, and an
 //! address that no lookup of this client gave is refused however the component came by it.
 //!
+//! What is connected to over a Unix socket instead ([`Policy::unix_socket`]) is asked for at the connect alone: a rule must admit that socket.
+//!
 //! A rule for a name trusts whoever answers for that name. [`Policy::deny_private_answers`] takes that back for
 //! addresses that are not public; [`Policy::allow_public`] never extends to them.
 mod public;
@@ -21,14 +23,18 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 pub use public::is_public;
-pub(crate) use reach::Reach;
+pub(crate) use reach::{Reach, Way};
 pub use rule::Rule;
 use rule::canonical_name;
+
+use crate::unix_socket::UnixSocket;
 
 /// What may be reached. A new one admits nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Rule>,
+    /// What is connected to over Unix sockets.
+    routes: Vec<(Rule, UnixSocket)>,
     public: bool,
     any: bool,
     deny_private_answers: bool,
@@ -50,6 +56,8 @@ pub enum Denied {
         /// The answer.
         address: IpAddr,
     },
+    /// To connect to a Unix socket, which takes the place of an address.
+    UnixSocket(UnixSocket),
     /// To listen, or to choose its own local address.
     Bind(SocketAddr),
 }
@@ -63,6 +71,13 @@ impl Policy {
     /// Admits what the rule says, beside what is admitted already.
     pub fn allow(&mut self, rule: Rule) -> &mut Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// Has connections to what `to` names go over this Unix socket instead of TCP. A name is then not looked up at any port; of several
+    /// such rules the first counts. Nothing is admitted by it: the socket has to be, by the rule `unix:PATH`.
+    pub fn unix_socket(&mut self, to: Rule, socket: UnixSocket) -> &mut Self {
+        self.routes.push((to, socket));
         self
     }
 
@@ -128,6 +143,27 @@ impl Policy {
         self.any || (self.public && is_public(ip)) || self.rules.iter().any(|rule| rule.admits_address(ip, address.port()))
     }
 
+    /// May this Unix socket be connected to, in the place of an address? Only a rule of its own admits it.
+    pub fn allows_unix_socket(&self, socket: &UnixSocket) -> bool {
+        self.rules.iter().any(|rule| rule.admits_unix_socket(socket))
+    }
+
+    /// The Unix socket over which this address is connected to.
+    fn unix_socket_to(&self, address: SocketAddr) -> Option<&UnixSocket> {
+        let ip = address.ip().to_canonical();
+        self.routes.iter().find(|(to, _)| to.admits_address(ip, address.port())).map(|(_, socket)| socket)
+    }
+
+    /// The Unix socket over which this name is connected to at this port.
+    fn unix_socket_for(&self, name: &str, port: u16) -> Option<&UnixSocket> {
+        self.routes.iter().find(|(to, _)| to.admits_name(name) && to.admits_port(port)).map(|(_, socket)| socket)
+    }
+
+    /// Is the name connected to over a Unix socket, at some port?
+    fn routes_name(&self, name: &str) -> bool {
+        self.routes.iter().any(|(to, _)| to.admits_name(name))
+    }
+
     /// The ports that the rules for this name open. `None`: every port.
     fn ports_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Option<u16>> + 'a {
         self.rules.iter().filter(move |rule| rule.admits_name(name)).map(|rule| rule.port)
@@ -147,6 +183,7 @@ impl fmt::Display for Denied {
             Self::PrivateAnswer { name, address } => {
                 write!(f, "{name} resolves to {address}, and the policy does not allow names to lead to such addresses")
             }
+            Self::UnixSocket(socket) => write!(f, "the policy does not allow to connect to the Unix socket {socket}"),
             Self::Bind(address) => write!(f, "the policy does not allow to listen, or to bind to {address}"),
         }
     }
@@ -190,6 +227,18 @@ mod tests {
         for address in ["192.0.2.1:81", "192.0.2.2:80", "11.0.0.1:443", "10.0.0.1:80", "[2001:db9::1]:80", "[::a00:1]:443"] {
             assert!(!policy.allows_address(at(address)), "{address}");
         }
+    }
+
+    #[test]
+    fn a_unix_socket_is_admitted_by_its_own_rule_alone() {
+        let (socket, other) = (UnixSocket::at("/run/x.sock"), UnixSocket::abstract_name("/run/x.sock"));
+        let mut all = Policy::new();
+        all.dangerous_allow_any_address().unix_socket("h".parse().unwrap(), socket.clone());
+        assert!(!all.allows_unix_socket(&socket));
+        let listed = policy(&["unix:/run/x.sock"]);
+        assert!(listed.allows_unix_socket(&socket) && !listed.allows_unix_socket(&other));
+        assert!(policy(&["unix:@/run/x.sock"]).allows_unix_socket(&other));
+        assert!(!listed.allows_name("/run/x.sock") && !listed.allows_address(at("0.0.0.1:80")));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::lookup::{Resolver, given_resolver, system_resolver};
 use crate::policy::{Policy, Rule};
 use crate::record::{Recorder, Replay, Tape, shadow};
 use crate::state::{Given, State, link};
+use crate::unix_socket::UnixSocket;
 
 /// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
 /// beforehand. The component is linked from its own module and two small adapters.
@@ -173,6 +174,17 @@ impl SandboxBuilder {
     /// [`HostError::InvalidRule`].
     pub fn allow(mut self, rule: &str) -> Result<Self, HostError> {
         self.policy.allow(rule.parse::<Rule>()?);
+        Ok(self)
+    }
+
+    /// Has connections to what `to` names, such as `docker.test:80`, go over a Unix socket instead of TCP, and admits that socket: see
+    /// [`Policy::unix_socket`].
+    ///
+    /// # Errors
+    /// [`HostError::InvalidRule`].
+    pub fn unix_socket(mut self, to: &str, socket: impl Into<UnixSocket>) -> Result<Self, HostError> {
+        let socket = socket.into();
+        self.policy.unix_socket(to.parse::<Rule>()?, socket.clone()).allow(Rule::from(socket));
         Ok(self)
     }
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 # What the targets of `Server` answer: status and content.
 PIECES = [b"one, ", b"two, ", b"three"]
 PIECES_DELAY_S = 0.05
+LARGE = bytes(range(256)) * (32 << 10)  # more than wasmtime for Python takes in one list
 CUT_LENGTH = 100
 CUT_CONTENT = b"cut short"
 DRAIN_TIMEOUT_S = 5
@@ -48,10 +49,10 @@ class Handshake(NamedTuple):
 
 class Server:
     """Use in `with`; one for each check, so that its counts are the check's own. With a file that holds a certificate and its
-    key, it speaks TLS.
+    key, it speaks TLS. One that `closes` does so behind each answer, as HTTP/1.0 has it.
     """
 
-    def __init__(self, identity: pathlib.Path | None = None) -> None:
+    def __init__(self, identity: pathlib.Path | None = None, port: int = 0, closes: bool = False) -> None:
         self.connections = 0
         # Those that ended well, and what was said against the others.
         self.handshakes: list[Handshake] = []
@@ -60,8 +61,9 @@ class Server:
         # The most requests that were there at one time without an answer.
         self.depth_max = 0
         self._tls = context(identity) if identity else None
+        self._closes = closes
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
 
     def __enter__(self) -> "Server":
@@ -116,11 +118,12 @@ class Server:
         received = b""
         while octets := connection.recv(65536):
             *heads, received = (received + octets).split(b"\r\n\r\n")
+            heads = heads[:1] if self._closes else heads
             targets = [re.match(rb"GET (\S+) HTTP/1\.1\r\n", head)[1].decode() for head in heads]
             self.targets += targets
             self.depth_max = max(self.depth_max, len(targets))
             for target in targets:
-                if not self._answer(connection, target):
+                if not self._answer(connection, target) or self._closes:
                     self._drain(connection)
                     return
 
@@ -135,11 +138,13 @@ class Server:
                 time.sleep(PIECES_DELAY_S)
                 connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
             connection.sendall(b"0\r\nChecked: yes\r\n\r\n")
+        elif target == "/large":
+            connection.sendall(head("200 OK", f"Content-Length: {len(LARGE)}") + LARGE)
         elif target == "/cut":
             connection.sendall(head("200 OK", f"Content-Length: {CUT_LENGTH}") + CUT_CONTENT)
             return False
         else:
-            connection.sendall(head("404 Not Found", "Content-Length: 0"))
+            connection.sendall(head("404 Not Found", "Content-Length: 0", *["Connection: close"] * self._closes))
         return True
 
     def _drain(self, connection: socket.socket) -> None:

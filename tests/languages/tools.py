@@ -106,6 +106,14 @@ def python() -> pathlib.Path:
     return install(VENV / "python", [requirements, sys.version], commands)
 
 
+def cargo_for_wasm() -> list:
+    """As `./dev` found it: the toolchain that has the target, or else one that compiles its standard library."""
+    path = os.environ.get("SANDPIPER_WASM", "")
+    if not path:
+        return ["cargo"]
+    return ["env", "-u", "RUSTUP_TOOLCHAIN", f"PATH={path}", "RUSTC_BOOTSTRAP=1", "cargo", "-Zbuild-std=std,panic_abort"]
+
+
 def wac() -> pathlib.Path:
     found = shutil.which("wac")
     if found and WAC_VERSION in execute([found, "--version"], BUILD_TIMEOUT_S).stdout.split():

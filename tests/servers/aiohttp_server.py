@@ -18,6 +18,16 @@ async def echo(request: web.Request) -> web.Response:
     return web.Response(text=str(total))
 
 
+async def mirror(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    async for part in request.content.iter_any():
+        await response.write(part)
+    await response.write_eof()
+    return response
+
+
 async def chunked(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     response.enable_chunked_encoding()
@@ -62,6 +72,7 @@ async def start(port: int, idle_s: float, **options) -> web.AppRunner:
     application = web.Application(**options)
     application.router.add_static("/files", f"{ROOT}/files")
     application.router.add_route("*", "/app/echo", echo, **expect)
+    application.router.add_post("/app/mirror", mirror)
     application.router.add_get("/app/chunked", chunked)
     application.router.add_get("/app/count/{number}", counted)
     application.router.add_get("/app/status/{status}", status)

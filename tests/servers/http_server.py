@@ -73,6 +73,8 @@ class Plain(http.server.SimpleHTTPRequestHandler):
         parts = path.split("/")[1:]
         if parts[0] == "files":
             return super().do_HEAD() if self.command == "HEAD" else super().do_GET()
+        if parts[1:2] == ["mirror"]:
+            return self.mirror()
         total = Sum()
         for part in self.content():
             total.add(part)
@@ -96,6 +98,16 @@ class Plain(http.server.SimpleHTTPRequestHandler):
             self.answer(404, b"none")
 
     do_GET = do_HEAD = do_POST = do_PUT = respond
+
+    def mirror(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        for part in self.content():
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def chunked(self) -> None:
         self.send_response(200)

@@ -74,6 +74,7 @@ function application(request, response) {
     const [, first, second, third] = path.split("/");
     if (first === "files" && /^[a-z0-9]+$/.test(second)) return file(response, `${root}/files/${second}`);
     if (second === "echo") return echo(request, response);
+    if (second === "mirror") return request.pipe(response);
     if (second === "chunked") return chunked(response);
     if (second === "status") return answer(response, Number(third));
     if (second === "hints") {

@@ -367,6 +367,8 @@ impl Caller<'_> {
 
     async fn cancel(&mut self) -> Ended<()> {
         let conn = self.connect(assume()).await?;
+        // So that it depends on no clock whether the second one has left.
+        drop(conn.wait_connected(self.client).await);
         self.exchange_all(&conn, &[get("/1"), get("/2"), get("/3")], Some(1)).await?;
         self.exchange(&conn, get("/4")).await
     }

@@ -3,6 +3,7 @@
 use super::names::{Answer, Lookup, Names};
 use super::retired::Retired;
 use super::socket::{self, Socket};
+use crate::address::Address;
 use crate::conn::ClientConn;
 use crate::endpoint;
 use crate::timer::Instant;
@@ -37,7 +38,7 @@ pub(super) struct Dial {
     port: u16,
     step: Step,
     lookups: u32,
-    addresses: VecDeque<IpAddr>,
+    addresses: VecDeque<Address>,
     attempts: Vec<Attempt>,
     /// When the next address joins.
     next_at: Instant,
@@ -140,7 +141,7 @@ impl Dial {
         Ok(())
     }
 
-    fn resolved(&mut self, outcome: Result<Vec<IpAddr>, Error>, conn: &mut ClientConn, now: Instant) -> Result<(), Error> {
+    fn resolved(&mut self, outcome: Result<Vec<Address>, Error>, conn: &mut ClientConn, now: Instant) -> Result<(), Error> {
         match outcome {
             Ok(addresses) => {
                 if let Some(names) = &self.names {
@@ -158,7 +159,7 @@ impl Dial {
         }
     }
 
-    fn take_addresses(&mut self, addresses: Vec<IpAddr>, conn: &mut ClientConn, now: Instant) {
+    fn take_addresses(&mut self, addresses: Vec<Address>, conn: &mut ClientConn, now: Instant) {
         conn.resolved(addresses.len(), now);
         self.addresses = alternating(addresses);
         self.step = Step::Racing;
@@ -211,7 +212,7 @@ impl Dial {
         None
     }
 
-    fn attempt(&mut self, address: IpAddr, conn: &mut ClientConn, now: Instant) {
+    fn attempt(&mut self, address: Address, conn: &mut ClientConn, now: Instant) {
         let address = with_port(address, self.port);
         conn.note(now, || LogEvent::Connecting(socket::text(address)));
         let started = create_tcp_socket(socket::family(&address)).and_then(|socket| {
@@ -282,9 +283,9 @@ impl Dial {
 
 /// The addresses in the resolver's order, but with the families alternating, so that one that leads nowhere does not hold up the other
 /// (RFC 8305 §4).
-fn alternating(addresses: Vec<IpAddr>) -> VecDeque<IpAddr> {
-    let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+fn alternating(addresses: Vec<Address>) -> VecDeque<Address> {
+    let first_is_v6 = addresses.first().is_some_and(|address| address.ip.is_ipv6());
+    let (first, second): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.ip.is_ipv6() == first_is_v6);
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     let mut order = VecDeque::new();
     loop {
@@ -296,15 +297,15 @@ fn alternating(addresses: Vec<IpAddr>) -> VecDeque<IpAddr> {
     }
 }
 
-fn with_port(address: IpAddr, port: u16) -> IpSocketAddress {
-    match address {
+fn with_port(Address { ip, scope }: Address, port: u16) -> IpSocketAddress {
+    match ip {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
             IpSocketAddress::Ipv4(Ipv4SocketAddress { port, address: (a, b, c, d) })
         }
         IpAddr::V6(address) => {
             let [a, b, c, d, e, f, g, h] = address.segments();
-            IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info: 0, address: (a, b, c, d, e, f, g, h), scope_id: 0 })
+            IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info: 0, address: (a, b, c, d, e, f, g, h), scope_id: scope })
         }
     }
 }

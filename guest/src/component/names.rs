@@ -1,5 +1,6 @@
 //! Names and their addresses: looked up without waiting, once for all that ask at the same time, and remembered for a while.
 
+use crate::address::Address;
 use crate::endpoint::ADDRESSES_MAX;
 use crate::timer::Instant;
 use crate::types::{Denial, DnsProblem, Error};
@@ -11,7 +12,7 @@ use alloc::rc::{Rc, Weak};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::RefCell;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Names that are remembered, and hosts whose addresses were given.
 const NAMES_MAX: usize = 256;
@@ -20,7 +21,7 @@ const NAMES_MAX: usize = 256;
 pub(super) struct Lookup {
     ready: Pollable,
     stream: ResolveAddressStream,
-    found: RefCell<Vec<IpAddr>>,
+    found: RefCell<Vec<Address>>,
     outcome: RefCell<Option<Result<(), Error>>>,
 }
 
@@ -32,7 +33,7 @@ impl Lookup {
     }
 
     /// The addresses, in the order of the resolver; `None`: not yet.
-    pub(super) fn outcome(&self) -> Option<Result<Vec<IpAddr>, Error>> {
+    pub(super) fn outcome(&self) -> Option<Result<Vec<Address>, Error>> {
         let mut found = self.found.borrow_mut();
         let mut outcome = self.outcome.borrow_mut();
         while outcome.is_none() {
@@ -68,7 +69,7 @@ pub(super) struct Names {
 struct Known {
     name: String,
     lookup: Weak<Lookup>,
-    addresses: Vec<IpAddr>,
+    addresses: Vec<Address>,
     until: Instant,
 }
 
@@ -76,13 +77,13 @@ struct Given {
     host: String,
     /// 0: any.
     port: u16,
-    addresses: Vec<IpAddr>,
+    addresses: Vec<Address>,
 }
 
 /// What is to be done about a name.
 pub(super) enum Answer {
     /// These are its addresses.
-    Addresses(Vec<IpAddr>),
+    Addresses(Vec<Address>),
     /// It is being looked up.
     Running(Rc<Lookup>),
 }
@@ -93,7 +94,7 @@ impl Names {
     }
 
     /// `poll.resolve`. Returns whether there was room for it.
-    pub(super) fn give(&mut self, mut host: String, port: u16, addresses: Vec<IpAddr>) -> bool {
+    pub(super) fn give(&mut self, mut host: String, port: u16, addresses: Vec<Address>) -> bool {
         host.make_ascii_lowercase();
         self.given.retain(|given| given.host != host || given.port != port);
         if addresses.is_empty() {
@@ -107,7 +108,7 @@ impl Names {
     }
 
     /// The addresses that were given for a host.
-    pub(super) fn given(&self, host: &str, port: u16) -> Vec<IpAddr> {
+    pub(super) fn given(&self, host: &str, port: u16) -> Vec<Address> {
         let of_host = self.given.iter().filter(|given| given.host.eq_ignore_ascii_case(host));
         let best = of_host.filter(|given| given.port == port || given.port == 0).max_by_key(|given| given.port);
         best.map(|given| given.addresses.clone()).unwrap_or_default()
@@ -140,7 +141,7 @@ impl Names {
     }
 
     /// Remembers the addresses of a name.
-    pub(super) fn remember(&mut self, name: &str, addresses: &[IpAddr], now: Instant) {
+    pub(super) fn remember(&mut self, name: &str, addresses: &[Address], now: Instant) {
         if let Some(known) = self.known.iter_mut().find(|known| known.name == name) {
             known.addresses = addresses.to_vec();
             known.until = Instant(now.0.saturating_add(self.kept_ns));
@@ -153,12 +154,14 @@ impl Names {
     }
 }
 
-impl From<IpAddress> for IpAddr {
-    fn from(address: IpAddress) -> IpAddr {
-        match address {
+/// An answer of a look-up has no scope in WASI: the host adds the one that it was given.
+impl From<IpAddress> for Address {
+    fn from(address: IpAddress) -> Address {
+        let ip = match address {
             IpAddress::Ipv4((a, b, c, d)) => Ipv4Addr::new(a, b, c, d).into(),
             IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => Ipv6Addr::new(a, b, c, d, e, f, g, h).into(),
-        }
+        };
+        Address { ip, scope: 0 }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::wit::wasi::sockets::tcp::{ShutdownType, TcpSocket};
 #[cfg(feature = "host-tls")]
 use crate::wit::wasi::tls::types::ClientConnection;
 use alloc::string::String;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// The order of the fields is the order in which they must be dropped: children first.
 pub(super) struct Socket {
@@ -132,11 +132,11 @@ fn to_std(address: IpSocketAddress) -> SocketAddr {
     match address {
         IpSocketAddress::Ipv4(v4) => {
             let (a, b, c, d) = v4.address;
-            SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), v4.port)
+            SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), v4.port))
         }
         IpSocketAddress::Ipv6(v6) => {
             let (a, b, c, d, e, f, g, h) = v6.address;
-            SocketAddr::new(IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), v6.port)
+            SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::new(a, b, c, d, e, f, g, h), v6.port, 0, v6.scope_id))
         }
     }
 }

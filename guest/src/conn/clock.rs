@@ -1,6 +1,6 @@
 //! Deadlines: which one is next, and what happens when it passes (RFC 9112 §9.5).
 
-use super::{ClientConn, ExchangeId};
+use super::{ClientConn, ExchangeId, Waiting};
 use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
 use crate::timer::{Instant, TimerOrder};
@@ -50,7 +50,7 @@ impl ClientConn {
         if let Some((at, _)) = self.connect_deadline()
             && at <= now
         {
-            ended.extend(self.waiting_tokens());
+            ended.extend(self.waiting_tokens(Waiting::All));
             self.end(Error::TimedOut(Timer::Connect), now);
             return ended;
         }
@@ -90,7 +90,8 @@ impl ClientConn {
 
     /// A request was lost in the pipeline, and those behind it with it. Returns the tokens of the exchanges that fail for it.
     fn end_stalled(&mut self, now: Instant) -> Vec<u64> {
-        let outstanding: Vec<ExchangeId> = self.outstanding.iter().copied().collect();
+        let lives = |id: &&ExchangeId| self.exchanges.get(**id).is_some_and(|exchange| exchange.failure.is_none());
+        let outstanding: Vec<ExchangeId> = self.outstanding.iter().filter(lives).copied().collect();
         self.end(Error::TimedOut(Timer::PipelineStall), now);
         let failed =
             outstanding.into_iter().filter_map(|id| self.exchanges.get(id)).filter(|exchange| exchange.failure.is_some());

@@ -26,6 +26,7 @@ mod transmit;
 
 pub use crate::exchanges::ExchangeId;
 pub use call::Completed;
+pub use pooled::Waiting;
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
 use crate::exchanges::Exchanges;

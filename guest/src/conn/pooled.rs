@@ -24,6 +24,21 @@ pub(super) enum Recovery {
     ResendAlone,
 }
 
+/// Which of the requests that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// All of them.
+    All,
+    /// Those that need a connection that has carried none.
+    Fresh,
+}
+
+impl Waiting {
+    fn includes(self, exchange: &Exchange) -> bool {
+        self == Waiting::All || asks(exchange.reuse, Reuse::FRESH)
+    }
+}
+
 /// A request was lost in a pipeline.
 const STALL: Error = Error::TimedOut(Timer::PipelineStall);
 
@@ -57,9 +72,10 @@ impl ClientConn {
         }
     }
 
-    /// Tokens of the requests that wait.
-    pub fn waiting_tokens(&self) -> Vec<u64> {
-        self.queue.iter(&self.exchanges).map(|exchange| exchange.token).collect()
+    /// Tokens of requests that wait.
+    pub fn waiting_tokens(&self, whom: Waiting) -> Vec<u64> {
+        let included = self.queue.iter(&self.exchanges).filter(|exchange| whom.includes(exchange));
+        included.map(|exchange| exchange.token).collect()
     }
 
     /// Whether one more request that may be pipelined can leave with or behind those that it has.
@@ -143,11 +159,24 @@ impl ClientConn {
         Ok(self.admit_first(exchange, now))
     }
 
-    /// Fails every request that waits, for what has happened to this connection; 0: to none.
-    pub fn fail_waiting(&mut self, error: Error, connection: u64, now: Instant) {
+    /// Fails requests that wait, for what has happened to this connection; 0: to none.
+    pub fn fail_waiting(&mut self, whom: Waiting, error: Error, connection: u64, now: Instant) {
         self.failed_for = connection;
-        self.fail_queued(error, now);
+        match whom {
+            Waiting::All => self.fail_queued(error, now),
+            Waiting::Fresh => {
+                let fresh: Vec<ExchangeId> = self.queue.ids().filter(|id| self.asks_fresh(*id)).collect();
+                for id in fresh {
+                    self.queue.remove(id, &mut self.exchanges);
+                    self.fail_exchange(id, error, now);
+                }
+            }
+        }
         self.failed_for = LINE;
+    }
+
+    fn asks_fresh(&self, id: ExchangeId) -> bool {
+        self.exchanges.get(id).is_some_and(|exchange| exchange.is_queued && Waiting::Fresh.includes(exchange))
     }
 
     /// Takes an exchange out of the lists of those that have not been written.
@@ -159,9 +188,13 @@ impl ClientConn {
     /// May a request that never left move to another connection when this one ends with `error`? Only if this one has carried others, or
     /// was there before the request: so it comes to an end.
     pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
-        let before = |exchange: &Exchange| self.opened.is_some_and(|at| at < exchange.started);
-        let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(before);
+        let comes_to_an_end = self.requests > 0 || self.exchanges.get(id).is_some_and(|exchange| self.was_before(exchange));
         comes_to_an_end && ends_all(error)
+    }
+
+    /// Whether the connection was established before the request was submitted: the next one will not be.
+    fn was_before(&self, exchange: &Exchange) -> bool {
+        self.opened.is_some_and(|at| at < exchange.started)
     }
 
     /// Whether, and how, an outstanding exchange moves to another connection when this one ends with `error` (RFC 9112 §9.3.1, §9.3.2).
@@ -176,7 +209,7 @@ impl ClientConn {
         let stalled = error == STALL;
         let answered = self.responses > 0;
         let recovery = match delivery {
-            Delivery::NotSent => self.may_move(id, error).then_some(Recovery::Move),
+            Delivery::NotSent => (answered || position > 0 || self.was_before(exchange)).then_some(Recovery::Move),
             Delivery::Unprocessed => Some(Recovery::Resend),
             Delivery::Unanswered if !exchange.plan.idempotent => None,
             Delivery::Unanswered if position > 0 || stalled => (answered || exchange.resent == 0).then_some(Recovery::Resend),
@@ -196,6 +229,8 @@ impl ClientConn {
         let Some(exchange) = self.exchanges.get_mut(id) else { return };
         if recovery != Recovery::Move {
             exchange.resent += 1;
+            // Its turn had come.
+            exchange.deadlines.queue = None;
             exchange.furthest = Some(of_all_attempts(exchange.furthest, failure));
         }
         if recovery == Recovery::ResendAlone {

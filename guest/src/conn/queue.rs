@@ -41,6 +41,11 @@ impl Queue {
         self.entries.iter().filter_map(|id| exchanges.get(*id)).filter(|exchange| exchange.is_queued)
     }
 
+    /// The ids of all of them, in their order, and some that are stale.
+    pub(super) fn ids(&self) -> impl Iterator<Item = ExchangeId> {
+        self.entries.iter().copied()
+    }
+
     /// Adds one behind the others.
     pub(super) fn push_back(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
         self.length += usize::from(mark(id, true, exchanges));

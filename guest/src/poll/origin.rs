@@ -2,7 +2,7 @@
 
 use super::limits::{BREAKS_MAX, ONE_AT_A_TIME_NS, PIPELINE_STALL_NS};
 use crate::conn::Break;
-use crate::endpoint;
+use crate::endpoint::{self, bare};
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
@@ -41,8 +41,9 @@ impl Origin {
 
     /// Whether the two share connections.
     pub fn is_same(&self, other: &Origin) -> bool {
-        // With TLS or without, an authority names one host and port.
+        // With TLS or without, an authority names one host and port, but for the zone of an address.
         self.authority == other.authority
+            && bare(&self.endpoint.host) == bare(&other.endpoint.host)
             && self.endpoint.addresses == other.endpoint.addresses
             && self.endpoint.tls == other.endpoint.tls
             && self.settings == other.settings

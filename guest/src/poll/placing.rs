@@ -5,7 +5,7 @@ use super::choice::{Choice, Pipeline, Room, choose};
 use super::limits::HEAVY_OCTETS;
 use super::member::{Role, Status};
 use super::timers::Due;
-use crate::conn::ClientConn;
+use crate::conn::{ClientConn, Waiting};
 use crate::driver::Driver;
 use crate::exchange::{Exchange, asks};
 use crate::link::Network;
@@ -189,7 +189,7 @@ impl<N: Network> Poll<N> {
                 }
                 shared.borrow_mut().advance(now);
             }
-            Err(error) => self.fail_line(id, error, 0, now),
+            Err(error) => self.fail_line(id, Waiting::All, error, 0, now),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Poll;
 use super::limits::{BACK_OFF_NS, BACK_OFF_NS_MAX};
 use super::member::Status;
-use crate::conn::ClientConn;
+use crate::conn::{ClientConn, Waiting};
 use crate::driver::Driver;
 use crate::link::Network;
 use crate::slab::Id;
@@ -12,17 +12,17 @@ use crate::types::{CloseReason, Error, PersistenceLearnt};
 use alloc::rc::Rc;
 
 impl<N: Network> Poll<N> {
-    /// Fails every request that waits for an origin, for what has happened to this connection; 0: to none.
-    pub(super) fn fail_line(&mut self, id: Id, error: Error, connection: u64, now: Instant) {
+    /// Fails the requests that wait for an origin, for what has happened to this connection; 0: to none.
+    pub(super) fn fail_line(&mut self, id: Id, whom: Waiting, error: Error, connection: u64, now: Instant) {
         let Some(line) = self.origins.get(id).and_then(|known| known.line) else { return };
         let Some(member) = self.members.get(line) else { return };
         let shared = Rc::clone(&member.shared);
         let mut driver = shared.borrow_mut();
         if let Error::TimedOut(_) = error {
-            let tokens = driver.conn.waiting_tokens();
+            let tokens = driver.conn.waiting_tokens(whom);
             self.note_timed_out(tokens);
         }
-        driver.conn.fail_waiting(error, connection, now);
+        driver.conn.fail_waiting(whom, error, connection, now);
         driver.flag();
         self.recount(id, &driver.conn);
     }
@@ -121,9 +121,9 @@ impl<N: Network> Poll<N> {
         let doubled = BACK_OFF_NS.checked_shl(known.failures.min(32)).unwrap_or(BACK_OFF_NS_MAX);
         known.failures = known.failures.saturating_add(1);
         known.retry_at = now.after(Some(doubled.min(BACK_OFF_NS_MAX)));
-        if !self.works(id) {
-            self.fail_line(id, error, conn.id(), now);
-        }
+        // One that works is of no use to those that need a fresh one.
+        let whom = if self.works(id) { Waiting::Fresh } else { Waiting::All };
+        self.fail_line(id, whom, error, conn.id(), now);
     }
 
     /// Whether an origin has a connection that is established and takes requests.

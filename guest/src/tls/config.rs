@@ -4,7 +4,7 @@ use super::key_log::KeyLines;
 use super::provider;
 use super::resumption::Sessions;
 use super::verifier::Verifier;
-use crate::endpoint::bare;
+use crate::endpoint::{bare, is_host, without_zone};
 use crate::types::{Endpoint, Error, Misuse, TlsOptions, TlsVersion};
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -128,11 +128,9 @@ impl Config {
 ///
 /// Errors: `api-misuse(invalid-server-name)`.
 pub fn server_name(endpoint: &Endpoint, options: &TlsOptions) -> Result<ServerName<'static>, Error> {
-    let name = options.server_name.as_deref().unwrap_or(&endpoint.host);
-    match ServerName::try_from(bare(name)) {
-        Ok(name) => Ok(name.to_owned()),
-        Err(_) => Err(Error::ApiMisuse(Misuse::InvalidServerName)),
-    }
+    let name = without_zone(bare(options.server_name.as_deref().unwrap_or(&endpoint.host)));
+    let made = if is_host(name) { sandpiper_server_name::server_name(name) } else { None };
+    made.ok_or(Error::ApiMisuse(Misuse::InvalidServerName))
 }
 
 static TLS13: [&SupportedProtocolVersion; 1] = [&version::TLS13];

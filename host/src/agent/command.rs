@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -24,8 +24,8 @@ pub(super) type Work = Box<dyn for<'a> FnOnce(&'a mut Client, &'a Poll) -> Answe
 pub(super) enum Command {
     /// Whole responses.
     Fetch(Fetch),
-    /// The future of the fetch with this id was dropped.
-    GiveUp(u64),
+    /// Futures of fetches were dropped: their ids stand in [`GivenUp`].
+    GiveUp,
     /// A streamed exchange.
     Open {
         origin: Arc<Origin>,
@@ -65,6 +65,24 @@ pub(super) struct Fetch {
     pub(super) origin: Arc<Origin>,
     pub(super) requests: Vec<Request>,
     pub(super) done: Done,
+}
+
+/// The ids of fetches whose futures were dropped. They stand beside the other commands, which come in turns: whatever else waits, all of them
+/// are cancelled before anything more is sent.
+#[derive(Default)]
+pub(super) struct GivenUp(Mutex<Vec<u64>>);
+
+impl GivenUp {
+    /// Returns whether it is the only one: the driving task has to be told.
+    pub(super) fn push(&self, id: u64) -> bool {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.push(id);
+        ids.len() == 1
+    }
+
+    pub(super) fn take(&self) -> Vec<u64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 pub(super) type Done = oneshot::Sender<Result<Vec<Completion>, HostError>>;

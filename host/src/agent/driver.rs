@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::Shared;
-use super::command::{Command, Fetch, Queued};
+use super::command::{Command, Fetch, GivenUp, Queued};
 use super::exchange::AgentExchange;
 use super::fetches::Fetches;
 use super::relay::Relay;
@@ -38,6 +38,7 @@ pub(super) struct Driver {
     wake: Wake,
     agent: Weak<Shared>,
     commands: mpsc::UnboundedReceiver<Queued>,
+    given_up: Arc<GivenUp>,
     next_token: u64,
     fetches: Fetches,
     streams: HashMap<u64, Stream>,
@@ -73,15 +74,16 @@ impl Driver {
         client: Client,
         poll: Poll,
         wake: Wake,
-        agent: Weak<Shared>,
+        agent: &Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Queued>,
     ) -> Self {
         Self {
             client,
             poll,
             wake,
-            agent,
+            agent: Arc::downgrade(agent),
             commands,
+            given_up: Arc::clone(&agent.given_up),
             next_token: 1,
             fetches: Fetches::default(),
             streams: HashMap::new(),
@@ -131,8 +133,9 @@ impl Driver {
         self.closing.is_some() && self.fetches.is_empty() && self.streams.values().all(Stream::is_over)
     }
 
-    /// Takes commands as they came; fetches for one origin that stand together go into the component together.
+    /// Takes commands as they came, but first what was given up; fetches for one origin that stand together go into the component together.
     async fn take_commands(&mut self, first: Option<Queued>) -> Result<(), HostError> {
+        self.cancel_given_up().await?;
         let mut fetches: Vec<(Arc<Origin>, Vec<Fetch>)> = Vec::new();
         let mut next = first.or_else(|| self.commands.try_recv().ok());
         let mut taken = 1;
@@ -182,10 +185,7 @@ impl Driver {
         let Self { client, poll, streams, .. } = self;
         match command {
             Command::Fetch(fetch) => self.submit(vec![(Arc::clone(&fetch.origin), vec![fetch])]).await?,
-            Command::GiveUp(id) => {
-                let tokens = self.fetches.give_up(id);
-                self.cancel(tokens).await?;
-            }
+            Command::GiveUp => self.cancel_given_up().await?,
             Command::Open { origin, request, opened } => {
                 // The answer is dropped, and with it the exchange given up, when nobody waits for it any more.
                 let _ = opened.send(self.open(&origin, *request).await?);
@@ -249,14 +249,16 @@ impl Driver {
         }
     }
 
+    /// Cancels all that was given up since the last time, in one call: nothing is sent between two of them.
+    async fn cancel_given_up(&mut self) -> Result<(), HostError> {
+        let tokens: Vec<u64> = self.given_up.take().into_iter().flat_map(|id| self.fetches.give_up(id)).collect();
+        self.cancel(&tokens).await
+    }
+
     /// Cancels requests of fetches; their completions come with the next ones.
-    async fn cancel(&mut self, tokens: Vec<u64>) -> Result<(), HostError> {
-        for token in tokens {
-            match self.poll.cancel(&mut self.client, token).await {
-                // It has just ended.
-                Ok(()) | Err(CallError::Http(_)) => {}
-                Err(CallError::Host(error)) => return Err(error),
-            }
+    async fn cancel(&mut self, tokens: &[u64]) -> Result<(), HostError> {
+        if !tokens.is_empty() {
+            self.poll.cancel_all(&mut self.client, tokens).await?;
         }
         Ok(())
     }
@@ -350,7 +352,7 @@ impl Driver {
     async fn cut_off(&mut self) -> Result<(), HostError> {
         let tokens = self.fetches.open_tokens();
         let mut cut_off = tokens.len();
-        self.cancel(tokens).await?;
+        self.cancel(&tokens).await?;
         self.take_completions().await?;
         for stream in self.streams.values_mut().filter(|stream| !stream.is_over()) {
             cut_off += 1;

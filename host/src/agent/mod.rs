@@ -50,7 +50,7 @@ use crate::poll::{Origin, Poll};
 use crate::sandbox::Sandbox;
 use crate::types::{Completion, ConnOptions, Endpoint, OriginInfo, PollInfo, PollOptions, Request, Response, TlsInfo};
 use crate::wake::Wake;
-use command::{Answering, Command, Fetch, Queued, Work};
+use command::{Answering, Command, Fetch, GivenUp, Queued, Work};
 use driver::Driver;
 pub use exchange::AgentExchange;
 
@@ -62,7 +62,7 @@ const COMMANDS_MAX: usize = 1_024;
 /// A task of the tokio runtime drives it. What is submitted while that task waits for octets is served at once.
 ///
 /// Dropping the future of a call gives up what it asked for and nothing else: the exchange is cancelled, the others on its connection
-/// live. When all clones and all [`AgentExchange`]s are dropped, the client ends and its sockets close.
+/// live. However many are dropped together, those that had not left are never sent. When all clones and all [`AgentExchange`]s are dropped, the client ends and its sockets close.
 ///
 /// Once the instance has ended, every call, also one that is waiting, gives the same [`HostError::Dead`]. After [`Agent::close`] they give
 /// [`HostError::Closed`].
@@ -76,6 +76,7 @@ struct Shared {
     commands: mpsc::UnboundedSender<Queued>,
     places: Arc<Semaphore>,
     next_fetch: AtomicU64,
+    given_up: Arc<GivenUp>,
     closed: AtomicBool,
     /// Why the driving task has ended.
     end: OnceLock<HostError>,
@@ -122,10 +123,11 @@ impl Client {
             commands,
             places: Arc::new(Semaphore::new(COMMANDS_MAX)),
             next_fetch: AtomicU64::new(0),
+            given_up: Arc::default(),
             closed: AtomicBool::new(false),
             end: OnceLock::new(),
         });
-        tokio::spawn(Driver::new(self, poll, wake, Arc::downgrade(&shared), taken).run());
+        tokio::spawn(Driver::new(self, poll, wake, &shared, taken).run());
         Ok(Agent { shared })
     }
 }
@@ -308,6 +310,13 @@ impl Shared {
         let _ = self.commands.send((command, None));
     }
 
+    /// Gives a fetch up. Nobody waits for an answer.
+    fn give_up(&self, id: u64) {
+        if self.given_up.push(id) {
+            self.tell(Command::GiveUp);
+        }
+    }
+
     /// Waits for the answer to a command, or until there is none any more.
     async fn answer<R>(&self, answer: oneshot::Receiver<R>) -> Result<R, HostError> {
         if let Ok(answer) = answer.await {
@@ -341,7 +350,7 @@ struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            self.agent.tell(Command::GiveUp(id));
+            self.agent.give_up(id);
         }
     }
 }

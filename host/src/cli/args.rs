@@ -1,12 +1,14 @@
 //! The command line's grammar, and the text of `--help`.
 
 mod accepted;
+mod connection;
 pub(crate) mod data;
 pub(crate) mod field;
 mod limits;
 mod ordered;
 mod request;
 mod silence;
+mod unix;
 mod urls;
 
 use std::ffi::OsString;
@@ -14,21 +16,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use sandpiper_host::types::Endpoint;
 use sandpiper_host::{Build, Rule};
 
 use super::family::Family;
 use super::help::{EXIT_STATUS, FETCH_AFTER, JSON_HELP};
-use super::resolve::Resolve;
-use super::target::parse_host_port;
 use super::tls::Tls;
 use accepted::Accepted;
-pub(crate) use limits::PeerLimits;
 use request::Request;
 use silence::Silence;
+use unix::Unix;
 use urls::Urls;
+
+pub(crate) use connection::{Connection, Persistence};
+pub(crate) use limits::PeerLimits;
 
 /// HTTP client connections as a WebAssembly component, from the shell.
 #[derive(Parser, Debug)]
@@ -106,16 +108,10 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "FILE", conflicts_with = "replay", help_heading = OUTPUT)]
     pub(crate) record: Option<PathBuf>,
 
-    /// Plays the connections of FILE, which --record wrote with the same arguments, instead of using the network.
-    ///
-    /// Responses and failures come out as they did, without the waits of the server. A request that is not the recorded one is
-    /// reported with the octet that differs, and fails; the exit status is then 1.
-    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
-    pub(crate) replay: Option<PathBuf>,
-
     /// Says at the end, on standard error, what came of each origin; with --json as a last object on standard output.
     ///
-    /// requests: URLs. ok: whole responses. repeated: requests that --retry sent again. opened: connections. reused: requests
+    /// requests: URLs. ok: whole responses. repeated: requests that were sent again, by --retry or after their
+    /// connection had ended. opened: connections. reused: requests
     /// that a connection carried after another one. octets: of content that was received. time: from the first request to
     /// the end of the last. failed: how many of each class of error; `status` counts those of --fail, `local` files of this
     /// machine.
@@ -133,70 +129,8 @@ pub(crate) struct Fetch {
     #[command(flatten)]
     pub(crate) silence: Silence,
 
-    /// The most time for each exchange, from queuing to the end of the response, in seconds such as 2.5.
-    ///
-    /// Waiting for the exchanges before it counts. Without this option, an exchange ends after 60 seconds in which no octet
-    /// moved.
-    #[arg(short = 'm', long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTION)]
-    pub(crate) max_time: Option<Duration>,
-
-    /// The most time to resolve a name and connect, in seconds [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = CONNECTION)]
-    pub(crate) connect_timeout: Option<Duration>,
-
-    /// The most requests on one connection without a response, 1 to 1024; 1 turns pipelining off [default: 64; 1 with -Z]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = CONNECTION)]
-    pub(crate) depth: Option<u32>,
-
-    /// The most connections at once, 1 to 1000 [default: 64; with -Z --parallel-max].
-    ///
-    /// One that has nothing to do is closed for one to another origin. While the addresses of a name are being tried, up to 4
-    /// of them at once, they count as one connection.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CONNECTIONS_MAX), help_heading = CONNECTION)]
-    pub(crate) max_conns: Option<u32>,
-
-    /// The most connections to one origin, 1 to 1000 [default: 1; with -Z --parallel-max]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CONNECTIONS_MAX), help_heading = CONNECTION)]
-    pub(crate) max_host_conns: Option<u32>,
-
-    /// Has each request on the wire alone on a connection, with many connections at once, as curl has it.
-    ///
-    /// The same as --depth 1 --max-conns M --max-host-conns M, where M is that of --parallel-max; each of them may be given
-    /// besides. Connections are used again. Other than with curl, contents on standard output stay whole and in the order of
-    /// the URLs.
-    #[arg(short = 'Z', long, help_heading = CONNECTION)]
-    pub(crate) parallel: bool,
-
-    /// With -Z, the most requests at once, 1 to 1000
-    #[arg(long, value_name = "M", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=CONNECTIONS_MAX), requires = "parallel", help_heading = CONNECTION)]
-    pub(crate) parallel_max: u32,
-
-    /// How many requests a connection carries
-    #[arg(long, value_name = "HOW", value_enum, default_value = "learn", help_heading = CONNECTION)]
-    pub(crate) persistence: Persistence,
-
-    /// Repeats a failed request up to N times (0 to 1000), as far as its delivery allows.
-    ///
-    /// A connection that could not be made is tried again after 0.25 seconds, then after twice as long, up to 8 seconds.
-    /// not-sent and unprocessed: any method. unanswered: idempotent methods. response-started, and standard
-    /// input of which a connection has taken something: never. A deadline of --max-time is not repeated.
-    ///
-    /// Not counted, because nothing is repeated: a request that had not left when the server ended the connection in order
-    /// moves to a new connection.
-    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = CONNECTION)]
-    pub(crate) retry: u32,
-
-    /// Connects to HOST:PORT instead of the host and port of the URLs; the requests stay the same
-    #[arg(long, value_name = "HOST:PORT", value_parser = parse_host_port, help_heading = CONNECTION)]
-    pub(crate) connect_to: Option<Endpoint>,
-
-    /// Connects to ADDR instead of looking HOST up, for URLs of this HOST and PORT, as curl does; HOST `*` is any host.
-    ///
-    /// ADDR is an IPv4 or IPv6 address. Of several the first is tried first, and the next ones join while it does not answer.
-    /// The requests stay the same. With --connect-to, HOST:PORT is what that names. With --allow, the addresses must be
-    /// allowed too. May be given several times; of two for the same HOST:PORT the last one counts.
-    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]...", help_heading = CONNECTION)]
-    pub(crate) resolve: Vec<Resolve>,
+    #[command(flatten)]
+    pub(crate) unix: Unix,
 
     /// Connects to IPv4 addresses alone
     #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = CONNECTION)]
@@ -211,11 +145,14 @@ pub(crate) struct Fetch {
 
     /// Allows the component to reach RULE, and what else is allowed this way, but nothing else.
     ///
-    /// A rule is a name, `*.name`, an address or a network (10.0.0.0/8), with or without a port. Without this option: the
-    /// hosts and ports of the URLs, or that of --connect-to. May be given several times; for lists of URLs that somebody
+    /// A rule is a name, `*.name`, an address or a network (10.0.0.0/8), with or without a port; or `unix:PATH`. Without this
+    /// option: the hosts and ports of the URLs, or what --connect-to or --unix-socket names. May be given several times; for lists of URLs that somebody
     /// else wrote.
     #[arg(long, value_name = "RULE", help_heading = SANDBOX)]
     pub(crate) allow: Vec<Rule>,
+
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 
     #[command(flatten)]
     pub(crate) tls: Tls,
@@ -311,24 +248,10 @@ fn given() -> impl TypedValueParser<Value = Given> {
     OsStringValueParser::new().map(Given::from)
 }
 
-/// `--max-conns`, `--max-host-conns`, `--parallel-max`.
-const CONNECTIONS_MAX: i64 = 1000;
-
 const REQUEST: &str = "Request";
 const OUTPUT: &str = "Output";
 const CONNECTION: &str = "Connection";
 const SANDBOX: &str = "Sandbox";
-
-/// `--persistence`.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    /// One: each is sent with `Connection: close`, on a connection of its own
-    Close,
-    /// Many, pipelined from the first on, without knowing that the server can
-    Assume,
-    /// Many; pipelined once a response has shown that the server keeps the connection
-    Learn,
-}
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
@@ -398,7 +321,8 @@ mod tests {
     fn options_repeat_and_exclude_each_other() {
         let both = fetch(&["-H", "A: 1", "-H", "B: 2", "-o", "x", "-o", "-", "http://h/1", "http://h/2"]).unwrap();
         assert_eq!((both.request.headers.len(), both.outputs.len(), both.urls.0.len()), (2, 2, 2));
-        assert_eq!((both.depth, both.persistence, both.retry), (None, Persistence::Learn, 0));
+        let Connection { depth, persistence, retry, .. } = both.connection;
+        assert_eq!((depth, persistence, retry), (None, Persistence::Learn, 0));
         for wrong in [
             &["http://h/", "--json", "-o", "x"][..],
             &["http://h/", "--json", "-i"],
@@ -421,6 +345,11 @@ mod tests {
             &["http://h/", "--limit", "heads=1"],
             &["http://h/", "--lenient", "bare-lf,nothing"],
             &["http://h/", "-u", "a:b", "--oauth2-bearer", "c"],
+            &["http://h/", "--unix-socket", "s", "--abstract-unix-socket", "s"],
+            &["http://h/", "--unix-socket", "s", "--connect-to", "h:1"],
+            &["http://h/", "--abstract-unix-socket", "s", "--resolve", "h:80:::1"],
+            &["http://h/", "--limit-rate", "0"],
+            &["http://h/", "--retry-delay", "-1"],
             &[],
         ] {
             assert!(fetch(wrong).is_err(), "{wrong:?}");
@@ -430,7 +359,7 @@ mod tests {
     #[test]
     fn the_last_one_counts_where_one_counts() {
         let last = fetch(&["-m", "1", "-m", "2", "-s", "-s", "-X", "PUT", "-X", "GET", "http://h/"]).unwrap();
-        assert_eq!((last.max_time, last.request.method.as_deref()), (Some(Duration::from_secs(2)), Some("GET")));
+        assert_eq!((last.connection.max_time, last.request.method.as_deref()), (Some(Duration::from_secs(2)), Some("GET")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How many connections, and how many requests on each.
 
-use super::args::{Fetch, Persistence};
+use super::args::{Connection, Persistence};
 
 /// `limits.queue-length-max`, which is left at its default.
 const QUEUE_LENGTH_MAX: usize = 1024;
@@ -20,12 +20,12 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    pub(crate) fn new(fetch: &Fetch) -> Self {
-        let parallel = fetch.parallel.then_some(fetch.parallel_max);
-        let connections = fetch.max_conns.or(parallel).unwrap_or(CONNECTIONS_DEFAULT) as usize;
-        let per_origin = fetch.max_host_conns.or(parallel).unwrap_or(1) as usize;
-        let depth = fetch.depth.unwrap_or(if fetch.parallel { 1 } else { DEPTH_DEFAULT });
-        let window = match fetch.persistence {
+    pub(crate) fn new(options: &Connection) -> Self {
+        let parallel = options.parallel.then_some(options.parallel_max);
+        let connections = options.max_conns.or(parallel).unwrap_or(CONNECTIONS_DEFAULT) as usize;
+        let per_origin = options.max_host_conns.or(parallel).unwrap_or(1) as usize;
+        let depth = options.depth.unwrap_or(if options.parallel { 1 } else { DEPTH_DEFAULT });
+        let window = match options.persistence {
             Persistence::Close => 1,
             // Enough that the next ones are there before a pipeline runs dry, and no more than the connection queues.
             _ if per_origin == 1 => (2 * depth as usize).min(QUEUE_LENGTH_MAX),
@@ -47,7 +47,7 @@ mod tests {
         let all = ["sandpiper", "fetch", "http://h/"].iter().chain(arguments);
         match Arguments::try_parse_from(all).unwrap().command {
             Command::Fetch(fetch) => {
-                let Bounds { connections, per_origin, depth, window } = Bounds::new(&fetch);
+                let Bounds { connections, per_origin, depth, window } = Bounds::new(&fetch.connection);
                 [connections, per_origin, depth as usize, window]
             }
             other => panic!("not fetch: {other:?}"),

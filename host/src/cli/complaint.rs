@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use sandpiper_host::Denied;
 use sandpiper_host::types::{
-    Delivery, Denial, DnsProblem, Endpoint, Error, Failure, Leniency, Limit, Misbehaviour, Misuse, Timer, TlsInfo, TlsProblem,
+    Delivery, Denial, DnsProblem, Endpoint, Error, Failure, Leniency, Limit, Misbehaviour, Misuse, Phase, Timer, TlsInfo,
+    TlsProblem,
 };
+use sandpiper_host::{Denied, UnixSocket};
 
 use super::{escape, secured};
 
@@ -16,6 +17,8 @@ pub(crate) struct Complaint<'a> {
     pub(crate) index: usize,
     pub(crate) url: &'a str,
     pub(crate) endpoint: &'a Endpoint,
+    /// What is connected to in its place.
+    pub(crate) unix_socket: Option<&'a UnixSocket>,
     pub(crate) failure: &'a Failure,
     /// How often the request was sent again.
     pub(crate) repeats: u32,
@@ -30,14 +33,9 @@ pub(crate) struct Complaint<'a> {
 impl Complaint<'_> {
     /// In full, with a line end after each line.
     pub(crate) fn in_full(&self) -> String {
-        let Failure { delivery, phase, octets_sent, octets_received, .. } = self.failure;
+        let Failure { delivery, phase, .. } = self.failure;
         let mut text = self.first_line();
-        _ = writeln!(
-            text,
-            "  where:    {}, while {}; {octets_sent} octets sent, {octets_received} received on the connection",
-            self.place(),
-            phase.what()
-        );
+        _ = writeln!(text, "  where:    {}, while {}{}", self.place(), phase.what(), self.octets());
         for (what, line) in self.tls.map(secured::failed).unwrap_or_default() {
             _ = writeln!(text, "  {:<9} {}", format!("{what}:"), escape(&line));
         }
@@ -73,8 +71,25 @@ impl Complaint<'_> {
     fn place(&self) -> String {
         match self.failure.connection {
             0 => "no connection".to_owned(),
-            connection => format!("connection {connection} to {}", self.endpoint.authority()),
+            connection => match self.unix_socket {
+                None => format!("connection {connection} to {}", self.endpoint.authority()),
+                Some(socket) => {
+                    let socket = escape(&socket.to_string());
+                    format!("connection {connection} to {} over the Unix socket {socket}", self.endpoint.authority())
+                }
+            },
         }
+    }
+
+    /// What moved on the connection. The component counts octets of HTTP: there are none in a handshake of TLS, in which octets did move.
+    fn octets(&self) -> String {
+        let Failure { phase, octets_sent, octets_received, .. } = self.failure;
+        let inside = match self.endpoint.tls {
+            Some(_) if matches!(phase, Phase::Queued | Phase::Connecting) => return String::new(),
+            Some(_) => ", inside TLS",
+            None => "",
+        };
+        format!("; {octets_sent} octets sent, {octets_received} received on the connection{inside}")
     }
 
     fn address_advice(&self) -> Option<&'static str> {
@@ -100,6 +115,9 @@ fn odd_address(host: &str) -> Option<&'static str> {
     match host.trim_matches(['[', ']']).parse().ok()? {
         IpAddr::V4(address) if address.is_unspecified() => Some("0.0.0.0 is for listening; use 127.0.0.1 to reach this machine"),
         IpAddr::V6(address) if address.is_unspecified() => Some("[::] is for listening; use [::1] to reach this machine"),
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            Some("a link-local address needs the interface that leads to it, such as fe80::1%eth0")
+        }
         IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
             Some("an IPv6 address that stands for an IPv4 address is not connected to; write the IPv4 address")
         }
@@ -160,11 +178,15 @@ fn fixed_advice(error: &Error) -> Option<&'static str> {
         Error::Denied(Denial::KeyLog) => "--key-log allows it",
         Error::Denied(_) => "allow it with --allow, if it is to be reached",
         Error::Dns(DnsProblem::NotFound) => "check the spelling of the name; with -4 or -6, it needs an address of that family",
-        Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time",
+        Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time or --max-time-all",
         Error::TimedOut(Timer::Connect) => {
             "check the address, and whether something drops the packets; or raise --connect-timeout"
         }
-        Error::TimedOut(Timer::FirstOctet | Timer::BetweenOctets) => "if it may take longer, give --max-time",
+        Error::TimedOut(Timer::FirstOctet) => {
+            "if it may take longer, give --max-time; if the server loses pipelined requests, give --depth 1"
+        }
+        Error::TimedOut(Timer::BetweenOctets) => "if it may take longer, give --max-time",
+        Error::TimedOut(Timer::PipelineStall) => "the server may lose pipelined requests: give --depth 1",
         Error::TimedOut(Timer::Queue | Timer::AwaitContinue) => {
             "no option of this program changes this time; --max-time limits all of it"
         }
@@ -192,24 +214,29 @@ fn is_passing(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sandpiper_host::types::{ConnectProblem, Ending, Phase, Side};
+    use sandpiper_host::TlsOptions;
+    use sandpiper_host::types::{ConnectProblem, Ending, Side};
 
     use super::*;
 
     fn complaint(error: Error, delivery: Delivery, idempotent: bool) -> String {
-        let failure = Failure {
-            error,
-            delivery,
-            phase: Phase::AwaitingResponse,
-            side: Side::Peer,
-            octets_sent: 50,
-            octets_received: 4,
-            connection: 3,
-        };
+        complaint_at(Endpoint::plain("h", 80), None, Phase::AwaitingResponse, error, delivery, idempotent)
+    }
+
+    fn complaint_at(
+        endpoint: Endpoint,
+        unix_socket: Option<UnixSocket>,
+        phase: Phase,
+        error: Error,
+        delivery: Delivery,
+        idempotent: bool,
+    ) -> String {
+        let failure = Failure { error, delivery, phase, side: Side::Peer, octets_sent: 50, octets_received: 4, connection: 3 };
         let complaint = Complaint {
             index: 2,
             url: "http://h/x",
-            endpoint: &Endpoint::plain("h", 80),
+            endpoint: &endpoint,
+            unix_socket: unix_socket.as_ref(),
             failure: &failure,
             repeats: 0,
             idempotent,
@@ -271,6 +298,28 @@ sandpiper: [2] http://h/x: the connection was reset in the middle [incomplete(re
   advice:   ask for it again, if its delivery allows; if it stays so, ask whoever runs the server; --retry 1 sends it again by itself
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn octets_of_a_handshake_are_not_called_none() {
+        let of = |phase| {
+            let endpoint = Endpoint { tls: Some(TlsOptions::default()), ..Endpoint::plain("h", 443) };
+            complaint_at(endpoint, None, phase, Error::Tls(TlsProblem::NotTls), Delivery::NotSent, true)
+        };
+        let handshake = of(Phase::Connecting);
+        assert!(
+            handshake.contains("while the connection was being established\n") && !handshake.contains("octets"),
+            "{handshake}"
+        );
+        assert!(of(Phase::AwaitingResponse).contains("; 50 octets sent, 4 received on the connection, inside TLS\n"));
+    }
+
+    #[test]
+    fn a_unix_socket_is_named() {
+        let socket = Some(UnixSocket::at("/run/x.sock"));
+        let error = Error::Connect(ConnectProblem::Refused);
+        let text = complaint_at(Endpoint::plain("h", 80), socket, Phase::Connecting, error, Delivery::NotSent, true);
+        assert!(text.contains("connection 3 to h:80 over the Unix socket /run/x.sock, while"), "{text}");
     }
 
     #[test]

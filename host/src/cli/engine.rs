@@ -4,9 +4,13 @@
 //! of the URLs. A response for standard output is read when all before it have ended; until then its connection is
 //! taken out of the poll, which would report it again and again, and the component stops reading it.
 
+mod alarm;
 mod choice;
 mod ending;
+mod recovery;
 mod supply;
+mod times;
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -15,26 +19,33 @@ use std::time::{Duration, Instant};
 use sandpiper_host::types::{ConnState, Error, Event, Readiness};
 use sandpiper_host::{CallError, Client, Exchange, HostError, Poll};
 
+use super::backoff::{Backoff, Cause};
 use super::bounds::Bounds;
-use super::incoming::{self, Form, Incoming, Received};
+use super::gate::Gate;
+use super::incoming::{Form, Incoming};
 use super::key_log::KeyLog;
-use super::link::{Link, LinkOptions};
-use super::outgoing::{self, Outgoing, Sent};
+use super::link::{Known, Link, LinkOptions};
+use super::outgoing::Outgoing;
 use super::output::Destination;
 use super::plan::Plan;
 use super::progress::{COUNT_INTERVAL, Counts};
+use super::rate::Rate;
 use super::report::Report;
+use super::stopwatch::Allowance;
 use super::summary::Tally;
 use super::wire_log::WireLog;
+use alarm::{Alarm, Alarms};
 
 /// Events of one wait.
 const EVENTS_MAX: u32 = 1024;
-/// How long a source is waited for before the connections have their turn.
-const SOURCE_WAIT: Duration = Duration::from_millis(10);
 /// How long the log of what happens waits to be shown while nothing else does.
 const LOG_INTERVAL: Duration = Duration::from_millis(200);
 /// Waits in a row that end at once and without an event. Then nothing is ever going to happen.
 const EMPTY_WAITS_MAX: u32 = 10_000;
+
+/// Broken pipelines after which an origin is spoken to one request at a time (RFC 9112 §9.3.2 asks for that after one, for the first
+/// request of the next connection).
+const BREAKS_MAX: u32 = 2;
 
 /// What ends a fetch before its exchanges have.
 #[derive(Debug)]
@@ -74,14 +85,27 @@ pub(crate) struct Settings {
     pub(crate) links: LinkOptions,
     pub(crate) bounds: Bounds,
     pub(crate) form: Form,
-    pub(crate) repeats_max: u32,
+    pub(crate) backoff: Backoff,
+    /// Of each transfer.
+    pub(crate) allowance: Allowance,
+    /// `--max-time-all`.
+    pub(crate) time_of_all: Option<Duration>,
+    /// `--limit-rate`.
+    pub(crate) rate: Option<u64>,
     pub(crate) summary: bool,
 }
 
 /// One URL on its way.
 #[derive(Debug, Default)]
 struct State {
+    /// Repeats that count.
     repeats: u32,
+    /// How often it was sent again in all.
+    resent: u32,
+    /// It has gone once more by itself, and wants a connection that has carried nothing.
+    went_again: bool,
+    /// When it was handed to a connection first.
+    began: Option<Instant>,
     ended: bool,
     /// A stream of which no exchange has accepted anything yet.
     carried: Option<Outgoing>,
@@ -95,6 +119,12 @@ struct Active {
     link: u64,
     incoming: Incoming,
     outgoing: Option<Outgoing>,
+    /// Its response has been asked whether it wants another try.
+    asked: bool,
+    /// It does: the response is thrown away.
+    again: Option<Cause>,
+    /// `--limit-rate`: of what is received, and of what is sent.
+    rates: Option<[Rate; 2]>,
 }
 
 /// An origin's requests that are on no connection.
@@ -105,11 +135,24 @@ struct Waiting {
     links: usize,
     /// A connection to it has ended.
     again: bool,
+    /// Connections that ended with pipelined requests unanswered, and undeclared.
+    breaks: u32,
     /// It took no further connection while it had one.
     is_full: bool,
+    gate: Gate,
     /// Connections that ended without a response.
     failures: u32,
     not_before: Option<Instant>,
+}
+
+impl Waiting {
+    fn known(&self) -> Known {
+        match () {
+            () if self.breaks >= BREAKS_MAX => Known::Unpipelined,
+            () if self.again => Known::Ended,
+            () => Known::Nothing,
+        }
+    }
 }
 
 /// Which of the origins that wait for a connection is next.
@@ -140,8 +183,8 @@ pub(crate) struct Engine<'a> {
     links: BTreeMap<u64, Link>,
     /// Origins that may have something for a connection.
     hungry: BTreeSet<usize>,
-    /// Origins that wait until a moment.
-    delayed: BTreeSet<(Instant, usize)>,
+    /// What waits until a moment.
+    alarms: Alarms,
     /// Origins that wait for other origins' connections.
     blocked: BTreeSet<Rank>,
     /// Requests for standard output that are on no connection.
@@ -181,7 +224,7 @@ impl<'a> Engine<'a> {
             unended: plan.jobs.len(),
             active: HashMap::new(),
             hungry: (0..origins.len()).collect(),
-            delayed: BTreeSet::new(),
+            alarms: Alarms::default(),
             blocked: BTreeSet::new(),
             ordered: BTreeSet::new(),
             origins,
@@ -194,6 +237,9 @@ impl<'a> Engine<'a> {
         };
         engine.ordered = (0..plan.jobs.len()).filter(|&job| engine.is_ordered(job)).collect();
         engine.advance_turn();
+        if let Some(end) = engine.settings.time_of_all.and_then(|time| Instant::now().checked_add(time)) {
+            engine.alarms.set(end, Alarm::End);
+        }
         Ok(engine)
     }
 
@@ -201,6 +247,7 @@ impl<'a> Engine<'a> {
     pub(crate) async fn run(&mut self) -> Result<(), Stop> {
         let mut empty_waits = 0;
         while self.unended > 0 {
+            self.heed_alarms().await?;
             self.supply().await?;
             if self.unended == 0 {
                 break;
@@ -223,14 +270,14 @@ impl<'a> Engine<'a> {
     }
 
     async fn wait(&mut self) -> Result<Vec<Event>, Stop> {
-        let next = self.delayed.first().map(|(time, _)| time.saturating_duration_since(Instant::now()));
+        let next = self.alarms.next().map(|time| time.saturating_duration_since(Instant::now()));
         let look = [
             self.starving.map(|_| Duration::ZERO),
             self.log.is_on().then_some(LOG_INTERVAL),
             self.report.progress.counts().then_some(COUNT_INTERVAL),
         ];
         let timeout = look.into_iter().flatten().chain(next).min();
-        let driven = self.links.values().any(|link| !link.held && !link.active.is_empty());
+        let driven = self.links.values().any(|link| link.is_driven() && !link.is_idle());
         match timeout {
             _ if driven => Ok(self.poll.wait(&mut self.client, timeout, EVENTS_MAX).await?),
             Some(timeout) => {
@@ -244,6 +291,9 @@ impl<'a> Engine<'a> {
     async fn act(&mut self, event: Event) -> Result<(), Stop> {
         match event {
             Event::Conn(event) => {
+                if event.state != ConnState::Connecting {
+                    self.note_established(event.token).await?;
+                }
                 if matches!(event.state, ConnState::Closing | ConnState::Closed)
                     && let Some(link) = self.links.get_mut(&event.token)
                 {
@@ -271,15 +321,24 @@ impl<'a> Engine<'a> {
         if ready.contains(Readiness::WRITABLE) {
             self.send_content(job).await?;
         }
+        let link = self.active.get(&job).map(|active| active.link);
         let receiving = Readiness::INTERIM | Readiness::HEAD | Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED;
         if (ready & receiving) == Readiness::empty() || !self.active.contains_key(&job) {
             return Ok(());
         }
         match self.is_turn(job) {
-            true => self.receive(job, ready).await,
-            false if ready.contains(Readiness::FAILED) => self.receive_failure(job).await,
-            false => self.hold(job, ready.contains(Readiness::COMPLETE)).await,
+            true => self.receive(job, ready).await?,
+            false if ready.contains(Readiness::FAILED) => self.receive_failure(job).await?,
+            false => self.hold(job, ready.contains(Readiness::COMPLETE)).await?,
         }
+        // Octets of its response are still to be read: it failed with those, and bears the end of its connection.
+        if ready.contains(Readiness::FAILED)
+            && self.active.contains_key(&job)
+            && let Some(link) = link.and_then(|id| self.links.get_mut(&id))
+        {
+            link.charged = true;
+        }
+        Ok(())
     }
 
     /// May its response be read only when all before it have ended?
@@ -290,131 +349,6 @@ impl<'a> Engine<'a> {
     /// May its response be read now?
     fn is_turn(&self, job: usize) -> bool {
         job == self.turn || !self.is_ordered(job)
-    }
-
-    async fn receive(&mut self, job: usize, ready: Readiness) -> Result<(), Stop> {
-        let Some(mut active) = self.active.remove(&job) else {
-            return Ok(());
-        };
-        let had_head = active.incoming.head().is_some();
-        let (progress, tally) = (&self.report.progress, &mut self.tallies[self.plan.jobs[job].origin]);
-        let count = |octets| {
-            progress.advance(octets);
-            tally.octets += octets;
-        };
-        let received = active.incoming.advance(&mut self.client, &active.exchange, ready, count).await;
-        match received {
-            Ok(Received::Pending) => {
-                if !had_head {
-                    self.began(&mut active);
-                }
-                self.active.insert(job, active);
-                Ok(())
-            }
-            Ok(Received::End(trailers)) => self.complete(job, active, &trailers).await,
-            Ok(Received::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
-            Err(incoming::Trouble::Host(error)) => Err(error.into()),
-            Err(incoming::Trouble::Output(error)) => {
-                self.active.insert(job, active);
-                self.cannot_write(job, error).await
-            }
-        }
-    }
-
-    /// Its head has come, perhaps.
-    fn began(&mut self, active: &mut Active) {
-        let Some(head) = active.incoming.head() else {
-            return;
-        };
-        let length = head.field("content-length").next().and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-        if let Some(octets) = length {
-            self.report.progress.expect(octets);
-        }
-        if active.incoming.is_tunnel() {
-            active.outgoing = Some(Outgoing::stdin());
-        }
-    }
-
-    /// It failed before its turn: what came of it is not read.
-    async fn receive_failure(&mut self, job: usize) -> Result<(), Stop> {
-        let Some(active) = self.active.remove(&job) else {
-            return Ok(());
-        };
-        match active.exchange.head(&mut self.client).await {
-            Err(CallError::Http(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
-            Err(CallError::Host(error)) => Err(error.into()),
-            Ok(_) => {
-                self.active.insert(job, active);
-                Ok(())
-            }
-        }
-    }
-
-    /// Its turn has not come: unless another exchange of the connection can go on, the connection waits.
-    async fn hold(&mut self, job: usize, whole: bool) -> Result<(), Stop> {
-        let Some(active) = self.active.get(&job) else {
-            return Ok(());
-        };
-        let before = self.links.get(&active.link).into_iter().flat_map(|link| link.active.range(..job));
-        if before.copied().any(|other| self.is_turn(other)) {
-            return Ok(());
-        }
-        if let Some(link) = self.links.get_mut(&active.link) {
-            link.hold(&mut self.client, &self.poll, whole).await?;
-            // The request whose turn it is may need this connection.
-            self.hungry.insert(link.origin);
-        }
-        Ok(())
-    }
-
-    async fn send_content(&mut self, job: usize) -> Result<(), Stop> {
-        let Some(active) = self.active.get_mut(&job) else {
-            return Ok(());
-        };
-        let Some(outgoing) = &mut active.outgoing else {
-            // It could be written to for ever, and there is nothing to write.
-            if active.incoming.head().is_some() {
-                match active.exchange.finish(&mut self.client, &[]).await {
-                    Ok(()) | Err(CallError::Http(_)) => {}
-                    Err(CallError::Host(error)) => return Err(error.into()),
-                }
-            }
-            return Ok(());
-        };
-        let template = &self.plan.template;
-        match outgoing.advance(&mut self.client, &active.exchange, &template.content, &template.trailers).await {
-            Ok(Sent::Starving) => self.starving = Some(job),
-            Ok(Sent::Blocked | Sent::Done) => {}
-            Err(outgoing::Trouble::Host(error)) => return Err(error.into()),
-            Err(outgoing::Trouble::Source(error)) => {
-                self.abandon(job, &format!("cannot read what is to be uploaded: {error}")).await?;
-            }
-            Err(outgoing::Trouble::Refused(failure)) => {
-                let active = self.active.remove(&job);
-                let link = active.as_ref().map(|active| active.link);
-                self.fail(job, link, active, failure).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the source of an upload a moment to say something.
-    async fn feed_starving(&mut self) -> Result<(), Stop> {
-        let Some(job) = self.starving else {
-            return Ok(());
-        };
-        let Some(outgoing) = self.active.get_mut(&job).and_then(|active| active.outgoing.as_mut()) else {
-            self.starving = None;
-            return Ok(());
-        };
-        match tokio::time::timeout(SOURCE_WAIT, outgoing.wait_for_source()).await {
-            Err(_) => Ok(()),
-            Ok(Ok(())) => {
-                self.starving = None;
-                self.send_content(job).await
-            }
-            Ok(Err(error)) => self.abandon(job, &format!("cannot read what is to be sent: {error}")).await,
-        }
     }
 
     async fn take_logs(&mut self) -> Result<(), Stop> {

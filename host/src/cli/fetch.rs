@@ -7,6 +7,7 @@ use sandpiper_host::types::{ConnOptions, Endpoint, Error, Limits, Misuse};
 use sandpiper_host::{Build, CallError, Client, Sandbox};
 
 use super::args::Fetch;
+use super::backoff::Backoff;
 use super::bounds::Bounds;
 use super::condition::Condition;
 use super::engine::{Engine, Settings, Stop};
@@ -20,6 +21,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::proxies::unheeded;
 use super::report::Report;
+use super::stopwatch::Allowance;
 use super::tape::Tape;
 use super::wire_log::WireLog;
 use super::{READER_GONE, USAGE, tell};
@@ -50,7 +52,7 @@ struct Parts {
 async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let listed = list(fetch)?;
     let plan = Plan::new(fetch, &listed)?;
-    let log = WireLog::new(fetch.verbose, fetch.log.as_deref(), fetch.request.show_credentials)
+    let log = WireLog::new(fetch.verbose, fetch.log.as_deref(), plan.unix_socket.clone(), fetch.request.show_credentials)
         .map_err(|error| format!("--log: {error}"))?;
     let key_log = KeyLog::new(fetch.tls.key_log.as_deref())?;
     let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
@@ -65,12 +67,15 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     if !fetch.silence.of_progress() {
         warnings(fetch, &plan).iter().for_each(|warning| tell(&format!("sandpiper: {warning}\n")));
     }
-    let bounds = Bounds::new(fetch);
+    let bounds = Bounds::new(&fetch.connection);
     let settings = Settings {
         links: LinkOptions::new(fetch, bounds),
         bounds,
         form: form(fetch, &plan),
-        repeats_max: fetch.retry,
+        backoff: Backoff::new(&fetch.connection),
+        allowance: Allowance { time: fetch.connection.max_time, speed: fetch.connection.speed() },
+        time_of_all: fetch.connection.max_time_all,
+        rate: fetch.connection.limit_rate,
         summary: fetch.summary,
     };
     Ok((plan, Parts { settings, client, report, log, key_log }, tape))
@@ -79,7 +84,7 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
 /// What is not as somebody may think, although it can be done.
 fn warnings(fetch: &Fetch, plan: &Plan) -> Vec<String> {
     let proxies = || unheeded(&plan.origins, |name| std::env::var(name).ok());
-    let proxies = if fetch.replay.is_none() { proxies() } else { None };
+    let proxies = if fetch.connection.replay.is_none() { proxies() } else { None };
     let condition = fetch.request.condition.as_ref().and_then(Condition::warning);
     proxies.into_iter().chain(condition).collect()
 }
@@ -146,6 +151,7 @@ async fn drive(plan: &Plan, Parts { settings, client, report, log, key_log }: Pa
     if status == READER_GONE {
         return status;
     }
+    engine.report.conclude();
     match engine.sum_up() {
         Ok(()) => status,
         Err(error) => stopped(&mut engine, error.into()),

@@ -3,7 +3,8 @@
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
   0    every exchange completed
-  1    an exchange failed; with --fail also: a status was 400 or more
+  1    an exchange failed; with --fail also: a status was 400 or more; no tunnel
+       was opened
   2    wrong arguments; nothing was sent
   130  interrupted (Ctrl-C); 143: terminated
   141  standard output was closed by its reader, as `head` does";
@@ -28,15 +29,23 @@ Connections:
 
   Requests go one at a time until a first whole HTTP/1.1 response has shown that
   the server keeps the connection; then up to --depth are on the wire together.
-  Only idempotent requests are pipelined. When a server ends a connection,
-  requests that had not left move to another one. Redirects are not followed,
-  and contents are written as they came: nothing is decompressed.
+  Only idempotent requests are pipelined. Redirects are not followed, and
+  contents are written as they came: nothing is decompressed.
+
+  When a server ends a connection, requests go to the next one by themselves,
+  as long as it answers some: those that had not left or were declared
+  unprocessed, and idempotent ones that were pipelined. An idempotent request
+  that a used connection lost goes once more. A server whose pipelines break
+  twice, or that leaves a pipelined request without an answer for 3 seconds, is
+  sent one request at a time from then on.
 
 Delivery: every failure says whether the server can have acted on the request.
   not-sent          no octet of it left                     safe to repeat
   unprocessed       the server declared that it did not     safe to repeat
   unanswered        it left, nothing of a response came     if idempotent
   response-started  part of a response came: it acted       not repeated
+  Of failures that are alike, at one origin, five are told, and how many there
+  were; --json has each.
 
 Output:
   Without -o contents go to standard output in the order of the URLs. A response

@@ -42,6 +42,7 @@ pub(crate) struct Incoming {
     to: To,
     index: usize,
     unfinished: Unfinished,
+    discarded: bool,
     /// The final head; with `--json` the rest too.
     pub(crate) collected: Collected,
 }
@@ -96,7 +97,7 @@ macro_rules! unless_failed {
 
 impl Incoming {
     pub(crate) fn new(form: Form, destination: Destination, index: usize, unfinished: Unfinished) -> Self {
-        Self { form, to: To::Unopened(destination), index, unfinished, collected: Collected::default() }
+        Self { form, to: To::Unopened(destination), index, unfinished, discarded: false, collected: Collected::default() }
     }
 
     /// The final head, once it is there.
@@ -113,17 +114,42 @@ impl Incoming {
         }
     }
 
+    /// Is a part of it on standard output, where it cannot be taken back?
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(&self.to, To::Open(sink) if sink.is_written())
+    }
+
     /// With `--fail`.
     pub(crate) fn is_refused(&self) -> bool {
         self.form.fail && self.head().is_some_and(|head| head.status >= 400)
     }
 
-    /// Takes what has arrived, a bounded amount; calls `count` with the octets of content.
+    /// What comes of it is thrown away: the request is going to be sent again.
+    pub(crate) fn discard(&mut self) {
+        self.abandon();
+        self.discarded = true;
+    }
+
+    /// Why a response that is whole counts as a failure all the same.
+    pub(crate) fn objection(&self) -> Option<String> {
+        let head = self.head()?;
+        let status = format!("status {} {}", head.status, head.reason_text());
+        match self.form.tunnel {
+            _ if self.is_refused() => Some(format!("{status}; --fail counts it as a failure")),
+            Tunnel::Upgrade | Tunnel::Connect if !self.is_tunnel() => {
+                Some(format!("{status}: no tunnel was opened, and nothing of standard input was sent"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes what has arrived, a bounded amount, and at most `octets_max` octets of content; calls `count` with their number.
     pub(crate) async fn advance(
         &mut self,
         client: &mut Client,
         exchange: &Exchange,
         ready: Readiness,
+        octets_max: u64,
         mut count: impl FnMut(u64),
     ) -> Result<Received, Trouble> {
         if self.head().is_none() {
@@ -137,9 +163,15 @@ impl Incoming {
                 Some(head) => self.take_head(head)?,
             }
         }
+        let mut left = octets_max;
         for _ in 0..READS_PER_TURN {
-            match unless_failed!(exchange.read(client, READ_OCTETS).await) {
+            if left == 0 {
+                self.flush()?;
+                break;
+            }
+            match unless_failed!(exchange.read(client, left.min(READ_OCTETS)).await) {
                 Chunk::Data(octets) => {
+                    left = left.saturating_sub(octets.len() as u64);
                     count(octets.len() as u64);
                     self.take_content(octets)?;
                 }
@@ -178,6 +210,9 @@ impl Incoming {
     }
 
     fn take_content(&mut self, octets: Vec<u8>) -> io::Result<()> {
+        if self.discarded {
+            return Ok(());
+        }
         match (self.form.json, self.collected.content.is_empty()) {
             (true, true) => self.collected.content = octets,
             (true, false) => self.collected.content.extend_from_slice(&octets),

@@ -1,7 +1,7 @@
 //! One connection of a fetch.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use sandpiper_host::types::Delivery;
 use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase, Side};
@@ -9,11 +9,16 @@ use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
 
 use super::args::{self, Fetch, PeerLimits};
 use super::bounds::Bounds;
+use super::stopwatch::Stopwatch;
 use super::wire_log::LOG_ENTRIES_MAX;
 
 /// Octets that all connections together hold in one direction, and the most that one of them does: the component's memory is bounded.
 const BUFFERS_OCTETS_MAX: usize = 16 << 20;
 const BUFFER_OCTETS_MAX: usize = 1 << 18;
+
+/// How long a pipelined request may be without an octet of its response behind the one before it. Some servers lose what they read together
+/// with another request; nobody is to wait a minute for that. A response that is only late is asked for again, alone.
+const PIPELINE_STALL: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -21,8 +26,8 @@ pub(crate) struct Link {
     /// As the component numbers it.
     pub(crate) id: u64,
     pub(crate) origin: usize,
-    /// The exchanges on it that have not ended, by index.
-    pub(crate) active: BTreeSet<usize>,
+    /// The exchanges on it that have not ended: in the order of their tokens, which is that of the wire.
+    pub(crate) line: BTreeMap<u64, usize>,
     pub(crate) accepting: bool,
     /// Exchanges that it carried and that have ended.
     pub(crate) carried: u64,
@@ -30,6 +35,19 @@ pub(crate) struct Link {
     pub(crate) answered: bool,
     /// It could not be established, and what waited for it has been told.
     pub(crate) failed: bool,
+    /// A request that had left has failed on it: that one bears its end, and those behind do not.
+    pub(crate) charged: bool,
+    /// Its pipeline has broken: that is counted once.
+    pub(crate) broke: bool,
+    pub(crate) opened: Instant,
+    /// When it was established.
+    pub(crate) established: Option<Instant>,
+    /// The time of the first exchange on it.
+    pub(crate) stopwatch: Option<Stopwatch>,
+    /// When that is looked at.
+    pub(crate) watched: Option<Instant>,
+    /// Not in the poll until this moment, for `--limit-rate`.
+    pub(crate) paused: Option<Instant>,
     /// Not in the poll, since the response that comes next on it is not yet to be read.
     pub(crate) held: bool,
     /// That response has come whole, and is the only one: the connection is free for the request whose turn it is.
@@ -49,7 +67,7 @@ pub(crate) struct LinkOptions {
 
 impl LinkOptions {
     pub(crate) fn new(fetch: &Fetch, bounds: Bounds) -> Self {
-        let Fetch { persistence, connect_timeout, .. } = *fetch;
+        let args::Connection { persistence, connect_timeout, .. } = fetch.connection;
         let log = fetch.verbose || fetch.log.is_some();
         Self { persistence, bounds, connect: connect_timeout, log, peer: fetch.limits.clone() }
     }
@@ -59,31 +77,45 @@ impl LinkOptions {
         self.persistence == args::Persistence::Close
     }
 
-    /// `again`: one to its origin has ended. Then nothing is assumed: it may have died of being pipelined (RFC 9112 §9.3.2).
-    fn conn_options(&self, again: bool) -> ConnOptions {
+    fn conn_options(&self, known: Known) -> ConnOptions {
         let persistence = match self.persistence {
             args::Persistence::Close => Persistence::Close,
-            args::Persistence::Assume if !again => Persistence::Assume,
+            args::Persistence::Assume if known == Known::Nothing => Persistence::Assume,
             args::Persistence::Assume | args::Persistence::Learn => Persistence::Learn,
         };
+        let depth = if known == Known::Unpipelined { 1 } else { self.bounds.depth };
         let connect = self.connect.map(nanoseconds);
         let octets = (BUFFERS_OCTETS_MAX / self.bounds.connections).min(BUFFER_OCTETS_MAX);
         let buffer = u32::try_from(octets).ok();
         let limits = self.peer.limits();
         ConnOptions {
             persistence: Some(persistence),
-            pipeline_depth_max: Some(self.bounds.depth),
+            pipeline_depth_max: Some(depth),
             limits: Some(Limits {
                 receive_buffer_octets_max: limits.receive_buffer_octets_max.or(buffer),
                 send_buffer_octets_max: limits.send_buffer_octets_max.or(buffer),
                 ..limits
             }),
             leniency: Some(self.peer.leniency()),
-            deadlines: connect.map(|connect| Deadlines { connect: Some(connect), ..Deadlines::default() }),
+            deadlines: Some(Deadlines {
+                connect,
+                pipeline_stall: (depth > 1).then_some(nanoseconds(PIPELINE_STALL)),
+                ..Deadlines::default()
+            }),
             log_entries_max: self.log.then_some(LOG_ENTRIES_MAX),
             ..ConnOptions::default()
         }
     }
+}
+
+/// What earlier connections to an origin have shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Nothing,
+    /// One has ended. Then nothing is assumed: it may have died of being pipelined (RFC 9112 §9.3.2).
+    Ended,
+    /// Pipelines broke: it is spoken to one request at a time.
+    Unpipelined,
 }
 
 impl Link {
@@ -97,49 +129,97 @@ impl Link {
         endpoint: &Endpoint,
         origin: usize,
         options: &LinkOptions,
-        again: bool,
+        known: Known,
     ) -> Result<Self, CallError<Error>> {
-        let conn = client.connect(endpoint, options.conn_options(again)).await?;
+        let conn = client.connect(endpoint, options.conn_options(known)).await?;
         let id = conn.info(client).await?.id;
         poll.insert(client, &conn, id).await?;
         Ok(Self {
             conn,
             id,
             origin,
-            active: BTreeSet::new(),
+            line: BTreeMap::new(),
             accepting: true,
             carried: 0,
             answered: false,
             failed: false,
+            charged: false,
+            broke: false,
+            opened: Instant::now(),
+            established: None,
+            stopwatch: None,
+            watched: None,
+            paused: None,
             held: false,
             whole: false,
         })
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.active.is_empty()
+        self.line.is_empty()
     }
 
     /// How many exchanges on it are in the way of another one.
     pub(crate) fn load(&self) -> usize {
-        if self.held && self.whole { 0 } else { self.active.len() }
+        if self.held && self.whole { 0 } else { self.line.len() }
     }
 
+    /// Is it in the poll?
+    pub(crate) fn is_driven(&self) -> bool {
+        !self.held && self.paused.is_none()
+    }
+
+    /// The first exchange on it that has not ended.
+    pub(crate) fn front(&self) -> Option<usize> {
+        self.line.first_key_value().map(|(_, &job)| job)
+    }
+
+    /// Takes it out of the poll until the turn of the response has come.
     pub(crate) async fn hold(&mut self, client: &mut Client, poll: &Poll, whole: bool) -> Result<(), HostError> {
-        self.whole = whole && self.active.len() == 1;
-        if !self.held {
-            self.held = true;
-            poll.remove(client, &self.conn).await?;
+        self.whole = whole && self.line.len() == 1;
+        if self.held {
+            return Ok(());
+        }
+        self.leave(client, poll).await?;
+        self.held = true;
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.stop(Instant::now());
         }
         Ok(())
     }
 
+    /// Ends `hold`.
     pub(crate) async fn resume(&mut self, client: &mut Client, poll: &Poll) -> Result<(), CallError<Error>> {
-        if self.held {
-            self.held = false;
-            poll.insert(client, &self.conn, self.id).await?;
+        if !std::mem::take(&mut self.held) {
+            return Ok(());
         }
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.go_on(Instant::now());
+        }
+        self.join(client, poll).await
+    }
+
+    /// Takes it out of the poll until this moment.
+    pub(crate) async fn pause(&mut self, client: &mut Client, poll: &Poll, until: Instant) -> Result<(), HostError> {
+        self.leave(client, poll).await?;
+        self.paused = Some(until);
         Ok(())
+    }
+
+    /// Ends `pause`.
+    pub(crate) async fn go_on(&mut self, client: &mut Client, poll: &Poll) -> Result<(), CallError<Error>> {
+        match self.paused.take() {
+            Some(_) => self.join(client, poll).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn leave(&self, client: &mut Client, poll: &Poll) -> Result<(), HostError> {
+        if self.is_driven() { poll.remove(client, &self.conn).await } else { Ok(()) }
+    }
+
+    async fn join(&self, client: &mut Client, poll: &Poll) -> Result<(), CallError<Error>> {
+        if self.is_driven() { poll.insert(client, &self.conn, self.id).await } else { Ok(()) }
     }
 }
 
@@ -166,14 +246,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_connection_assumes() {
-        let of = |persistence, again| {
+    fn only_the_first_connection_assumes_and_a_broken_pipeline_is_not_filled_again() {
+        let of = |persistence, known| {
             let bounds = Bounds { connections: 4, per_origin: 1, depth: 8, window: 16 };
-            let options = LinkOptions { persistence, bounds, connect: None, log: false, peer: PeerLimits::default() };
-            options.conn_options(again).persistence
+            let options =
+                LinkOptions { persistence, bounds, connect: None, log: false, peer: PeerLimits::default() }.conn_options(known);
+            let stall = options.deadlines.unwrap().pipeline_stall;
+            (options.persistence.unwrap(), options.pipeline_depth_max.unwrap(), stall.is_some())
         };
-        assert_eq!(of(args::Persistence::Assume, false), Some(Persistence::Assume));
-        assert_eq!(of(args::Persistence::Assume, true), Some(Persistence::Learn));
-        assert_eq!(of(args::Persistence::Close, true), Some(Persistence::Close));
+        assert_eq!(of(args::Persistence::Assume, Known::Nothing), (Persistence::Assume, 8, true));
+        assert_eq!(of(args::Persistence::Assume, Known::Ended), (Persistence::Learn, 8, true));
+        assert_eq!(of(args::Persistence::Assume, Known::Unpipelined), (Persistence::Learn, 1, false));
+        assert_eq!(of(args::Persistence::Close, Known::Ended), (Persistence::Close, 8, true));
     }
 }

@@ -3,11 +3,13 @@
 //! `fetch` reads its arguments (`args`, `help`, `usage`; `refused` has the options of curl that are not here) and lists of URLs (`listing`),
 //! checks them as a whole (`plan`, `target`, `protocols`, `resolve`, `family`, `template` with `content`, `condition`, `credentials`, `form` and `pieces`,
 //! `output`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
-//! goes out (`outgoing`) and what comes in (`incoming`), decides about failures (`retry`), records or replays it all (`tape`), and tells how
-//! it came out (`report`, `complaint`, `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
+//! goes out (`outgoing`) and what comes in (`incoming`), how fast (`rate`, `gate`) and how long (`stopwatch`), decides about failures
+//! (`retry`) and waits for repeats (`backoff`), records or replays it all (`tape`), and tells how it came out (`report`, `told`, `complaint`,
+//! `json`, `progress`, `summary`, `wire_log`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
 //! told about a handshake, `key_log` its secrets.
 
 mod args;
+mod backoff;
 mod bounds;
 mod complaint;
 mod component;
@@ -20,6 +22,7 @@ mod engine;
 mod family;
 mod fetch;
 mod form;
+mod gate;
 mod help;
 mod incoming;
 mod inspect;
@@ -35,16 +38,19 @@ mod plan;
 mod progress;
 mod protocols;
 mod proxies;
+mod rate;
 mod refused;
 mod report;
 mod resolve;
 mod retry;
 mod secured;
+mod stopwatch;
 mod summary;
 mod tape;
 mod target;
 mod template;
 mod tls;
+mod told;
 mod usage;
 mod wire_log;
 

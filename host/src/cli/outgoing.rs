@@ -41,6 +41,8 @@ pub(crate) struct Outgoing {
     /// The exchange has accepted octets of it.
     accepted: bool,
     done: bool,
+    /// The exchange takes no more of it.
+    refused: bool,
 }
 
 /// What `advance` ended with.
@@ -87,7 +89,7 @@ impl Outgoing {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false }
+        Self { source, piece: Vec::new(), written: 0, accepted: false, done: false, refused: false }
     }
 
     /// Has the exchange accepted something that cannot be had again?
@@ -95,20 +97,31 @@ impl Outgoing {
         self.accepted && matches!(self.source, Source::Stream(_))
     }
 
+    /// Has all of it, and its end, been handed over?
+    pub(crate) fn is_finished(&self) -> bool {
+        self.done && !self.refused
+    }
+
+    /// Has the exchange ended, or the server said that it does not want the rest?
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
     /// For another exchange. A stream is read from its first octet on, before it is wanted: it must be carried over, with what waits in it.
     /// `None`: the source is opened anew.
     pub(crate) fn carried_over(self) -> Option<Self> {
         let carried = matches!(self.source, Source::Stream(_)) && !self.is_spent();
-        carried.then_some(Self { done: false, ..self })
+        carried.then_some(Self { done: false, refused: false, ..self })
     }
 
-    /// Writes what can be written now. A failure of the exchange ends it: reading the response says which.
+    /// Writes what can be written now, at most `budget` octets, of which it takes what it writes. A failure of the exchange ends it: reading the response says which.
     pub(crate) async fn advance(
         &mut self,
         client: &mut Client,
         exchange: &Exchange,
         content: &Content,
         trailers: &[FieldLine],
+        budget: &mut u64,
     ) -> Result<Sent, Trouble> {
         for _ in 0..PIECES_PER_TURN {
             if self.done {
@@ -121,19 +134,25 @@ impl Outgoing {
                 self.done = true;
                 exchange.finish(client, trailers).await.map(|()| 0)
             } else {
-                exchange.write(client, &self.piece[self.written..]).await
+                let most = usize::try_from(*budget).unwrap_or(usize::MAX);
+                if most == 0 {
+                    break;
+                }
+                let end = self.piece.len().min(self.written.saturating_add(most));
+                exchange.write(client, &self.piece[self.written..end]).await
             };
             match written {
                 Ok(0) => break,
                 Ok(octets) => {
                     self.accepted = true;
+                    *budget = budget.saturating_sub(octets);
                     self.written += usize::try_from(octets).unwrap_or(usize::MAX);
                 }
                 Err(CallError::Http(failure)) if matches!(failure.error, Error::ApiMisuse(_)) => {
                     return Err(Trouble::Refused(failure));
                 }
                 // The exchange failed, or was answered early: the reading side finds out.
-                Err(CallError::Http(_)) => self.done = true,
+                Err(CallError::Http(_)) => (self.done, self.refused) = (true, true),
                 Err(CallError::Host(error)) => return Err(Trouble::Host(error)),
             }
         }

@@ -132,6 +132,11 @@ impl Sink {
         }
     }
 
+    /// Has it taken octets that cannot be taken back?
+    pub(crate) fn is_written(&self) -> bool {
+        self.written > 0 && !matches!(self.place, Place::Temporary { .. })
+    }
+
     pub(crate) fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         match &mut self.place {
             Place::Stdout => io::stdout().write_all(octets)?,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sandpiper_host::types::Endpoint;
-use sandpiper_host::{Build, Policy, Rule, TlsOptions};
+use sandpiper_host::{Build, HostError, Policy, Rule, TlsOptions, UnixSocket};
 
 use super::args::Fetch;
 use super::credentials::masked_url;
@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) origins: Vec<Origin>,
     /// All that the component may reach.
     pub(crate) policy: Policy,
+    /// What is connected to in the place of all origins.
+    pub(crate) unix_socket: Option<UnixSocket>,
     pub(crate) template: Template,
     /// What is run; `None`: the file of `--component`.
     pub(crate) build: Option<Build>,
@@ -69,7 +71,7 @@ impl Plan {
             let name = format!("{scheme}://{}", endpoint.authority());
             let origin = *places.entry(name).or_insert_with_key(|name| {
                 let endpoint = with_options(endpoint, &tls, build);
-                let endpoint = resolved(dialled(endpoint, fetch.connect_to.as_ref()), &fetch.resolve);
+                let endpoint = resolved(dialled(endpoint, fetch.connection.connect_to.as_ref()), &fetch.connection.resolve);
                 origins.push(Origin { name: name.clone(), endpoint });
                 origins.len() - 1
             });
@@ -78,9 +80,10 @@ impl Plan {
         if let Some(family) = fetch.family() {
             origins = origins.into_iter().map(|origin| origin.restrict(family)).collect::<Result<_, _>>()?;
         }
-        let mut policy = policy(&fetch.allow, &origins)?;
+        let unix_socket = fetch.unix.socket();
+        let mut policy = policy(&fetch.allow, &origins, unix_socket.as_ref())?;
         fetch.tls.permit(&mut policy);
-        Ok(Self { jobs, origins, policy, template, build, secured, tls })
+        Ok(Self { jobs, origins, policy, unix_socket, template, build, secured, tls })
     }
 }
 
@@ -124,15 +127,22 @@ fn dialled(endpoint: Endpoint, connect_to: Option<&Endpoint>) -> Endpoint {
 }
 
 /// `--allow`, else what is connected to.
-fn policy(allow: &[Rule], origins: &[Origin]) -> Result<Policy, String> {
+fn policy(allow: &[Rule], origins: &[Origin], unix_socket: Option<&UnixSocket>) -> Result<Policy, String> {
     let mut policy = Policy::new();
     for rule in allow {
         policy.allow(rule.clone());
     }
-    if allow.is_empty() {
-        for place in origins.iter().flat_map(|origin| places(&origin.endpoint)) {
-            policy.allow(place.authority().parse().map_err(|error: sandpiper_host::HostError| error.to_string())?);
-        }
+    let places = origins.iter().flat_map(|origin| places(&origin.endpoint));
+    for rule in places.map(|place| place.without_zone().authority().parse::<Rule>()) {
+        let rule = rule.map_err(|error: HostError| error.to_string())?;
+        match unix_socket {
+            Some(socket) => policy.unix_socket(rule, socket.clone()),
+            None if allow.is_empty() => policy.allow(rule),
+            None => break,
+        };
+    }
+    if let Some(socket) = unix_socket.filter(|_| allow.is_empty()) {
+        policy.allow(socket.clone().into());
     }
     Ok(policy)
 }
@@ -185,6 +195,31 @@ mod tests {
         let address = plan(&["http://127.0.0.1:81/"]).unwrap();
         assert!(address.policy.allows_address("127.0.0.1:81".parse().unwrap()));
         assert!(!address.policy.allows_address("127.0.0.1:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_unix_socket_takes_the_place_of_what_is_named() {
+        let (socket, other) = (UnixSocket::at("/run/x.sock"), UnixSocket::abstract_name("x"));
+        let reached = plan(&["http://a/", "http://127.0.0.1/", "--unix-socket", "/run/x.sock"]).unwrap().policy;
+        assert!(reached.allows_unix_socket(&socket) && !reached.allows_unix_socket(&other));
+        assert!(!reached.allows_name("a") && !reached.allows_address("127.0.0.1:80".parse().unwrap()));
+        let named = plan(&["http://a/", "--abstract-unix-socket", "x"]).unwrap().policy;
+        assert!(named.allows_unix_socket(&other));
+        let listed = |allow| plan(&["http://a/", "--unix-socket", "/run/x.sock", "--allow", allow]).unwrap().policy;
+        assert!(!listed("a:80").allows_unix_socket(&socket) && listed("unix:/run/x.sock").allows_unix_socket(&socket));
+    }
+
+    #[test]
+    fn a_zone_is_no_matter_of_the_policy() {
+        let zoned =
+            plan(&["http://[fe80::1%251]/", "http://[fe80::1%252]/", "http://h/", "--resolve", "h:80:fe80::2%1"]).unwrap();
+        let hosts: Vec<&str> = zoned.origins.iter().map(|origin| origin.endpoint.host.as_str()).collect();
+        assert_eq!(hosts, ["fe80::1%1", "fe80::1%2", "h"]);
+        assert_eq!(zoned.origins[2].endpoint.addresses, ["fe80::2%1"]);
+        assert_eq!(zoned.jobs[0].authority, "[fe80::1]");
+        assert!(
+            ["[fe80::1]:80", "[fe80::2]:80"].into_iter().all(|address| zoned.policy.allows_address(address.parse().unwrap()))
+        );
     }
 
     #[test]

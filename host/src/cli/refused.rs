@@ -33,7 +33,6 @@ const OLD_TLS: &str = "versions of TLS before 1.2 are not spoken: leave the opti
 const TRUST: &str = "trust is given by --cacert FILE, with certificates in PEM";
 const REVOCATION: &str = "revocation of certificates is not checked: --pinnedpubkey binds a server to a key";
 const TRACE: &str = "-v shows what happens on the wire, --log FILE writes it as JSON, and --record FILE keeps all octets";
-const SPEED: &str = "there is no least speed: an exchange ends when no octet moves for long, and -m limits all of it";
 const KEEPALIVE: &str = "probes of TCP are not set: an exchange ends when no octet moves for long";
 const LOCAL_ADDRESS: &str = "the component chooses no interface and no port of this machine: the system does";
 const RESOLVERS: &str = "names are looked up by this machine's resolver: --resolve HOST:PORT:ADDR gives addresses instead";
@@ -94,7 +93,6 @@ pub(crate) const REFUSED: &[Refused] = &[
     refused(&["--remove-on-error"], "it is always so: leave the option out"),
     refused(&["--parallel-immediate", "--parallel-max-host"], "give -Z, --parallel-max and --max-host-conns"),
     refused(&["--rate"], "requests are not spread over time; -Z --parallel-max and --max-host-conns bound how many run at once"),
-    refused(&["-Y", "--speed-limit", "-y", "--speed-time"], SPEED),
     refused(&["--keepalive-time", "--keepalive-cnt", "--no-keepalive"], KEEPALIVE),
     refused(&["--happy-eyeballs-timeout-ms"], "the next address joins after 250 milliseconds"),
     refused(&["--tcp-fastopen", "--mptcp", "--ip-tos", "--vlan-priority"], "the sockets of the component have no such option"),

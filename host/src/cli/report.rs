@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use sandpiper_host::types::{Error, ExchangeTiming, Failure, FieldLine, TlsInfo};
+use sandpiper_host::types::{ExchangeTiming, Failure, FieldLine, TlsInfo};
 
 use super::complaint::Complaint;
 use super::incoming::Incoming;
@@ -11,6 +11,7 @@ use super::interrupt::Unfinished;
 use super::json;
 use super::progress::Progress;
 use super::summary::{self, Tally};
+use super::told::Told;
 use super::{escape, tell};
 
 #[derive(Debug)]
@@ -22,14 +23,13 @@ pub(crate) struct Report {
     /// `-s`: failures are not told.
     silent: bool,
     failures: usize,
-    /// The last failure that was told in full.
-    told: Option<(Error, &'static str)>,
+    told: Told,
 }
 
 impl Report {
     pub(crate) fn new(urls: Arc<[String]>, json: bool, silent: bool, progress: Progress) -> Self {
         let unfinished = Unfinished::new(Arc::clone(&urls));
-        Self { urls, progress, unfinished, json, silent, failures: 0, told: None }
+        Self { urls, progress, unfinished, json, silent, failures: 0, told: Told::default() }
     }
 
     /// 0, or 1 when an exchange failed.
@@ -50,11 +50,8 @@ impl Report {
         timing: Option<&ExchangeTiming>,
         tls: Option<&TlsInfo>,
     ) -> io::Result<()> {
-        if incoming.is_refused()
-            && let Some(head) = incoming.head()
-        {
-            let text = format!("status {} {}; --fail counts it as a failure", head.status, head.reason_text());
-            self.complain(index, &text);
+        if let Some(objection) = incoming.objection() {
+            self.complain(index, &objection);
         }
         self.end(index);
         match timing
@@ -71,10 +68,9 @@ impl Report {
     /// Standard output cannot be written.
     pub(crate) fn fail(&mut self, complaint: &Complaint<'_>) -> io::Result<()> {
         let Complaint { index, failure, .. } = *complaint;
-        let this = (failure.error, failure.delivery.name());
-        let text = if self.told == Some(this) { complaint.in_short() } else { complaint.in_full() };
-        self.told = Some(this);
-        self.say(&text);
+        if let Some(text) = self.told.text(complaint) {
+            self.say(&text);
+        }
         self.failures += 1;
         self.record(index, failure, complaint.tls)
     }
@@ -93,6 +89,23 @@ impl Report {
         self.record(index, failure, None)
     }
 
+    /// The response is whole, and the request is not: the server did not want the rest. With `--json`, the line's times say it.
+    pub(crate) fn note_unsent(&self, index: usize, incoming: &Incoming) {
+        if let Some(head) = incoming.head().filter(|_| !self.json) {
+            let status = format!("{} {}", head.status, head.reason_text());
+            let text = format!("the request was not sent whole: the server answered {status} and did not want the rest");
+            self.say_of(index, &text);
+        }
+    }
+
+    /// All exchanges have ended: counts the failures that were not told one by one.
+    pub(crate) fn conclude(&self) {
+        let text = self.told.rest();
+        if !text.is_empty() {
+            self.say(&text);
+        }
+    }
+
     fn record(&mut self, index: usize, failure: &Failure, tls: Option<&TlsInfo>) -> io::Result<()> {
         self.end(index);
         match json::failed(index, &self.urls[index], failure, tls).filter(|_| self.json) {
@@ -103,6 +116,10 @@ impl Report {
 
     fn complain(&mut self, index: usize, text: &str) {
         self.failures += 1;
+        self.say_of(index, text);
+    }
+
+    fn say_of(&self, index: usize, text: &str) {
         let url = &self.urls[index];
         self.say(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text)));
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use sandpiper_host::scoped_address;
 use sandpiper_host::types::Endpoint;
 
 use super::target::parse_host_port;
@@ -60,6 +61,9 @@ fn form() -> String {
 
 fn address(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if bare.contains('%') {
+        return scoped_address(bare).map_err(|reason| format!("`{text}`: {reason}"));
+    }
     let address: IpAddr = bare.parse().map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))?;
     Ok(address.to_string())
 }
@@ -76,6 +80,7 @@ mod tests {
     fn as_curl_writes_it() {
         assert_eq!(parsed("Example.COM:80:127.0.0.1"), Ok((Some("example.com".into()), 80, "127.0.0.1".into())));
         assert_eq!(parsed("h:81:[::1],10.0.0.1,::2"), Ok((Some("h".into()), 81, "::1 10.0.0.1 ::2".into())));
+        assert_eq!(parsed("h:80:fe80::1%3,[fe80::2%4]"), Ok((Some("h".into()), 80, "fe80::1%3 fe80::2%4".into())));
         assert_eq!(parsed("[::1]:80:::2"), Ok((Some("::1".into()), 80, "::2".into())));
         assert_eq!(parsed("*:80:127.0.0.1"), Ok((None, 80, "127.0.0.1".into())));
     }
@@ -89,6 +94,8 @@ mod tests {
             ("h:80:", "`` is not an"),
             ("h:80:name", "`name` is not an IPv4 or IPv6 address"),
             ("h:80:127.0.0.1,", "`` is not an"),
+            ("h:80:fe80::1%no-such-if", "`fe80::1%no-such-if`: its zone names no network interface"),
+            ("h:80:127.0.0.1%1", "only an IPv6 address can have a zone"),
             ("h:0:127.0.0.1", "`h:0`: its port is 0"),
             ("h:99999:127.0.0.1", "its port is not a number up to 65535"),
             (":80:127.0.0.1", "names no host"),

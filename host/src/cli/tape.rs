@@ -17,7 +17,7 @@ impl Tape {
     /// # Errors
     /// A sentence: the file cannot be written, or is no recording.
     pub(crate) fn new(fetch: &Fetch) -> Result<Self, String> {
-        let tape = match (&fetch.record, &fetch.replay) {
+        let tape = match (&fetch.record, &fetch.connection.replay) {
             (Some(file), _) => Recorder::create(file).map(Self::Record),
             (None, Some(file)) => Replay::open(file).map(Self::Replay),
             (None, None) => Ok(Self::Off),

@@ -62,7 +62,7 @@ fn explain(text: &str, error: HostError) -> String {
 }
 
 fn authority(endpoint: &Endpoint) -> String {
-    let whole = endpoint.authority();
+    let whole = endpoint.clone().without_zone().authority();
     let default = if endpoint.tls.is_some() { ":443" } else { ":80" };
     whole.strip_suffix(default).map(str::to_owned).unwrap_or(whole)
 }
@@ -100,6 +100,8 @@ mod tests {
         assert_eq!(parsed("http://[::1]:8000/"), ["[::1]:8000", "[::1]:8000", "/"]);
         assert_eq!(parsed("http://[::1]/"), ["[::1]:80", "[::1]", "/"]);
         assert_eq!(parsed("http://h:443/"), ["h:443", "h:443", "/"]);
+        assert_eq!(parsed("http://[fe80::1%253]:8/"), ["[fe80::1%3]:8", "[fe80::1]:8", "/"]);
+        assert_eq!(parsed("http://xn--a.example/"), ["xn--a.example:80", "xn--a.example", "/"]);
         assert_eq!(parsed("https://h/"), ["h:443", "h", "/"]);
     }
 
@@ -163,6 +165,7 @@ mod tests {
         let parse = |text: &str| parse_host_port(text).map(|endpoint| endpoint.authority());
         assert_eq!(parse("LOCALHOST:80"), Ok("localhost:80".to_owned()));
         assert_eq!(parse("[::1]:80"), Ok("[::1]:80".to_owned()));
+        assert_eq!(parse("[fe80::1%3]:80"), Ok("[fe80::1%3]:80".to_owned()));
         for wrong in ["localhost", "localhost:", "localhost:0", "localhost:x", "::1", ":80", "a b:80", "h:80/x"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

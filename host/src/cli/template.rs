@@ -9,7 +9,6 @@ use super::args::Fetch;
 use super::args::field::{FieldArgument, HeaderArgument};
 use super::condition::Condition;
 use super::content::{Content, query};
-use super::link::nanoseconds;
 use super::outgoing::WHOLE_OCTETS_MAX;
 
 #[derive(Debug)]
@@ -109,18 +108,14 @@ impl Template {
 }
 
 fn request_options(fetch: &Fetch) -> RequestOptions {
-    // Whoever allows more time for all of it allows it for each part.
-    let unless_total = fetch.max_time.map(|_| NO_DEADLINE);
+    // Whoever allows more time for all of it allows it for each part. The whole is measured by the program: here it would begin when the
+    // request is handed over, behind others.
+    let parts = fetch.connection.max_time.map(|_| NO_DEADLINE);
     RequestOptions {
         idempotent: fetch.request.idempotent.then_some(true),
         expect_continue: fetch.request.expect_continue.then_some(true),
         content_octets_max: fetch.json.then_some(fetch.max_content),
-        deadlines: fetch.max_time.map(|total| Deadlines {
-            total: Some(nanoseconds(total)),
-            first_octet: unless_total,
-            between_octets: unless_total,
-            ..Deadlines::default()
-        }),
+        deadlines: parts.map(|none| Deadlines { first_octet: Some(none), between_octets: Some(none), ..Deadlines::default() }),
         ..RequestOptions::default()
     }
 }

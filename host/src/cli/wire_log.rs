@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use sandpiper_host::types::{Error, FieldLine, LogEntry, LogEvent, ResponseHead, TlsInfo};
-use sandpiper_host::{Client, HostError};
+use sandpiper_host::{Client, HostError, UnixSocket};
 use serde::Serialize;
 
 use super::credentials::masked_head;
@@ -35,9 +35,15 @@ pub(crate) struct WireLog {
 impl WireLog {
     /// # Errors
     /// The file cannot be made.
-    pub(crate) fn new(verbose: bool, file: Option<&Path>, shows_credentials: bool) -> io::Result<Self> {
+    pub(crate) fn new(
+        verbose: bool,
+        file: Option<&Path>,
+        unix_socket: Option<UnixSocket>,
+        shows_credentials: bool,
+    ) -> io::Result<Self> {
         let file = file.map(File::create).transpose()?.map(BufWriter::new);
-        Ok(Self { told: verbose.then(Teller::default), file, shows_credentials, expected: Default::default() })
+        let told = verbose.then(|| Teller { unix_socket, ..Teller::default() });
+        Ok(Self { told, file, shows_credentials, expected: Default::default() })
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -120,6 +126,8 @@ impl WireLog {
 /// Lines for a person.
 #[derive(Debug, Default)]
 struct Teller {
+    /// What is connected to in the place of addresses.
+    unix_socket: Option<UnixSocket>,
     lines: String,
     connection: u64,
     index: Option<usize>,
@@ -202,7 +210,11 @@ impl Teller {
             LogEvent::Interim(head) | LogEvent::Head(head) => self.head('<', &on_the_wire(head)),
             LogEvent::End(trailers) => self.end(trailers),
             other => {
-                let text = describe(other);
+                let text = match (other, &self.unix_socket) {
+                    (LogEvent::Connecting(_), Some(socket)) => format!("connecting to the Unix socket {socket}"),
+                    (LogEvent::Connected(_), Some(socket)) => format!("connected to the Unix socket {socket}"),
+                    _ => describe(other),
+                };
                 self.line('*', &text);
             }
         }

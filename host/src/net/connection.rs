@@ -1,4 +1,4 @@
-//! An established TCP connection, and what of its output the kernel has not taken yet.
+//! An established connection, and what of its output the kernel has not taken yet.
 
 #[cfg(test)]
 mod tests;
@@ -15,12 +15,12 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{RecvFlags, recv, shutdown};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 
 use super::code_of;
+use super::transport::Transport;
 use super::usage::Descriptor;
 
 /// Octets that one read gives at most: the host holds them once, and the component another time.
@@ -33,7 +33,7 @@ const OWN_OCTETS_MAX: usize = 4 << 10;
 
 /// Shared by a socket, its streams, and what is under way for them.
 pub(super) struct Connection {
-    tcp: TcpStream,
+    transport: Transport,
     input_ended: AtomicBool,
     output: Mutex<Output>,
     descriptor: Arc<Descriptor>,
@@ -70,9 +70,9 @@ enum Way {
 }
 
 impl Connection {
-    pub(super) fn new(tcp: TcpStream, descriptor: Arc<Descriptor>) -> Self {
+    pub(super) fn new(transport: Transport, descriptor: Arc<Descriptor>) -> Self {
         Self {
-            tcp,
+            transport,
             input_ended: AtomicBool::new(false),
             output: Mutex::default(),
             descriptor,
@@ -82,11 +82,11 @@ impl Connection {
     }
 
     pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        self.transport.local_address()
     }
 
     pub(super) fn remote_address(&self) -> io::Result<SocketAddr> {
-        self.tcp.peer_addr()
+        self.transport.remote_address()
     }
 
     /// What has come, at most so many octets; none: nothing yet.
@@ -117,10 +117,10 @@ impl Connection {
     /// the runtime may not have been told yet.
     fn receive(&self, octets: &mut Vec<u8>) -> io::Result<usize> {
         let room = octets.capacity();
-        let mut receive = || -> io::Result<usize> { Ok(recv(&self.tcp, spare_capacity(octets), RecvFlags::empty())?.1) };
+        let mut receive = || -> io::Result<usize> { Ok(recv(&self.transport, spare_capacity(octets), RecvFlags::empty())?.1) };
         let mut received = None;
         // The runtime forgets that there was something when it is told that there is nothing. A read that was not filled has taken all.
-        let _ = self.tcp.try_io(Interest::READABLE, || {
+        let _ = self.transport.try_io(Interest::READABLE, || {
             let outcome = received.insert(receive());
             match outcome {
                 Ok(taken) if *taken == 0 || *taken == room => Ok(()),
@@ -167,7 +167,7 @@ impl Connection {
 
     /// As far as the runtime knows.
     fn has_room(&self) -> bool {
-        self.tcp.try_io(Interest::WRITABLE, || Ok(())).is_ok()
+        self.transport.try_io(Interest::WRITABLE, || Ok(())).is_ok()
     }
 
     /// Hands octets to the kernel, and keeps what it does not take.
@@ -201,8 +201,8 @@ impl Connection {
     fn send(&self, octets: &[u8]) -> io::Result<usize> {
         let mut sent = Err(ErrorKind::WouldBlock.into());
         // As in `receive`: where not all was taken, there is no room.
-        let _ = self.tcp.try_io(Interest::WRITABLE, || {
-            sent = self.tcp.try_write(octets);
+        let _ = self.transport.try_io(Interest::WRITABLE, || {
+            sent = self.transport.try_write(octets);
             match &sent {
                 Ok(taken) if *taken < octets.len() => Err(ErrorKind::WouldBlock.into()),
                 Ok(_) => Ok(()),
@@ -215,7 +215,7 @@ impl Connection {
     /// Sends what the kernel did not take at once, also while the component does something else.
     async fn send_unsent(self: Arc<Self>) {
         while !self.send_some() {
-            if self.tcp.writable().await.is_err() {
+            if self.transport.writable().await.is_err() {
                 // The runtime ends.
                 return;
             }
@@ -261,13 +261,13 @@ impl Connection {
         output.way = Way::Ended;
         self.take_permit_back(output);
         // A connection that is gone already is as good as shut down.
-        let _ = shutdown(&self.tcp, rustix::net::Shutdown::Write);
+        let _ = shutdown(&self.transport, rustix::net::Shutdown::Write);
     }
 
     /// Ends directions; the outgoing one when all has left that was written.
     pub(super) fn shut_down(&self, how: Shutdown) {
         if matches!(how, Shutdown::Read | Shutdown::Both) && !self.input_ended.swap(true, Ordering::Relaxed) {
-            let _ = shutdown(&self.tcp, rustix::net::Shutdown::Read);
+            let _ = shutdown(&self.transport, rustix::net::Shutdown::Read);
         }
         if matches!(how, Shutdown::Write | Shutdown::Both) {
             let mut output = self.output();
@@ -288,12 +288,12 @@ impl Connection {
     }
 
     /// Gives up what has not left. It was told as sent: the connection is then reset when it closes, since an orderly end would say that
-    /// all has come.
+    /// all has come. A Unix socket has no resets.
     pub(super) fn stop_sending(&self) {
         let mut output = self.output();
         if let Some(sender) = output.sender.take() {
             sender.abort();
-            let _ = set_socket_linger(&self.tcp, Some(Duration::ZERO));
+            let _ = set_socket_linger(&self.transport, Some(Duration::ZERO));
             output.way = Way::Ended;
         }
         self.forget_unsent(&mut output);
@@ -302,13 +302,13 @@ impl Connection {
     pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
         match self.input_ended.load(Ordering::Relaxed) {
             true => Poll::Ready(()),
-            false => self.tcp.poll_read_ready(context).map(drop),
+            false => self.transport.poll_read_ready(context).map(drop),
         }
     }
 
     pub(super) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<()> {
         match self.poll_sent(context) {
-            Poll::Ready(Way::Open) => self.tcp.poll_write_ready(context).map(drop),
+            Poll::Ready(Way::Open) => self.transport.poll_write_ready(context).map(drop),
             sent => sent.map(drop),
         }
     }
@@ -345,7 +345,7 @@ impl Drop for Connection {
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.tcp.as_fd()
+        self.transport.as_fd()
     }
 }
 

@@ -10,17 +10,17 @@ use std::task::{Context, Poll, Waker, ready};
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
-use tokio::net::TcpStream;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 
 use super::code_of;
 use super::connection::{Connection, SendHalf};
+use super::transport::Transport;
 use super::usage::{Descriptor, Usage};
-use crate::policy::Reach;
+use crate::policy::{Reach, Way};
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>>;
 
 /// A socket of the component, which its streams belong to. The connection closes when it and its streams are dropped.
 pub struct TcpSocket {
@@ -81,21 +81,24 @@ impl TcpSocket {
         self.finish(Begun::Bind)
     }
 
-    /// What comes of it, also what the policy says, is for [`finish_connect`](Self::finish_connect) to tell.
+    /// What comes of it, also what the policy says of an address that can be connected to, is for
+    /// [`finish_connect`](Self::finish_connect) to tell.
     pub(super) fn start_connect(&mut self, address: SocketAddr, reach: &Arc<Reach>) -> Result<(), ErrorCode> {
         self.check_idle()?;
         if !matches!(self.phase, Phase::Fresh(_)) {
             return Err(ErrorCode::InvalidState);
         }
         if !is_unicast(address.ip()) || !is_remote(address) || !is_of_family(address.ip(), self.family) {
-            return Err(ErrorCode::InvalidArgument);
+            // What the policy says of it comes first: an address that stands for one that is denied is denied.
+            return Err(if reach.may_connect(address) { ErrorCode::InvalidArgument } else { ErrorCode::AccessDenied });
         }
-        let reach = Arc::clone(reach);
+        let (reach, address) = (Arc::clone(reach), reach.scoped(address));
         if let Phase::Fresh(socket) = std::mem::replace(&mut self.phase, Phase::Failed(ErrorCode::Unknown)) {
             self.phase = Phase::Connecting(Box::pin(async move {
-                match reach.may_connect(address) {
-                    true => socket.connect(address).await,
-                    false => Err(io::ErrorKind::PermissionDenied.into()),
+                match reach.way_to(address) {
+                    Some(Way::Tcp) => socket.connect(address).await.map(Transport::tcp),
+                    Some(Way::Unix(unix)) => unix.connect().await.map(|stream| Transport::unix(stream, address)),
+                    None => Err(io::ErrorKind::PermissionDenied.into()),
                 }
             }));
         }
@@ -117,10 +120,9 @@ impl TcpSocket {
     fn poll_connect(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Phase::Connecting(connecting) = &mut self.phase {
             self.phase = match ready!(connecting.as_mut().poll(context)) {
-                Ok(tcp) => {
-                    // What the component writes is whole: Nagle's algorithm would hold its end back until the peer has acknowledged the rest.
-                    let _ = tcp.set_nodelay(true);
-                    Phase::Connected(Arc::new(SendHalf(Arc::new(Connection::new(tcp, Arc::clone(&self.descriptor))))))
+                Ok(transport) => {
+                    let connection = Connection::new(transport, Arc::clone(&self.descriptor));
+                    Phase::Connected(Arc::new(SendHalf(Arc::new(connection))))
                 }
                 Err(error) => Phase::Failed(code_of(error)),
             };

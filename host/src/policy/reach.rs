@@ -1,14 +1,17 @@
 //! A policy at work in one client.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Denied, Policy, Rule, canonical_name, is_public};
+use crate::unix_socket::UnixSocket;
 
 /// Answers of lookups that one client keeps; the oldest make room. Enough for every origin of a full pool with many
 /// addresses each.
 const ANSWERS_MAX: usize = 16_384;
+/// Names that one client connects to over Unix sockets; later ones are not resolved.
+const STAND_INS_MAX: usize = ANSWERS_MAX;
 /// Refusals that one client keeps for [`Client::take_denied`](crate::Client::take_denied); later ones are not kept.
 const DENIED_MAX: usize = 64;
 
@@ -19,9 +22,20 @@ pub(crate) struct Reach {
     seen: Mutex<Seen>,
 }
 
+/// How a socket may connect to an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Tcp,
+    Unix(UnixSocket),
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     answers: VecDeque<Answer>,
+    /// Names that are connected to over Unix sockets; the n-th, counted from 1, has the address 0.0.0.n.
+    stand_ins: Vec<String>,
+    /// The interfaces that answers named, by their numbers. As many as answers.
+    scopes: VecDeque<(Ipv6Addr, u32)>,
     denied: Vec<Denied>,
 }
 
@@ -64,7 +78,78 @@ impl Reach {
         usable
     }
 
-    /// May a socket connect to this address now? Asked right before it does.
+    /// Remembers which interface leads to an answer: WASI's answers do not say it.
+    pub(crate) fn remember_scope(&self, answer: &SocketAddr) {
+        let scope = match answer {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => (*v6.ip(), v6.scope_id()),
+            SocketAddr::V6(_) | SocketAddr::V4(_) => return,
+        };
+        let scopes = &mut self.seen().scopes;
+        if scopes.contains(&scope) {
+            return;
+        }
+        if scopes.len() == ANSWERS_MAX {
+            scopes.pop_front();
+        }
+        scopes.push_back(scope);
+    }
+
+    /// The address with the interface that the latest answer named, where the component names none.
+    pub(crate) fn scoped(&self, mut address: SocketAddr) -> SocketAddr {
+        if let SocketAddr::V6(v6) = &mut address
+            && v6.scope_id() == 0
+            && let Some((_, scope)) = self.seen().scopes.iter().rev().find(|(ip, _)| ip == v6.ip())
+        {
+            v6.set_scope_id(*scope);
+        }
+        address
+    }
+
+    /// The address that stands for a name which is connected to over a Unix socket. It is of the network 0.0.0.0/8, to which nobody can
+    /// connect (RFC 6890). `None`: the name is to be looked up.
+    pub(crate) fn stand_in(&self, name: &str) -> Option<IpAddr> {
+        let name = canonical_name(name);
+        if !self.policy.routes_name(&name) {
+            return None;
+        }
+        let names = &mut self.seen().stand_ins;
+        let place = names.iter().position(|known| *known == name).unwrap_or(names.len());
+        if place == STAND_INS_MAX {
+            return None;
+        }
+        if place == names.len() {
+            names.push(name);
+        }
+        Some(IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(place + 1).ok()?)))
+    }
+
+    /// How a socket may connect to this address now. Asked right before it does. `None`: it may not.
+    pub(crate) fn way_to(&self, address: SocketAddr) -> Option<Way> {
+        let Some(socket) = self.unix_socket_to(address) else {
+            return self.may_connect(address).then_some(Way::Tcp);
+        };
+        match self.policy.allows_unix_socket(&socket) {
+            true => Some(Way::Unix(socket)),
+            false => {
+                self.deny(Denied::UnixSocket(socket));
+                None
+            }
+        }
+    }
+
+    fn unix_socket_to(&self, address: SocketAddr) -> Option<UnixSocket> {
+        let stood_for = |place: u32| self.seen().stand_ins.get(usize::try_from(place).ok()?.checked_sub(1)?).cloned();
+        let name = match address.ip() {
+            IpAddr::V4(ip) => stood_for(ip.to_bits()),
+            IpAddr::V6(_) => None,
+        };
+        match name {
+            Some(name) => self.policy.unix_socket_for(&name, address.port()).cloned(),
+            None => self.policy.unix_socket_to(address).cloned(),
+        }
+    }
+
+    /// May a socket connect to this address by TCP now?
     pub(crate) fn may_connect(&self, address: SocketAddr) -> bool {
         let allowed = self.policy.allows_address(address) || self.was_answered(address);
         if !allowed {
@@ -231,6 +316,62 @@ mod tests {
         let reach = reach(policy);
         assert!(reach.may_look_up("localhost") && reach.may_connect(at("127.0.0.1:22")));
         assert_eq!(reach.admit_answers("localhost", &[ip("::1")]), [ip("::1")]);
+    }
+
+    fn routed(rules: &[&str], routes: &[(&str, &str)]) -> Reach {
+        let mut policy = policy(rules);
+        for (to, socket) in routes {
+            policy.unix_socket(to.parse().expect(to), UnixSocket::at(socket));
+        }
+        reach(policy)
+    }
+
+    #[test]
+    fn a_name_with_a_unix_socket_has_a_stand_in_for_its_ports() {
+        let reach = routed(&["unix:/a", "unix:/b"], &[("a.test:80", "/a"), ("*.test:81", "/b")]);
+        assert_eq!(reach.stand_in("other.example"), None);
+        assert_eq!(
+            [reach.stand_in("A.test."), reach.stand_in("b.test"), reach.stand_in("a.test")],
+            ["0.0.0.1", "0.0.0.2", "0.0.0.1"].map(|address| Some(ip(address)))
+        );
+        let unix = |path: &str| Some(Way::Unix(UnixSocket::at(path)));
+        assert_eq!(reach.way_to(at("0.0.0.1:80")), unix("/a"));
+        assert_eq!([reach.way_to(at("0.0.0.1:81")), reach.way_to(at("0.0.0.2:81"))], [unix("/b"), unix("/b")]);
+        for refused in ["0.0.0.1:82", "0.0.0.2:80", "0.0.0.3:80", "0.0.0.0:80"] {
+            assert_eq!(reach.way_to(at(refused)), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_interface_of_an_answer_is_remembered() {
+        let reach = reach(policy(&["h.test"]));
+        for answer in ["[fe80::1%3]:0", "[fe80::2]:0", "[fe80::1%3]:0", "192.0.2.1:0"] {
+            reach.remember_scope(&at(answer));
+        }
+        let scoped = |address: &str| reach.scoped(at(address)).to_string();
+        assert_eq!(
+            ["[fe80::1]:80", "[fe80::2]:80", "192.0.2.1:80"].map(scoped),
+            ["[fe80::1%3]:80", "[fe80::2]:80", "192.0.2.1:80"]
+        );
+        assert_eq!(scoped("[fe80::1%7]:80"), "[fe80::1%7]:80", "the component names one");
+    }
+
+    #[test]
+    fn an_address_with_a_unix_socket_is_connected_to_over_it() {
+        let reach = routed(&["unix:/a", "192.0.2.1", "[::1]:81"], &[("192.0.2.1:80", "/a"), ("::1", "/a")]);
+        let unix = Some(Way::Unix(UnixSocket::at("/a")));
+        for address in ["192.0.2.1:80", "[::ffff:192.0.2.1]:80", "[::1]:81", "[::1]:9"] {
+            assert_eq!(reach.way_to(at(address)), unix, "{address}");
+        }
+        assert_eq!(reach.way_to(at("192.0.2.1:81")), Some(Way::Tcp));
+    }
+
+    #[test]
+    fn a_unix_socket_that_is_not_allowed_is_refused_by_its_path() {
+        let reach = routed(&["a.test", "192.0.2.1"], &[("a.test", "/a"), ("192.0.2.1", "/b")]);
+        assert!(reach.stand_in("a.test").is_some());
+        assert_eq!([reach.way_to(at("0.0.0.1:80")), reach.way_to(at("192.0.2.1:80"))], [None, None]);
+        assert_eq!(reach.take_denied(), ["/a", "/b"].map(|path| Denied::UnixSocket(UnixSocket::at(path))));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use url::Host;
 
 use crate::error::HostError;
+use crate::odd_host;
+use crate::unix_socket::UnixSocket;
 
 /// One thing that may be reached.
 ///
@@ -18,9 +20,10 @@ use crate::error::HostError;
 /// | `192.0.2.1:80`, `[2001:db8::1]:80` | that address |
 /// | `2001:db8::1` | that address, at every port |
 /// | `10.0.0.0/8:80`, `[2001:db8::/32]:80`, `2001:db8::/32` | every address of the network |
+/// | `unix:/run/x.sock`, `unix:@name` | that Unix socket, by its path or its abstract name, where [`Policy::unix_socket`](super::Policy::unix_socket) leads to it |
 ///
 /// Names are compared without regard to case and to a dot at the end; international names in their Punycode form. An
-/// IPv4 address also stands for the IPv6 address that it is mapped to.
+/// IPv4 address also stands for the IPv6 address that it is mapped to. A rule for an address admits it on every interface: it has no zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     what: What,
@@ -33,6 +36,7 @@ enum What {
     Name(String),
     Below(String),
     Network(Network),
+    Unix(UnixSocket),
 }
 
 /// The addresses that share the first `prefix` bits.
@@ -47,18 +51,22 @@ impl Rule {
         match &self.what {
             What::Name(allowed) => allowed == name,
             What::Below(domain) => name.strip_suffix(domain.as_str()).is_some_and(|host| host.len() > 1 && host.ends_with('.')),
-            What::Network(_) => false,
+            What::Network(_) | What::Unix(_) => false,
         }
     }
 
     pub(super) fn admits_address(&self, ip: IpAddr, port: u16) -> bool {
         match &self.what {
-            What::Name(_) | What::Below(_) => false,
+            What::Name(_) | What::Below(_) | What::Unix(_) => false,
             What::Network(network) => network.contains(ip) && self.admits_port(port),
         }
     }
 
-    fn admits_port(&self, port: u16) -> bool {
+    pub(super) fn admits_unix_socket(&self, socket: &UnixSocket) -> bool {
+        matches!(&self.what, What::Unix(allowed) if allowed == socket)
+    }
+
+    pub(super) fn admits_port(&self, port: u16) -> bool {
         self.port.is_none_or(|allowed| allowed == port)
     }
 }
@@ -72,9 +80,22 @@ impl FromStr for Rule {
     /// [`HostError::InvalidRule`].
     fn from_str(rule: &str) -> Result<Self, HostError> {
         let refuse = |reason| HostError::InvalidRule { rule: rule.to_owned(), reason };
+        if let Some(socket) = rule.strip_prefix("unix:") {
+            return match socket {
+                "" | "@" => Err(refuse("it names no Unix socket; write unix:PATH or unix:@NAME")),
+                socket => Ok(Self::from(socket.parse::<UnixSocket>().unwrap_or_else(|never| match never {}))),
+            };
+        }
         let (host, port) = split_port(rule).map_err(refuse)?;
         let what = What::parse(host).map_err(refuse)?;
         Ok(Self { what, port })
+    }
+}
+
+/// The rule that admits it.
+impl From<UnixSocket> for Rule {
+    fn from(socket: UnixSocket) -> Self {
+        Self { what: What::Unix(socket), port: None }
     }
 }
 
@@ -84,6 +105,7 @@ impl fmt::Display for Rule {
             What::Name(name) => f.write_str(name)?,
             What::Below(domain) => write!(f, "*.{domain}")?,
             What::Network(network) => network.fmt(f)?,
+            What::Unix(socket) => write!(f, "unix:{socket}")?,
         }
         match self.port {
             Some(port) => write!(f, ":{port}"),
@@ -99,6 +121,7 @@ fn split_port(rule: &str) -> Result<(&str, Option<u16>), &'static str> {
     }
     if let Some(rest) = rule.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("the bracket is not closed")?;
+        refuse_zone(host)?;
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, parse_port(port)?)),
             None if after.is_empty() => Ok((host, None)),
@@ -107,10 +130,15 @@ fn split_port(rule: &str) -> Result<(&str, Option<u16>), &'static str> {
     }
     match rule.split_once(':') {
         // More than one colon: an IPv6 address, which has a port only when it is in brackets.
-        Some((_, rest)) if rest.contains(':') => Ok((rule, None)),
+        Some((_, rest)) if rest.contains(':') => refuse_zone(rule).map(|()| (rule, None)),
         Some((host, port)) => Ok((host, parse_port(port)?)),
         None => Ok((rule, None)),
     }
+}
+
+/// A rule that seemed to admit an address on one interface, and admitted it on all, would admit too much.
+fn refuse_zone(address: &str) -> Result<(), &'static str> {
+    if address.contains('%') { Err("a rule admits an address on every interface; leave the zone out") } else { Ok(()) }
 }
 
 fn parse_port(port: &str) -> Result<Option<u16>, &'static str> {
@@ -150,7 +178,7 @@ impl What {
 /// A host as it is compared: in lower case and Punycode, without a dot at the end. What only looks unlike an IPv4
 /// address (`127.1`, `0x7f000001`) becomes one.
 fn parse_host(host: &str) -> Result<Host<String>, &'static str> {
-    match Host::parse(host.strip_suffix('.').unwrap_or(host)) {
+    match odd_host::parse_host(host.strip_suffix('.').unwrap_or(host)) {
         Ok(Host::Domain(name)) if name.is_empty() || name.contains('*') => Err("it names no host"),
         Ok(host) => Ok(host),
         Err(_) => Err("it is neither a host name nor an address"),
@@ -248,6 +276,9 @@ mod tests {
             ("2001:db8::/32", "[2001:db8::/32]"),
             ("[2001:db8::/32]:80", "[2001:db8::/32]:80"),
             ("[::/0]:80", "[::/0]:80"),
+            ("xn--A.example:80", "xn--a.example:80"),
+            ("unix:/run/X.sock", "unix:/run/X.sock"),
+            ("unix:@name:80", "unix:@name:80"),
         ];
         for (written, meant) in cases {
             let rule: Rule = written.parse().expect(written);
@@ -287,6 +318,10 @@ mod tests {
             "*.127.0.0.1",
             "[::ffff:10.0.0.0/104]",
             "256.0.0.1",
+            "unix:",
+            "unix:@",
+            "fe80::1%1",
+            "[fe80::1%eth0]:80",
         ];
         for written in cases {
             match written.parse::<Rule>() {

@@ -29,6 +29,8 @@ struct Seen {
     open: AtomicUsize,
     /// The most requests that were read together.
     pipelined: AtomicUsize,
+    /// Requests whose heads were read.
+    requests: AtomicUsize,
     /// Responses that were written as a whole.
     answered: AtomicUsize,
 }
@@ -41,6 +43,7 @@ impl TargetServer {
             gate: Semaphore::new(0),
             open: AtomicUsize::new(0),
             pipelined: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
         });
         let for_task = Arc::clone(&seen);
@@ -72,7 +75,16 @@ impl TargetServer {
 
     /// Lets one `/gate` be answered.
     pub(crate) fn open_gate(&self) {
-        self.seen.gate.add_permits(1);
+        self.open_gates(1);
+    }
+
+    /// Lets so many be answered.
+    pub(crate) fn open_gates(&self, count: usize) {
+        self.seen.gate.add_permits(count);
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.seen.requests.load(Ordering::SeqCst)
     }
 
     pub(crate) fn pipelined(&self) -> usize {
@@ -141,6 +153,7 @@ async fn serve(mut stream: TcpStream, seen: &Seen) -> std::io::Result<()> {
             }
             continue;
         };
+        seen.requests.fetch_add(1, Ordering::SeqCst);
         let content = match head.target.as_str() {
             _ if head.connect => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;

@@ -2,6 +2,7 @@
 //! loopback interface.
 
 mod agent;
+mod agent_given_up;
 mod agent_server;
 mod agent_stream;
 mod calls;

@@ -151,3 +151,46 @@ async fn sockets_are_counted_and_limited() {
     drop(conns.pop());
     assert_eq!(outcome(&mut client, &endpoint).await, "connected");
 }
+
+#[tokio::test]
+async fn an_address_that_stands_for_a_denied_one_is_denied() {
+    let mut client = Sandbox::builder().allow("192.0.2.1").unwrap().build().unwrap().instantiate().await.unwrap();
+    for host in ["::ffff:169.254.169.254", "::169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "224.0.0.1", "ff02::1"]
+    {
+        assert_eq!(outcome(&mut client, &Endpoint::plain(host, 80)).await, "denied(connect)", "{host}");
+    }
+    // Allowed, and still no address to connect to.
+    assert_eq!(outcome(&mut client, &Endpoint::plain("::ffff:192.0.2.1", 80)).await, "connect(other)");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_name_and_an_address_can_lead_to_a_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("server.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        let mut accepted = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            accepted.push(stream);
+        }
+    });
+    let sandbox = Sandbox::builder().unix_socket("unix.example:80", path.clone()).unwrap();
+    let mut client = sandbox.unix_socket("192.0.2.1", path.clone()).unwrap().build().unwrap().instantiate().await.unwrap();
+    for (host, port, expected) in [
+        ("unix.example", 80, "connected"),
+        ("192.0.2.1", 80, "connected"),
+        ("192.0.2.1", 81, "connected"),
+        ("unix.example", 81, "denied(connect)"),
+        ("other.example", 80, "denied(name-lookup)"),
+        ("192.0.2.2", 80, "denied(connect)"),
+    ] {
+        assert_eq!(outcome(&mut client, &Endpoint::plain(host, port)).await, expected, "{host}:{port}");
+    }
+    client.take_denied();
+    let mut policy = Policy::new();
+    policy.dangerous_allow_any_address().unix_socket("unix.example".parse().unwrap(), path.clone().into());
+    let mut client = Sandbox::builder().policy(policy).build().unwrap().instantiate().await.unwrap();
+    assert_eq!(outcome(&mut client, &Endpoint::plain("unix.example", 80)).await, "denied(connect)");
+    assert_eq!(client.take_denied(), [Denied::UnixSocket(path.into())]);
+}

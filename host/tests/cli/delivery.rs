@@ -29,24 +29,14 @@ fn what_had_not_left_moves_to_the_next_connection() {
 }
 
 #[test]
-fn what_the_server_declared_unprocessed_is_repeated_only_if_asked_for() {
-    let server = closes_when_asked();
-    let urls = ["/close", "/a", "/b"].map(|path| server.url(path));
-    let assumed = ["fetch", "--json", "--persistence", "assume", &urls[0], &urls[1], &urls[2]];
-    let repeated = run(&[&assumed[..], &["--retry", "1"]].concat()).ended_with(0);
-    let connections: Vec<_> = repeated.json().iter().map(|line| line["connection"].as_u64().unwrap()).collect();
-    assert_eq!((connections.as_slice(), server.accepted()), (&[1, 2, 2][..], 2));
-
-    for never in [&[][..], &["--retry", "0"]] {
+fn what_the_server_declared_unprocessed_moves_to_the_next_connection() {
+    for options in [&[][..], &["--retry", "0"], &["--idempotent", "-d", "x"]] {
         let server = closes_when_asked();
         let urls = ["/close", "/a", "/b"].map(|path| server.url(path));
         let assumed = ["fetch", "--json", "--persistence", "assume", &urls[0], &urls[1], &urls[2]];
-        let stays = run(&[&assumed[..], never].concat()).ended_with(1);
-        let mut lines = stays.json();
-        lines.sort_by_key(|line| line["index"].as_u64());
-        let deliveries: Vec<_> = lines.iter().map(|line| line["delivery"].clone()).collect();
-        assert_eq!(deliveries, [serde_json::Value::Null, "unprocessed".into(), "unprocessed".into()]);
-        assert_eq!(server.accepted(), 1);
+        let run = run(&[&assumed[..], options].concat()).ended_with(0);
+        let connections: Vec<_> = run.json().iter().map(|line| line["connection"].as_u64().unwrap()).collect();
+        assert_eq!((connections.as_slice(), server.accepted()), (&[1, 2, 2][..], 2), "{options:?}");
     }
 }
 
@@ -129,8 +119,11 @@ fn a_post_is_neither_pipelined_nor_repeated_by_itself() {
 }
 
 #[test]
-fn a_deadline_is_not_repeated() {
-    let server = Server::start(|_, mut connection| connection.linger());
-    run(&["fetch", "--retry", "3", "--max-time", "0.3", &server.url("/")]).ended_with(1).complains_of(&["timed-out(total)"]);
-    assert_eq!(server.accepted(), 1);
+fn a_deadline_is_repeated_only_when_asked_for() {
+    for (retry, tries) in [("0", 1), ("2", 3)] {
+        let server = Server::start(|_, mut connection| connection.linger());
+        let arguments = ["fetch", "--retry", retry, "--max-time", "0.3", &server.url("/")];
+        run(&arguments).ended_with(1).complains_of(&["timed-out(total)"]);
+        assert_eq!(server.accepted(), tries);
+    }
 }

@@ -3,16 +3,23 @@
 mod contents;
 mod curl;
 mod delivery;
+mod early;
 mod failures;
+mod hosts;
 mod https;
 mod lists;
 mod many;
 mod other_commands;
 mod program;
 mod record;
+mod recovery;
+mod repeats;
 mod requests;
 mod secured;
 mod server;
+mod time;
 #[path = "../tls/mod.rs"]
 mod tls;
+#[cfg(unix)]
+mod unix_sockets;
 mod uploads;

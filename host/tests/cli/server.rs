@@ -132,6 +132,22 @@ impl Connection {
         Some(())
     }
 
+    /// Some of what comes next; 0: nothing will.
+    pub(crate) fn read(&mut self, octets: &mut [u8]) -> std::io::Result<usize> {
+        self.reader.read(octets)
+    }
+
+    /// The next chunk of a content, without its framing; `None`: it was the last.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).ok()?;
+        let size = usize::from_str_radix(line.trim_end(), 16).ok()?;
+        let mut chunk = vec![0; size + 2];
+        self.reader.read_exact(&mut chunk).ok()?;
+        chunk.truncate(size);
+        (size > 0).then_some(chunk)
+    }
+
     pub(crate) fn write(&mut self, octets: &[u8]) {
         // The program may have gone.
         _ = self.reader.get_mut().write_all(octets);

@@ -225,3 +225,25 @@ fn requests_can_be_sent_elsewhere() {
         run.text()
     );
 }
+
+#[test]
+fn a_tunnel_that_is_not_opened_is_a_failure() {
+    let answers = |status: &'static str| {
+        Server::start(move |_, mut connection| {
+            while connection.head().is_some() {
+                connection.write(format!("HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\npage\n").as_bytes());
+            }
+        })
+    };
+    for status in ["200 OK", "403 Forbidden", "426 Upgrade Required"] {
+        let server = answers(status);
+        let run = run_with_input(&["fetch", "--upgrade", "tcp", &server.url("/")], b"hello").ended_with(1);
+        let run = run.complains_of(&["[0]", status, "no tunnel was opened", "nothing of standard input was sent"]);
+        assert_eq!(run.text(), "page\n");
+    }
+    let server = answers("407 Proxy Authentication Required");
+    let connect = ["fetch", "-X", "CONNECT", "--request-target", "other:99", "--summary", &server.url("/")];
+    let run = run_with_input(&connect, b"hello").ended_with(1);
+    let run = run.complains_of(&["407 Proxy Authentication Required", "no tunnel was opened", "status 1"]);
+    assert_eq!(run.text(), "page\n");
+}

@@ -57,6 +57,15 @@ function collect(send) {
   return page(head, content);
 }
 
+// Takes what has come of the content, as far as it goes, and returns what comes behind it. One read for each event would be twice the work.
+function take(send, parts) {
+  for (;;) {
+    const chunk = send.read(CONTENT_MAX);
+    if (chunk.tag !== 'data') return chunk;
+    parts.push(chunk.val);
+  }
+}
+
 function stream(send, poll) {
   const parts = [];
   let head;
@@ -64,9 +73,8 @@ function stream(send, poll) {
     for (const { tag, val } of poll.wait(undefined, 16)) {
       if (tag !== 'exchange') continue;
       if (val.ready.head || val.ready.failed) head = send.head(); // throws the failure
-      const chunk = val.ready.readable ? send.read(CONTENT_MAX) : {};
-      if (chunk.tag === 'data') parts.push(chunk.val);
-      if (chunk.tag === 'end') return page(head, Buffer.concat(parts));
+      const behind = val.ready.readable ? take(send, parts) : {};
+      if (behind.tag === 'end') return page(head, Buffer.concat(parts));
     }
   }
 }

@@ -1,22 +1,42 @@
 """Sandpiper as a library in Python: gets targets of one server, all of them through each of the connections.
-    python fetch.py sandpiper.wasm HOST PORT TARGET...                    prints one line of JSON for each target
+    python fetch.py [--streaming] sandpiper.wasm HOST PORT TARGET...      prints one line of JSON for each target
     python fetch.py --tls sandpiper-tls.wasm HOST PORT TARGET...          and, behind those of a connection, one for its handshake
 """
 
 import argparse
 import base64
+import ctypes
 import json
 import pathlib
 
 from wasmtime import Engine, Store, WasiConfig, _ffi
-from wasmtime.component import Component, Instance, Linker, Record, Variant
+from wasmtime.component import Component, Instance, Linker, ListType, Record, Variant
 
+# Wasmtime for Python takes no list of octets that is longer than some 2.8 MiB: an octet costs it 48, and one call may cost 128 MiB. What is
+# longer is read in pieces.
 CONTENT_MAX = 1 << 20
+
+
+def copy_octets_at_once() -> None:
+    """Has wasmtime convert a list of octets by one copy with a stride. By itself it makes a call for each octet."""
+    convert_list, value = ListType.convert_from_c, _ffi.wasmtime_component_val_t
+
+    def convert(self: ListType, raw) -> bytes | list:
+        if not self._is_bytes():
+            return convert_list(self, raw)
+        octets, width = raw.of.list, ctypes.sizeof(value)
+        try:
+            return ctypes.string_at(octets.data, octets.size * width)[value.of.offset :: width]
+        finally:
+            _ffi.wasmtime_component_vallist_delete(ctypes.byref(octets))
+
+    ListType.convert_from_c = convert
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser()
     made.add_argument("--connections", type=int, default=1)
+    made.add_argument("--streaming", action="store_true", help="take contents as they arrive")
     made.add_argument("--tls", action="store_true")
     made.add_argument("--roots", type=pathlib.Path, help="trust anchors, PEM; without, the built-in ones")
     made.add_argument("--server-name")
@@ -85,10 +105,45 @@ def failed(failure: Record) -> dict:
     return {"error": name_of(failure.error), "delivery": failure.delivery}
 
 
+def get(target: str) -> Record:
+    return record(
+        method="GET", request_target=target, authority=None, fields=[("Accept", b"*/*")], content=Variant("none"), options=None
+    )
+
+
+def take(call, sent, parts: list[bytes]):
+    """Takes what has come of the content, and returns what comes behind it: `would-block`, the trailers as a list, or the failure."""
+    while isinstance(chunk := call("[method]send.read", sent, CONTENT_MAX), bytes):
+        parts.append(chunk)
+    return chunk
+
+
+def stream(call, sent, poll) -> dict:
+    head, parts = None, []
+    while True:
+        for event in call("[method]poll.wait", poll, None, 16):
+            ready = event.payload.ready if event.tag == "exchange" else set()
+            if ready & {"head", "failed"}:
+                head = call("[method]send.head", sent)
+                if head.tag == "err":
+                    return failed(head.payload)
+            end = take(call, sent, parts) if "readable" in ready else None
+            if isinstance(end, Record):
+                return failed(end)
+            if isinstance(end, list):
+                return page(head.payload.status, b"".join(parts))
+
+
+def fetch_streaming(call, conn, targets: list[str]):
+    poll = call("[constructor]poll", None)
+    call("[method]poll.insert", poll, conn, 1)
+    for target in targets:
+        sent = call("[method]client-conn.send", conn, get(target), 2)
+        yield failed(sent) if isinstance(sent, Record) else stream(call, sent, poll)
+
+
 def fetch(call, conn, targets: list[str]):
-    common = dict(method="GET", authority=None, fields=[("Accept", b"*/*")], content=Variant("none"), options=None)
-    requests = [record(request_target=target, **common) for target in targets]
-    for sent in call("[method]client-conn.send-all", conn, requests, 0):
+    for sent in call("[method]client-conn.send-all", conn, [get(target) for target in targets], 0):
         if isinstance(sent, Record):  # the failure: the two sides of this result differ in their class
             yield failed(sent)
             continue
@@ -109,6 +164,7 @@ def main() -> None:
     arguments = parser()
     arguments.add_argument("--allow-any-certificate", action="store_true", help="as the host, for which it is")
     options = arguments.parse_args()
+    copy_octets_at_once()
     engine = Engine()
     sandbox = instantiate(Component.from_file(engine, str(options.component)), engine)
     call = caller(*sandbox, "sandpiper:http/client@0.1.0")
@@ -122,7 +178,7 @@ def main() -> None:
             for _ in options.targets:
                 print(json.dumps({"error": name_of(conn)}))
             continue
-        for outcome in fetch(call, conn, options.targets):
+        for outcome in (fetch_streaming if options.streaming else fetch)(call, conn, options.targets):
             print(json.dumps(outcome))
         info = call_tls and call_tls("info", call("[method]client-conn.info", conn).id)
         if info:  # nothing, where it was never connected

@@ -7,7 +7,7 @@
 import json
 import pathlib
 
-from fetch import caller, failed, instantiate, name_of, page, parser, tls_options
+from fetch import caller, copy_octets_at_once, failed, instantiate, name_of, page, parser, tls_options
 from wasmtime import Engine
 from wasmtime.component import Component, Variant
 
@@ -38,9 +38,8 @@ def outcomes(call, options) -> list[dict]:
 
 
 def main() -> None:
-    arguments = parser()
-    arguments.add_argument("--streaming", action="store_true")
-    options = arguments.parse_args()
+    options = parser().parse_args()
+    copy_octets_at_once()
     engine = Engine()
     call = caller(*instantiate(load(engine, options.component), engine), "sandpiper-tests:languages/pages@0.1.0")
     for _ in range(options.connections):

@@ -114,7 +114,9 @@ impl Episode {
                 let conn = &shared.borrow().conn;
                 conn.authority() == origin.authority && conn.length() == 0 && conn.is_ready()
             });
-            assert!(!ready || self.has_own(), "{waiting} wait beside an idle connection: {info:?}");
+            // What is sent again alone waits for a fresh connection.
+            let alone = info.counts.retried > 0 && info.retry_after.is_some();
+            assert!(!ready || alone || self.has_own(), "{waiting} wait beside an idle connection: {info:?}");
             if info.retry_after.is_some() && info.counts.connections > info.counts.connecting {
                 // One that could not be established is not tried again at once while another works.
                 continue;
@@ -147,7 +149,9 @@ impl Episode {
                     assert!(asked.pooled && asked.to_write.is_none(), "{token} is sent again");
                     let declared = before.has_declared_end() && !before.has_begun(token);
                     assert!(asked.idempotent || declared || before.wrong, "{token} is repeated, and may not be: {asked:?}");
-                    assert!(asked.outcome.is_none() && !asked.cancelled, "{token} had ended, and is sent again");
+                    // It may have been sent again, and answered, since the last look.
+                    let open = asked.outcome.is_none() || side.answer_of(token).is_some();
+                    assert!(open && !asked.cancelled, "{token} had ended, and is sent again");
                 }
                 asked.attempts.push(place);
                 // A connection whose end was declared has answered one of those before it.
@@ -221,9 +225,12 @@ impl Episode {
             if asked.collected && !ended && self.is_under_way(*token) {
                 assert!(!passed(asked.total), "{token} goes on behind its deadline");
                 // What the network does not take has had its turn.
-                let stands = self.world.borrow().sides.iter().any(|side| side.port == asked.port && side.is_half_way());
+                let of_port = |side: &&Side| side.port == asked.port;
+                // So has what a connection took along that ended.
+                let lost = |side: &Side| side.is_half_way() || (side.closed.is_some() && !side.heard.is_empty());
+                let stands = self.world.borrow().sides.iter().filter(of_port).any(lost);
                 let had_its_turn = !asked.attempts.is_empty() || stands;
-                assert!(!passed(asked.queue) || had_its_turn, "{token} waits behind its deadline");
+                assert!(!passed(asked.queue) || had_its_turn, "{token} waits behind its deadline: {asked:?}");
             }
             if let Some(Outcome::Failed(failure)) = &asked.outcome {
                 let late = matches!(failure.error, Error::TimedOut(_));

@@ -1,7 +1,6 @@
 //! The component as a client of real servers, one call after the other.
 
 use super::content::Sum;
-use super::running::Running;
 use crate::sandboxed::{runtime, sandbox};
 use sandpiper_host::types::{CloseReason, Completion, ConnInfo, Error};
 use sandpiper_host::{CallError, Chunk, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, Failure, Origin};
@@ -161,10 +160,47 @@ impl Caller {
         })
     }
 
+    /// Sends a request whose content is streamed, and reads its response meanwhile: the first block, then, when a head has come or for as long
+    /// as a server takes that waits for the rest, the others. Gives whether the head came first.
+    ///
+    /// # Errors
+    /// Why there is no whole response.
+    pub fn converse(
+        &mut self,
+        conn: &ClientConn,
+        request: &Request,
+        content: impl Iterator<Item = Vec<u8>>,
+    ) -> Result<(Streamed, bool), Failure> {
+        let exchange = self.send(conn, request)?;
+        let Caller { runtime, client, poll } = self;
+        runtime.block_on(async {
+            let mut talk = Talk { sum: Sum::default(), start: Vec::new(), written: 0, ended: false };
+            let mut early = false;
+            for (number, block) in content.enumerate() {
+                talk.write(client, poll, &exchange, &block).await?;
+                let until = tokio::time::Instant::now() + HEAD_PATIENCE;
+                while number == 0 && !early && tokio::time::Instant::now() < until {
+                    poll.wait(client, Some(HEAD_PATIENCE / 10), EVENTS_MAX).await.expect("alive");
+                    early = exchange.head(client).await.map_err(failure)?.is_some();
+                }
+            }
+            exchange.finish(client, &[]).await.map_err(failure)?;
+            while !talk.ended {
+                talk.read(client, &exchange).await?;
+                if !talk.ended {
+                    poll.wait(client, Some(PATIENCE), EVENTS_MAX).await.expect("alive");
+                }
+            }
+            let head = exchange.head(client).await.map_err(failure)?.expect("a head before its end");
+            let Talk { sum, start, written, .. } = talk;
+            Ok((Streamed { head, sum, start, written }, early))
+        })
+    }
+
     /// An origin for requests over a pool.
-    pub fn origin(&mut self, server: &Running, options: ConnOptions) -> Origin {
+    pub fn origin(&mut self, port: u16, options: ConnOptions) -> Origin {
         let Caller { runtime, client, .. } = self;
-        runtime.block_on(client.origin(Caller::endpoint(server.plain), options)).expect("an origin")
+        runtime.block_on(client.origin(Caller::endpoint(port), options)).expect("an origin")
     }
 
     /// Sends collected requests over the pool.
@@ -180,6 +216,50 @@ impl Caller {
             poll.wait(client, Some(span), EVENTS_MAX).await.expect("alive");
             poll.completions(client, u32::MAX).await.expect("alive")
         })
+    }
+}
+
+/// How long a head may take that comes before the content.
+const HEAD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Both directions of one exchange.
+struct Talk {
+    sum: Sum,
+    start: Vec<u8>,
+    written: u64,
+    ended: bool,
+}
+
+impl Talk {
+    /// Writes a block, and reads what comes meanwhile.
+    async fn write(&mut self, client: &mut Client, poll: &Poll, exchange: &Exchange, mut rest: &[u8]) -> Result<(), Failure> {
+        while !rest.is_empty() {
+            let accepted = exchange.write(client, rest).await.map_err(failure)?;
+            self.written += accepted;
+            rest = &rest[usize::try_from(accepted).expect("no more than was offered")..];
+            self.read(client, exchange).await?;
+            if accepted == 0 {
+                poll.wait(client, Some(PATIENCE), EVENTS_MAX).await.expect("alive");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what there is.
+    async fn read(&mut self, client: &mut Client, exchange: &Exchange) -> Result<(), Failure> {
+        loop {
+            match exchange.read(client, READ_OCTETS).await.map_err(failure)? {
+                Chunk::Data(octets) => {
+                    self.sum.add(&octets);
+                    self.start.extend_from_slice(&octets[..octets.len().min(1_024 - self.start.len().min(1_024))]);
+                }
+                Chunk::WouldBlock => return Ok(()),
+                Chunk::End(_) => {
+                    self.ended = true;
+                    return Ok(());
+                }
+            }
+        }
     }
 }
 

@@ -21,7 +21,9 @@ pub enum Capability {
     Refused,
     Errors,
     TooLarge,
+    EarlyAnswer,
     Bodiless,
+    List,
     Restart,
 }
 
@@ -30,15 +32,17 @@ pub enum Capability {
 pub struct Scale {
     /// Octets of a large content.
     pub large_octets: u64,
+    /// Requests of a list.
+    pub list: usize,
     /// Requests while the server restarts.
     pub requests: usize,
 }
 
 impl Scale {
     /// For the normal tests.
-    pub const BOUNDED: Scale = Scale { large_octets: 4 << 20, requests: 200 };
+    pub const BOUNDED: Scale = Scale { large_octets: 4 << 20, list: 300, requests: 200 };
     /// For `just servers`.
-    pub const FULL: Scale = Scale { large_octets: 64 << 20, requests: 2_000 };
+    pub const FULL: Scale = Scale { large_octets: 64 << 20, list: 3_000, requests: 2_000 };
 }
 
 /// What a try has shown, besides what would be a defect.
@@ -54,7 +58,7 @@ pub enum Found {
 type Try = fn(&mut Running, &mut Caller, Scale) -> Result<Found, String>;
 
 /// Every capability: its name, what is tried, and the try.
-pub const ROWS: [(Capability, &str, &str, Try); 15] = [
+pub const ROWS: [(Capability, &str, &str, Try); 17] = [
     (
         Capability::Pipelining,
         "pipelining",
@@ -119,10 +123,22 @@ pub const ROWS: [(Capability, &str, &str, Try); 15] = [
         checks::large::too_large,
     ),
     (
+        Capability::EarlyAnswer,
+        "early answer while uploading",
+        "200 comes before the content has left, and the content back as it goes: both directions end, and the connection goes on",
+        checks::large::early_answer,
+    ),
+    (
         Capability::Bodiless,
         "HEAD, 204, 304",
         "responses without content, pipelined among others, leave the connection in step",
         checks::basic::bodiless,
+    ),
+    (
+        Capability::List,
+        "list",
+        "a list of requests at once, by a pool without an option, to a server that closes behind every fifth, or sixth: all are answered",
+        checks::lifetime::list,
     ),
     (
         Capability::Restart,

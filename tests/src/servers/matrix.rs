@@ -96,11 +96,13 @@ pub fn document(columns: &[Column], scale: Scale) -> String {
     let [passed, unsupported, skipped, failed] = counts(columns);
     let mut text = format!(
         "# Real servers\n\nThe component, through the host library, against servers as they are. Written by `just servers`, which fails where a cell does.\n\
-         The normal tests run the same with contents of {} MiB and {} requests instead of {} MiB and {}.\n\n\
+         The normal tests run the same with contents of {} MiB, lists of {} and {} requests instead of {} MiB, {} and {}.\n\n\
          In this run: {} servers, {} cells: {passed} passed, {unsupported} not supported by that server, {skipped} skipped, {failed} failed.\n\n",
         Scale::BOUNDED.large_octets >> 20,
+        Scale::BOUNDED.list,
         Scale::BOUNDED.requests,
         scale.large_octets >> 20,
+        scale.list,
         scale.requests,
         columns.len(),
         columns.len() * ROWS.len(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/files/N`, `/files/big` | a file of the site |
 //! | `/app/echo` | length and checksum of the content |
+//! | `/app/mirror` | the content, as it comes |
 //! | `/app/chunked` | [`chunked_content`] in chunks, with a trailer |
 //! | `/app/hints` | 103 (Early Hints), then 200 |
 //! | `/app/status/N` | that status, without content |
@@ -94,8 +95,13 @@ impl Application {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream);
         while let Some(head) = read_head(&mut reader)? {
-            let sum = read_content(&mut reader, &head, stream)?;
-            self.answer(&head, sum, stream)?;
+            match head.target.as_str() {
+                "/app/mirror" => mirror(&mut reader, &head, stream)?,
+                _ => {
+                    let sum = read_content(&mut reader, &head, |_| Ok(()), stream)?;
+                    self.answer(&head, sum, stream)?;
+                }
+            }
             let persists = head.current && head.fields.get("connection").is_none_or(|options| !options.contains("close"));
             if !persists {
                 break;
@@ -203,7 +209,20 @@ fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Head>> {
     Ok(Some(Head { method, target, fields, current: version == "HTTP/1.1" }))
 }
 
-fn read_content(reader: &mut impl BufRead, head: &Head, to: &TcpStream) -> io::Result<Sum> {
+/// Says the content back as it comes.
+fn mirror(reader: &mut impl BufRead, head: &Head, to: &TcpStream) -> io::Result<()> {
+    write(to, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    read_content(reader, head, |part| write(to, &[format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat()), to)?;
+    write(to, b"0\r\n\r\n")
+}
+
+/// Reads content, and shows each part of it as it comes.
+fn read_content(
+    reader: &mut impl BufRead,
+    head: &Head,
+    mut show: impl FnMut(&[u8]) -> io::Result<()>,
+    to: &TcpStream,
+) -> io::Result<Sum> {
     if head.fields.get("expect").is_some_and(|expected| expected == "100-continue") {
         write(to, b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
@@ -217,16 +236,21 @@ fn read_content(reader: &mut impl BufRead, head: &Head, to: &TcpStream) -> io::R
                 while read_line(reader)?.is_some_and(|line| !line.is_empty()) {}
                 return Ok(sum);
             }
-            read_exactly(reader, size, &mut sum)?;
+            read_exactly(reader, size, &mut sum, &mut show)?;
             read_line(reader)?;
         }
     }
     let length = head.fields.get("content-length").map_or(Ok(0), |length| length.parse()).map_err(|_| invalid("no length"))?;
-    read_exactly(reader, length, &mut sum)?;
+    read_exactly(reader, length, &mut sum, &mut show)?;
     Ok(sum)
 }
 
-fn read_exactly(reader: &mut impl BufRead, octets: u64, sum: &mut Sum) -> io::Result<()> {
+fn read_exactly(
+    reader: &mut impl BufRead,
+    octets: u64,
+    sum: &mut Sum,
+    show: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut left = octets;
     while left > 0 {
         let there = reader.fill_buf()?;
@@ -235,6 +259,7 @@ fn read_exactly(reader: &mut impl BufRead, octets: u64, sum: &mut Sum) -> io::Re
         }
         let taken = there.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         sum.add(&there[..taken]);
+        show(&there[..taken])?;
         reader.consume(taken);
         left -= taken as u64;
     }

@@ -197,7 +197,7 @@ impl Client {
     /// Writes what is left of a request's content, and ends it. Gives whether that did anything.
     pub(super) fn end_content(&mut self, token: u64, now: Instant) -> bool {
         let asked = &self.asked[&token];
-        if !asked.ask.is_streamed() || asked.finished || asked.outcome.is_some() {
+        if !asked.ask.is_streamed() || asked.finished || matches!(asked.outcome, Some(Outcome::Failed(_))) || asked.dropped {
             return false;
         }
         let (written, content) = (asked.written, asked.ask.content);

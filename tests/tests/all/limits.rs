@@ -231,7 +231,7 @@ fn interim_responses_that_are_taken_may_go_on_for_ever_but_not_at_any_rate() {
         assert_eq!(s.interim(1), [102, 102, 102]);
         s.advance(5_000);
     }
-    for _ in 0..3 {
+    for _ in 0..4 {
         s.peer_sends(interim.repeat(2));
         assert_eq!(s.interim(1), [102, 102]);
     }

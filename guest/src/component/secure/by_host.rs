@@ -4,7 +4,7 @@ use super::Secured;
 use crate::component::socket::Socket;
 use crate::component::tls;
 use crate::component::transport::{Layers, Transport};
-use crate::endpoint::{bare, is_host};
+use crate::endpoint::{bare, is_host, without_zone};
 use crate::timer::Instant;
 use crate::types::{Endpoint, Error, Misuse, TlsOptions, TlsProblem};
 use crate::wit::tls::TlsInfo;
@@ -25,7 +25,7 @@ impl Plan {
     /// Errors: `api-misuse(invalid-server-name | unsupported-tls-option)`.
     pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Plan>, Error> {
         let Some(options) = &endpoint.tls else { return Ok(None) };
-        let name = bare(options.server_name.as_ref().unwrap_or(&endpoint.host));
+        let name = without_zone(bare(options.server_name.as_ref().unwrap_or(&endpoint.host)));
         if !is_host(name) {
             return Err(Error::ApiMisuse(Misuse::InvalidServerName));
         }

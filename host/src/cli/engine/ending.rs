@@ -1,22 +1,15 @@
 //! How exchanges end: completed, failed, repeated, given up.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::time::{Duration, Instant};
 
 use sandpiper_host::CallError;
 use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
 
 use super::super::complaint::Complaint;
-use super::super::outgoing::Outgoing;
 use super::super::output::Destination;
-use super::super::retry::{Attempt, Verdict, decide, is_establishing};
 use super::super::summary::Tally;
+use super::super::template::Content;
 use super::{Active, Engine, Stop};
-
-/// The first wait before a connection that could not be made is tried again; it doubles each time.
-const REPEAT_DELAY: Duration = Duration::from_millis(250);
-const REPEAT_DELAY_DOUBLINGS_MAX: u32 = 5;
 
 impl Engine<'_> {
     pub(super) async fn complete(&mut self, job: usize, mut active: Active, trailers: &[(String, Vec<u8>)]) -> Result<(), Stop> {
@@ -24,17 +17,23 @@ impl Engine<'_> {
             self.active.insert(job, active);
             return self.cannot_write(job, error).await;
         }
-        let timing = if self.settings.form.json { Some(active.exchange.timing(&mut self.client).await?) } else { None };
+        let uploads = self.plan.template.content != Content::None;
+        let timing = match self.settings.form.json || uploads {
+            true => Some(active.exchange.timing(&mut self.client).await?),
+            false => None,
+        };
         let tls = if self.settings.form.json { self.client.tls_info(active.link).await? } else { None };
         self.count_carried(active.link, job);
-        if let Some(link) = self.links.get_mut(&active.link) {
-            link.answered = true;
+        self.note_answer(active.link).await?;
+        match active.incoming.objection() {
+            Some(_) => self.tally(job).fail("status"),
+            None => self.tally(job).complete(),
         }
-        match active.incoming.is_refused() {
-            true => self.tally(job).fail("status"),
-            false => self.tally(job).complete(),
+        if uploads && timing.is_some_and(|timing| timing.request_sent.is_none()) {
+            self.report.note_unsent(job, &active.incoming);
         }
-        self.report.complete(job, &active.incoming, trailers, active.link, timing.as_ref(), tls.as_ref())?;
+        let told = timing.as_ref().filter(|_| self.settings.form.json);
+        self.report.complete(job, &active.incoming, trailers, active.link, told, tls.as_ref())?;
         self.leave(job, active.link).await?;
         self.end(job).await
     }
@@ -44,7 +43,7 @@ impl Engine<'_> {
     }
 
     /// Its request was on this connection's wire.
-    fn count_carried(&mut self, id: u64, job: usize) {
+    pub(super) fn count_carried(&mut self, id: u64, job: usize) {
         if let Some(link) = self.links.get_mut(&id) {
             link.carried += 1;
             let again = link.carried > 1;
@@ -58,8 +57,10 @@ impl Engine<'_> {
             self.starving = None;
         }
         if let Some(link) = self.links.get_mut(&id) {
-            link.active.remove(&job);
+            let front = link.front();
+            link.line.retain(|_, other| *other != job);
             self.hungry.insert(link.origin);
+            self.start_front(id, front);
         }
         self.retire(id).await
     }
@@ -71,126 +72,25 @@ impl Engine<'_> {
             return Ok(());
         }
         self.advance_turn();
-        let link = self.active.get(&self.turn).and_then(|active| self.links.get_mut(&active.link));
-        match link {
-            Some(link) => Ok(link.resume(&mut self.client, &self.poll).await?),
+        match self.active.get(&self.turn).map(|active| active.link) {
+            Some(id) => self.resume(id).await,
             None => Ok(()),
         }
+    }
+
+    /// A response on the connection has its turn.
+    pub(super) async fn resume(&mut self, id: u64) -> Result<(), Stop> {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.resume(&mut self.client, &self.poll).await?;
+        }
+        self.watch_front(id);
+        Ok(())
     }
 
     pub(super) fn advance_turn(&mut self) {
         let rest = self.plan.jobs.iter().zip(&self.states).skip(self.turn);
         let passed = rest.take_while(|(job, state)| state.ended || job.destination != Destination::Stdout).count();
         self.turn += passed;
-    }
-
-    /// What follows from a failure.
-    pub(super) async fn fail(
-        &mut self,
-        job: usize,
-        link: Option<u64>,
-        active: Option<Active>,
-        failure: Failure,
-    ) -> Result<(), Stop> {
-        let mut others = BTreeSet::new();
-        if let Some(id) = link {
-            match failure.delivery {
-                Delivery::NotSent if is_establishing(&failure.error) => others = self.unestablished(id),
-                Delivery::NotSent => {}
-                Delivery::Unprocessed | Delivery::Unanswered | Delivery::ResponseStarted => self.count_carried(id, job),
-            }
-        }
-        self.settle(job, link, active, &failure).await?;
-        for other in others {
-            self.settle(other, None, None, &failure).await?;
-        }
-        match link {
-            Some(id) => self.leave(job, id).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn settle(&mut self, job: usize, link: Option<u64>, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
-        let attempt = self.attempt(job, link, active.as_ref(), failure).await?;
-        match decide(failure, attempt) {
-            Verdict::GiveUp => self.give_up(job, active, failure).await,
-            verdict => {
-                self.queue_again(job, active, verdict);
-                Ok(())
-            }
-        }
-    }
-
-    /// A connection could not be established. Gives what waits for one to its origin, to fail likewise, unless there is another that works.
-    fn unestablished(&mut self, id: u64) -> BTreeSet<usize> {
-        let Some(link) = self.links.get_mut(&id) else {
-            return BTreeSet::new();
-        };
-        let (origin, told) = (link.origin, std::mem::replace(&mut link.failed, true));
-        link.accepting = false;
-        let works = self.works(origin);
-        let waiting = &mut self.origins[origin];
-        waiting.is_full = works;
-        // It is tried again later already: another connection of this try failed before.
-        if told || works || waiting.not_before.is_some_and(|time| time > Instant::now()) {
-            return BTreeSet::new();
-        }
-        for job in &waiting.jobs {
-            self.ordered.remove(job);
-        }
-        std::mem::take(&mut waiting.jobs)
-    }
-
-    /// Has the origin a connection that carried something, and takes more?
-    fn works(&self, origin: usize) -> bool {
-        self.links.values().any(|link| link.origin == origin && link.accepting && link.answered)
-    }
-
-    async fn attempt(
-        &mut self,
-        job: usize,
-        link: Option<u64>,
-        active: Option<&Active>,
-        failure: &Failure,
-    ) -> Result<Attempt, Stop> {
-        let template = &self.plan.template;
-        let spent = active.and_then(|active| active.outgoing.as_ref()).is_some_and(Outgoing::is_spent);
-        let progress = match link.and_then(|id| self.links.get(&id)) {
-            Some(link) if matches!(failure.delivery, Delivery::NotSent | Delivery::Unprocessed) => {
-                link.conn.info(&mut self.client).await?.requests > 0
-            }
-            _ => false,
-        };
-        Ok(Attempt {
-            idempotent: template.is_idempotent(),
-            replayable: !spent,
-            elsewhere: self.works(self.plan.jobs[job].origin),
-            progress,
-            repeats: self.states[job].repeats,
-            repeats_max: self.settings.repeats_max,
-        })
-    }
-
-    fn queue_again(&mut self, job: usize, active: Option<Active>, verdict: Verdict) {
-        if let Some(mut active) = active {
-            active.incoming.abandon();
-            self.states[job].carried = active.outgoing.and_then(Outgoing::carried_over);
-        }
-        self.report.unfinished.forget(job);
-        let origin = self.plan.jobs[job].origin;
-        if self.is_ordered(job) {
-            self.ordered.insert(job);
-        }
-        let waiting = &mut self.origins[origin];
-        waiting.jobs.insert(job);
-        self.hungry.insert(origin);
-        if let Verdict::Repeat { later } = verdict {
-            let repeats = self.states[job].repeats;
-            self.states[job].repeats += 1;
-            self.tallies[origin].repeated += 1;
-            waiting.not_before =
-                later.then(|| Instant::now() + REPEAT_DELAY * 2_u32.pow(repeats.min(REPEAT_DELAY_DOUBLINGS_MAX)));
-        }
     }
 
     pub(super) async fn give_up(&mut self, job: usize, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
@@ -205,8 +105,9 @@ impl Engine<'_> {
             index: job,
             url: &urls[job],
             endpoint: &self.plan.origins[self.plan.jobs[job].origin].endpoint,
+            unix_socket: self.plan.unix_socket.as_ref(),
             failure,
-            repeats: self.states[job].repeats,
+            repeats: self.states[job].resent,
             idempotent: self.plan.template.is_idempotent(),
             output: output.as_deref(),
             denied: &denied,
@@ -230,13 +131,29 @@ impl Engine<'_> {
         let Some(mut active) = self.active.remove(&job) else {
             return Ok(());
         };
+        let failure = self.cancel(&active, Error::Closed(CloseReason::Cancelled)).await?;
+        let output = active.incoming.abandon().map_or(String::new(), |output| format!("; {output}"));
+        if failure.delivery != Delivery::NotSent {
+            self.count_carried(active.link, job);
+            if let Some(link) = self.links.get_mut(&active.link) {
+                link.charged = true;
+            }
+        }
+        self.tally(job).fail("local");
+        self.report.abandon(job, &format!("{why}{output}"), &failure)?;
+        self.leave(job, active.link).await?;
+        self.end(job).await
+    }
+
+    /// Ends an exchange before its time, because of `error`, and says how it stood.
+    pub(super) async fn cancel(&mut self, active: &Active, error: Error) -> Result<Failure, Stop> {
         active.exchange.cancel(&mut self.client).await?;
         let failure = match active.exchange.head(&mut self.client).await {
             Err(CallError::Http(failure)) => failure,
             Err(CallError::Host(error)) => return Err(error.into()),
             // It was over already: the response is whole, and of no use.
             Ok(_) => Failure {
-                error: Error::Closed(CloseReason::Cancelled),
+                error,
                 delivery: Delivery::ResponseStarted,
                 phase: Phase::ReceivingContent,
                 side: Side::Local,
@@ -245,19 +162,13 @@ impl Engine<'_> {
                 connection: active.link,
             },
         };
-        let output = active.incoming.abandon().map_or(String::new(), |output| format!("; {output}"));
-        if failure.delivery != Delivery::NotSent {
-            self.count_carried(active.link, job);
-        }
-        self.tally(job).fail("local");
-        self.report.abandon(job, &format!("{why}{output}"), &failure)?;
-        self.leave(job, active.link).await?;
-        self.end(job).await
+        let by_caller = failure.error == Error::Closed(CloseReason::Cancelled);
+        Ok(if by_caller { Failure { error, ..failure } } else { failure })
     }
 
     /// Lets go of a connection that has nothing more to do.
     pub(super) async fn retire(&mut self, id: u64) -> Result<(), Stop> {
-        let done = self.links.get(&id).is_some_and(|link| !link.accepting && link.active.is_empty());
+        let done = self.links.get(&id).is_some_and(|link| !link.accepting && link.is_idle());
         if !done {
             return Ok(());
         }
@@ -307,8 +218,9 @@ impl Engine<'_> {
                 index,
                 url,
                 endpoint: &self.plan.origins[self.plan.jobs[index].origin].endpoint,
+                unix_socket: self.plan.unix_socket.as_ref(),
                 failure: &failure,
-                repeats: self.states[index].repeats,
+                repeats: self.states[index].resent,
                 idempotent: self.plan.template.is_idempotent(),
                 output: output.as_deref(),
                 denied: &[],

@@ -9,7 +9,9 @@ use super::super::incoming::Incoming;
 use super::super::link::{Link, unconnected};
 use super::super::outgoing::Outgoing;
 use super::super::plan::Job;
+use super::super::rate::Rate;
 use super::super::retry::is_establishing;
+use super::alarm::Alarm;
 use super::choice::Place;
 use super::{Active, Engine, Rank, Stop, Waiting};
 
@@ -31,13 +33,6 @@ enum Refusal {
 impl Engine<'_> {
     /// Puts waiting requests onto connections, as far as there may be some.
     pub(super) async fn supply(&mut self) -> Result<(), Stop> {
-        while let Some(&(time, origin)) = self.delayed.first() {
-            if time > Instant::now() {
-                break;
-            }
-            self.delayed.pop_first();
-            self.hungry.insert(origin);
-        }
         loop {
             while let Some(origin) = self.hungry.pop_first() {
                 let waiting = &self.origins[origin];
@@ -70,7 +65,7 @@ impl Engine<'_> {
     async fn fill(&mut self, origin: usize) -> Result<bool, Stop> {
         while let Some(&next) = self.origins[origin].jobs.first() {
             if let Some(time) = self.origins[origin].not_before.filter(|&time| time > Instant::now()) {
-                self.delayed.insert((time, origin));
+                self.alarms.set(time, Alarm::Origin(origin));
                 return Ok(false);
             }
             let (id, count) = match self.place(origin, next) {
@@ -79,7 +74,18 @@ impl Engine<'_> {
                     Some(id) => (id, count),
                     None => return Ok(false),
                 },
+                Place::Instead(idle, count) => {
+                    self.let_go(idle).await?;
+                    match self.open(origin).await? {
+                        Some(id) => (id, count),
+                        None => return Ok(false),
+                    }
+                }
                 Place::Later => return Ok(false),
+                Place::At(time) => {
+                    self.alarms.set(time, Alarm::Origin(origin));
+                    return Ok(false);
+                }
                 Place::Blocked => {
                     self.block(origin, next);
                     return Ok(true);
@@ -102,9 +108,9 @@ impl Engine<'_> {
             }
         }
         let endpoint = &self.plan.origins[origin].endpoint;
-        let again = self.origins[origin].again;
+        let known = self.origins[origin].known();
         self.tallies[origin].begin();
-        match Link::open(&mut self.client, &self.poll, endpoint, origin, &self.settings.links, again).await {
+        match Link::open(&mut self.client, &self.poll, endpoint, origin, &self.settings.links, known).await {
             Ok(link) => {
                 let id = link.id;
                 self.tallies[origin].opened += 1;
@@ -135,11 +141,7 @@ impl Engine<'_> {
             return Ok(false);
         };
         let mut goes_on = true;
-        if link.held
-            && let Err(CallError::Host(error)) = link.resume(&mut self.client, &self.poll).await
-        {
-            return Err(error.into());
-        }
+        link.resume(&mut self.client, &self.poll).await?;
         let answers = link.conn.send_all(&mut self.client, &requests, first_token).await?;
         link.accepting &= !self.settings.links.is_single();
         self.tokens.extend_from_slice(&jobs);
@@ -183,7 +185,7 @@ impl Engine<'_> {
             return Ok(Refusal::Failed);
         };
         match failure.error {
-            Error::LimitExceeded(Limit::QueueLength | Limit::QueuedOctets) if !link.active.is_empty() => Ok(Refusal::Full),
+            Error::LimitExceeded(Limit::QueueLength | Limit::QueuedOctets) if !link.is_idle() => Ok(Refusal::Full),
             Error::LimitExceeded(_) | Error::ApiMisuse(_) => Ok(Refusal::Failed),
             _ if is_establishing(&failure.error) => Ok(Refusal::Unestablished),
             _ => {
@@ -198,11 +200,16 @@ impl Engine<'_> {
         let Job { origin, destination, .. } = &self.plan.jobs[job];
         self.origins[*origin].jobs.remove(&job);
         self.ordered.remove(&job);
-        if let Some(link) = self.links.get_mut(&link) {
-            link.active.insert(job);
+        let (id, now) = (link, Instant::now());
+        if let Some(link) = self.links.get_mut(&id) {
+            let front = link.front();
+            link.line.insert(token, job);
+            self.start_front(id, front);
         }
+        self.states[job].began.get_or_insert(now);
+        let rates = self.settings.rate.map(|rate| [Rate::new(rate, now), Rate::new(rate, now)]);
         let incoming = Incoming::new(self.settings.form, destination.clone(), job, self.report.unfinished.clone());
-        let mut active = Active { exchange, token, link, incoming, outgoing: None };
+        let mut active = Active { exchange, token, link, incoming, outgoing: None, asked: false, again: None, rates };
         let outgoing = match self.states[job].carried.take() {
             Some(carried) => Ok(Some(carried)),
             None => Outgoing::of(&self.plan.template.content),

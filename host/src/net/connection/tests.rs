@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream as Peer};
 use std::time::Duration;
 
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
+use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -26,7 +27,7 @@ async fn pair_of(usage: &Arc<Usage>) -> (Arc<Connection>, Peer) {
     set_socket_recv_buffer_size(&listener, 8_192).unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (peer, _) = listener.accept().unwrap();
-    (Arc::new(Connection::new(tcp, Arc::new(Descriptor::new(usage)))), peer)
+    (Arc::new(Connection::new(Transport::tcp(tcp), Arc::new(Descriptor::new(usage)))), peer)
 }
 
 /// Octets of which each tells its place.

@@ -69,6 +69,27 @@ pub(in crate::servers) fn refused(server: &mut Running, caller: &mut Caller, _: 
     })
 }
 
+/// The content comes back as it goes, where the server lets it.
+pub(in crate::servers) fn early_answer(server: &mut Running, caller: &mut Caller, _: Scale) -> Result<Found, String> {
+    let conn = caller.connect(server.plain, ConnOptions::default());
+    let request = Request::new("POST", "/app/mirror").with_content_length(EXPECTED_OCTETS);
+    let (response, early) = caller.converse(&conn, &request, blocks(EXPECTED_OCTETS)).map_err(failed)?;
+    require!(response.head.status == 200, "{:?}", response.head);
+    require!(response.sum == sum_of(EXPECTED_OCTETS), "{} octets came back", response.sum.octets);
+    require!(response.written == EXPECTED_OCTETS, "{} octets were written", response.written);
+    if !early {
+        return Ok(Found::Absent("the answer came behind the content".to_owned()));
+    }
+    match caller.info(&conn).closed_by {
+        None => {
+            let next = caller.fetch(&conn, &Request::get("/app/count/mirrored")).map_err(failed)?;
+            require!(next.head.status == 200, "behind it: {:?}", next.head);
+            Ok(Found::Passed(String::new()))
+        }
+        Some(reason) => Ok(Found::Passed(format!("then it closes: {reason:?}"))),
+    }
+}
+
 pub(in crate::servers) fn too_large(server: &mut Running, caller: &mut Caller, _: Scale) -> Result<Found, String> {
     let conn = caller.connect(server.limited, ConnOptions::default());
     let request = Request::new("POST", "/app/echo").with_content_length(TOO_LARGE_OCTETS);

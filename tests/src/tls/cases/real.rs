@@ -1,7 +1,7 @@
 //! nginx, OpenSSL's server in its variants, Node: each says in its answer what it saw.
 
 use crate::tls::authority::{DATES_EXPIRED, NAME, authority};
-use crate::tls::case::Case;
+use crate::tls::case::{Case, Check};
 use crate::tls::client::{Library, Outcome, Problem};
 use crate::tls::real::{nginx, node, s_server};
 use crate::tls::serving::Seen;
@@ -12,6 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = nginx_cases();
     cases.extend(node_cases());
     cases.extend(s_server_cases());
+    cases.extend(unusual_names());
     cases
 }
 
@@ -139,5 +140,34 @@ fn s_server_cases() -> Vec<Case> {
         case("no encrypt-then-MAC, TLS 1.2", &["-tls1_2", "-no_etm"]),
         case("small records", &["-max_send_frag", "512"]),
         case("ServerHello without middlebox compatibility", &["-tls1_3", "-no_middlebox"]),
+    ]
+}
+
+/// Names that rustls's own type refuses, on servers that are not rustls, which would refuse them too.
+fn unusual_names() -> Vec<Case> {
+    let asks = |name: &str, names: &'static [&'static str], asked: &'static [&'static str]| {
+        Case::trying(format!("s_server, {name}"), move || s_server(&authority().named(names), &[])).visits(asked)
+    };
+    let sends = |name: &str, asked: &'static [&'static str], check: Check| {
+        let serve = || nginx(&authority().named(&["*.unusual.test"]), "");
+        Case::trying(format!("nginx, {name}, which is sent"), serve).visits(asked).check(check)
+    };
+    vec![
+        asks("a name that ends with a hyphen, by a wildcard", &["*.unusual.test"], &["x-.unusual.test"]),
+        asks("a name that begins with a hyphen, by a wildcard", &["*.unusual.test"], &["-x.unusual.test"]),
+        asks("a name with a tilde, by a wildcard in other letters", &["*.Unusual.TEST"], &["a~b.unusual.test"]),
+        asks("a name that ends with a hyphen, by itself", &[NAME, "X-.unusual.test"], &["x-.unusual.test"]),
+        asks("a name with a hyphen and the root's dot", &["*.unusual.test"], &["x-.unusual.test."]),
+        asks("the resumed session of a name with a hyphen", &["*.unusual.test"], &["x-.unusual.test"; 2]).check(resumed),
+        asks("a name with a hyphen, another wildcard", &["*.other.test"], &["x-.unusual.test"])
+            .refused(Problem::CertificateName)
+            .saying(&["*.other.test"]),
+        asks("a name with a hyphen, two labels below a wildcard", &["*.unusual.test"], &["x-.a.unusual.test"])
+            .refused(Problem::CertificateName),
+        asks("a name with a hyphen, another name", &["y-.unusual.test"], &["x-.unusual.test"])
+            .refused(Problem::CertificateName)
+            .saying(&["y-.unusual.test"]),
+        sends("a name that ends with a hyphen", &["x-.unusual.test"], |_, outcomes| says(outcomes, 0, &["name=x-.unusual.test"])),
+        sends("a name with a tilde", &["a~b.unusual.test"], |_, outcomes| says(outcomes, 0, &["name=a~b.unusual.test"])),
     ]
 }

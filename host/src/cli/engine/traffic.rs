@@ -1,0 +1,221 @@
+//! Octets of exchanges: contents out, responses in.
+
+use std::time::{Duration, Instant};
+
+use sandpiper_host::CallError;
+use sandpiper_host::types::{FieldLine, Readiness};
+
+use super::super::incoming::{self, Received};
+use super::super::outgoing::{self, Outgoing, Sent};
+use super::super::rate::Rate;
+use super::{Active, Engine, Stop};
+
+/// How long a source is waited for before the connections have their turn.
+const SOURCE_WAIT: Duration = Duration::from_millis(10);
+
+impl Engine<'_> {
+    pub(super) async fn receive(&mut self, job: usize, ready: Readiness) -> Result<(), Stop> {
+        let Some(mut active) = self.active.remove(&job) else {
+            return Ok(());
+        };
+        self.ask(job, &mut active).await?;
+        let had_head = active.incoming.head().is_some();
+        let budget = active.rates.as_mut().map_or(u64::MAX, |[received, _]| received.allowed(Instant::now()));
+        let (progress, tally) = (&self.report.progress, &mut self.tallies[self.plan.jobs[job].origin]);
+        let mut moved = 0;
+        let count = |octets| {
+            progress.advance(octets);
+            tally.octets += octets;
+            moved += octets;
+        };
+        let received = active.incoming.advance(&mut self.client, &active.exchange, ready, budget, count).await;
+        if let Some([received, _]) = &mut active.rates {
+            received.spend(moved);
+        }
+        self.count_moved(&active, moved);
+        match received {
+            Ok(Received::Pending) => {
+                if !had_head {
+                    self.began(&mut active);
+                }
+                self.pace(active.link, active.rates.as_mut().map(|[received, _]| received)).await?;
+                self.active.insert(job, active);
+                Ok(())
+            }
+            Ok(Received::End(_)) if active.again.is_some() => self.ask_again(job, active).await,
+            Ok(Received::End(trailers)) => self.response_ended(job, active, ready, &trailers).await,
+            Ok(Received::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(incoming::Trouble::Host(error)) => Err(error.into()),
+            Err(incoming::Trouble::Output(error)) => {
+                self.active.insert(job, active);
+                self.cannot_write(job, error).await
+            }
+        }
+    }
+
+    /// The response is whole. The request goes on to its end, unless the server does not want the rest (RFC 9110 §7.5).
+    async fn response_ended(
+        &mut self,
+        job: usize,
+        mut active: Active,
+        ready: Readiness,
+        trailers: &[FieldLine],
+    ) -> Result<(), Stop> {
+        if self.is_over(&mut active, ready).await? {
+            return self.complete(job, active, trailers).await;
+        }
+        self.active.insert(job, active);
+        self.send_content(job).await?;
+        let Some(mut active) = self.active.remove(&job) else {
+            return Ok(());
+        };
+        match self.is_over(&mut active, Readiness::empty()).await? {
+            true => self.complete(job, active, trailers).await,
+            false => {
+                self.active.insert(job, active);
+                Ok(())
+            }
+        }
+    }
+
+    /// The response is whole. Is the request, too, as far as the server wants it?
+    async fn is_over(&mut self, active: &mut Active, ready: Readiness) -> Result<bool, Stop> {
+        let tunnel = active.incoming.is_tunnel();
+        let Some(outgoing) = active.outgoing.as_mut().filter(|outgoing| !tunnel && !outgoing.is_refused()) else {
+            return Ok(true);
+        };
+        if outgoing.is_finished() {
+            let left =
+                ready.contains(Readiness::COMPLETE) || active.exchange.timing(&mut self.client).await?.request_sent.is_some();
+            return Ok(left);
+        }
+        match active.exchange.write(&mut self.client, &[]).await {
+            Ok(_) => Ok(false),
+            Err(CallError::Http(_)) => Ok(true),
+            Err(CallError::Host(error)) => Err(error.into()),
+        }
+    }
+
+    /// Its head has come, perhaps.
+    fn began(&mut self, active: &mut Active) {
+        let Some(head) = active.incoming.head() else {
+            return;
+        };
+        let length = head.field("content-length").next().and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        if let Some(octets) = length {
+            self.report.progress.expect(octets);
+        }
+        if active.incoming.is_tunnel() {
+            active.outgoing = Some(Outgoing::stdin());
+        }
+    }
+
+    /// It failed before its turn: what came of it is not read.
+    pub(super) async fn receive_failure(&mut self, job: usize) -> Result<(), Stop> {
+        let Some(active) = self.active.remove(&job) else {
+            return Ok(());
+        };
+        match active.exchange.head(&mut self.client).await {
+            Err(CallError::Http(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(CallError::Host(error)) => Err(error.into()),
+            Ok(_) => {
+                self.active.insert(job, active);
+                Ok(())
+            }
+        }
+    }
+
+    /// Its turn has not come: unless another exchange of the connection can go on, the connection waits.
+    pub(super) async fn hold(&mut self, job: usize, whole: bool) -> Result<(), Stop> {
+        let Some(active) = self.active.get(&job) else {
+            return Ok(());
+        };
+        // Also one that was handed over later: it goes on when this response is whole.
+        let others = self.links.get(&active.link).into_iter().flat_map(|link| link.line.values());
+        if others.copied().any(|other| other < job && self.is_turn(other)) {
+            return Ok(());
+        }
+        if let Some(link) = self.links.get_mut(&active.link) {
+            link.hold(&mut self.client, &self.poll, whole).await?;
+            // The request whose turn it is may need this connection.
+            self.hungry.insert(link.origin);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn send_content(&mut self, job: usize) -> Result<(), Stop> {
+        let Some(mut active) = self.active.remove(&job) else {
+            return Ok(());
+        };
+        let Some(outgoing) = &mut active.outgoing else {
+            let finished = match active.incoming.head() {
+                // It could be written to for ever, and there is nothing to write.
+                Some(_) => active.exchange.finish(&mut self.client, &[]).await,
+                None => Ok(()),
+            };
+            self.active.insert(job, active);
+            return match finished {
+                Ok(()) | Err(CallError::Http(_)) => Ok(()),
+                Err(CallError::Host(error)) => Err(error.into()),
+            };
+        };
+        let template = &self.plan.template;
+        let allowed = active.rates.as_mut().map_or(u64::MAX, |[_, sent]| sent.allowed(Instant::now()));
+        let mut budget = allowed;
+        let (content, trailers) = (&template.content, &template.trailers);
+        let sent = outgoing.advance(&mut self.client, &active.exchange, content, trailers, &mut budget).await;
+        if let Some([_, sent]) = &mut active.rates {
+            sent.spend(allowed - budget);
+        }
+        self.count_moved(&active, allowed - budget);
+        match sent {
+            Ok(sent) => {
+                if sent == Sent::Starving {
+                    self.starving = Some(job);
+                }
+                if sent == Sent::Blocked {
+                    self.pace(active.link, active.rates.as_mut().map(|[_, sent]| sent)).await?;
+                }
+                self.active.insert(job, active);
+                Ok(())
+            }
+            Err(outgoing::Trouble::Host(error)) => Err(error.into()),
+            Err(outgoing::Trouble::Source(error)) => {
+                self.active.insert(job, active);
+                self.abandon(job, &format!("cannot read what is to be uploaded: {error}")).await
+            }
+            Err(outgoing::Trouble::Refused(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+        }
+    }
+
+    /// Lets the connection rest until octets may move again.
+    async fn pace(&mut self, id: u64, rate: Option<&mut Rate>) -> Result<(), Stop> {
+        let Some(until) = rate.filter(|rate| rate.is_spent()).map(|rate| rate.next()) else {
+            return Ok(());
+        };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.pause(&mut self.client, &self.poll, until).await?;
+            self.alarms.set(until, super::Alarm::Pause(id));
+        }
+        Ok(())
+    }
+
+    /// Gives the source of an upload a moment to say something.
+    pub(super) async fn feed_starving(&mut self) -> Result<(), Stop> {
+        let Some(job) = self.starving else {
+            return Ok(());
+        };
+        let Some(outgoing) = self.active.get_mut(&job).and_then(|active| active.outgoing.as_mut()) else {
+            self.starving = None;
+            return Ok(());
+        };
+        match tokio::time::timeout(SOURCE_WAIT, outgoing.wait_for_source()).await {
+            Err(_) => Ok(()),
+            Ok(Ok(())) => {
+                self.starving = None;
+                self.send_content(job).await
+            }
+            Ok(Err(error)) => self.abandon(job, &format!("cannot read what is to be sent: {error}")).await,
+        }
+    }
+}
