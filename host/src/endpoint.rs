@@ -59,12 +59,19 @@ impl FromStr for Location {
     type Err = HostError;
 
     /// Takes an absolute `http` or `https` URL. It is normalised as browsers do it (WHATWG URL): dot segments are
-    /// resolved, the host is in lower case and Punycode. Beyond that standard, the host may have an A-label that is none, which stays as
+    /// resolved, the host is in lower case and Punycode. What browsers remove from URLs without a word (tabs, line ends, and spaces and
+    /// control characters at the ends) is refused. Beyond that standard, the host may have an A-label that is none, which stays as
     /// it is, and an IPv6 address a zone, with `%25` or `%` before it ([`scoped_address`](crate::scoped_address)).
     ///
     /// # Errors
     /// [`HostError::InvalidUrl`].
     fn from_str(url: &str) -> Result<Self, HostError> {
+        // The WHATWG has them removed without a word, so that another resource would be requested.
+        let vanishes = |end: char| end <= ' ';
+        if url.contains(['\t', '\n', '\r']) || url.starts_with(vanishes) || url.ends_with(vanishes) {
+            let reason = "a tab, a line end, or a space at an end of it would vanish; percent-encode it";
+            return Err(HostError::InvalidUrl { url: url.to_owned(), reason });
+        }
         let (parsed, odd) = parse_url(url).map_err(|reason| HostError::InvalidUrl { url: url.to_owned(), reason })?;
         let mut location = Self::of(&parsed)?;
         if let Some(host) = odd {
@@ -184,6 +191,8 @@ mod tests {
             ("http://h:0/", "its port is 0"),
             ("http://h:70000/", "its port is not a number up to 65535"),
             ("http://a b/", "its host is no valid name"),
+            ("http://h/a\tb", "a tab, a line end, or a space at an end of it would vanish; percent-encode it"),
+            ("http://h/ ", "a tab, a line end, or a space at an end of it would vanish; percent-encode it"),
         ];
         for (url, expected) in cases {
             match url.parse::<Location>() {

@@ -174,6 +174,14 @@ mod tests {
         assert_eq!(named, code.map(|line| line.trim_end_matches(',')).collect::<Vec<_>>());
     }
 
+    #[test]
+    fn a_defect_that_a_leniency_tolerates_says_so() {
+        for case in Misbehaviour::ALL.iter().filter(|case| **case != Misbehaviour::NotHttp) {
+            let tolerated = case.leniency() != crate::types::Leniency::empty();
+            assert_eq!(case.advice().contains("leniency"), tolerated, "{case:?}");
+        }
+    }
+
     /// Every error there is.
     fn all_errors() -> Vec<Error> {
         let mut errors = vec![Error::Internal];

@@ -1,29 +1,43 @@
 //! The command line's grammar, and the text of `--help`.
 
+mod accepted;
 mod connection;
+pub(crate) mod data;
+pub(crate) mod field;
+mod limits;
+mod ordered;
 mod output;
+mod request;
+mod silence;
 mod unix;
+mod urls;
 
-use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use sandpiper_host::{Build, Rule};
 
+use super::family::Family;
 use super::help::{EXIT_STATUS, FETCH_AFTER};
 use super::tls::Tls;
+use accepted::Accepted;
+use request::Request;
+use silence::Silence;
 use unix::Unix;
+use urls::Urls;
 
 pub(crate) use connection::{Connection, Persistence};
+pub(crate) use limits::PeerLimits;
 
 pub(crate) use output::{ContinueAt, Name, Output};
 
 /// HTTP client connections as a WebAssembly component, from the shell.
 #[derive(Parser, Debug)]
-#[command(name = "sandpiper", version, disable_help_subcommand = true, max_term_width = 100, after_help = EXIT_STATUS)]
+#[command(name = "sandpiper", version, max_term_width = 100, after_help = EXIT_STATUS)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -32,7 +46,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Requests URLs: one connection per origin, pipelined where allowed, or several with --max-host-conns or -Z.
-    #[command(after_help = EXIT_STATUS, after_long_help = format!("{FETCH_AFTER}\n\n{EXIT_STATUS}"))]
+    #[command(args_override_self = true, after_help = EXIT_STATUS, after_long_help = format!("{FETCH_AFTER}\n\n{EXIT_STATUS}"))]
     Fetch(Box<Fetch>),
     /// Shows on one screen what pipelining and the sandbox do, with a server of its own on this machine.
     ///
@@ -46,9 +60,8 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Fetch {
-    /// What to request, such as `http://localhost:8000/path`
-    #[arg(required_unless_present = "config", value_name = "URL")]
-    pub(crate) urls: Vec<String>,
+    #[command(flatten)]
+    pub(crate) urls: Urls,
 
     /// Reads URLs from FILE, or with `-` from standard input, one per line; they follow those of the command line.
     ///
@@ -59,55 +72,28 @@ pub(crate) struct Fetch {
     #[arg(short = 'K', long = "config", value_name = "FILE", help_heading = REQUEST)]
     pub(crate) config: Vec<PathBuf>,
 
-    /// Request method [default: GET; HEAD with -I, POST with -d, PUT with -T]
-    #[arg(short = 'X', long = "request", value_name = "METHOD", value_parser = method, help_heading = REQUEST)]
-    pub(crate) method: Option<String>,
-
-    /// Adds a field line; `-H 'Name:'` leaves out one that is added by default, `-H 'Name;'` sends it empty.
-    ///
-    /// Added by default: `User-Agent: sandpiper/…`, `Accept: */*`, with -d also
-    /// `Content-Type: application/x-www-form-urlencoded`; a line of the same name replaces it. The component adds what the
-    /// framing needs: Host, Content-Length or Transfer-Encoding, Connection. May be given several times.
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", help_heading = REQUEST)]
-    pub(crate) fields: Vec<FieldArgument>,
-
-    /// Sends DATA, the octets of FILE, or with `@-` those of standard input.
-    ///
-    /// Octets are sent as they are, and held in memory: -T streams. Given several times, they are joined with `&`.
-    #[arg(short = 'd', long = "data", value_name = "DATA|@FILE|@-", conflicts_with_all = ["upload", "head"], help_heading = REQUEST)]
-    pub(crate) data: Vec<String>,
-
-    /// Uploads FILE, or with `-` standard input, without holding it in memory.
-    ///
-    /// A file is sent with Content-Length; standard input, a pipe, and a file with --trailer are sent chunked.
-    #[arg(short = 'T', long = "upload-file", value_name = "FILE", conflicts_with = "head", help_heading = REQUEST)]
-    pub(crate) upload: Option<PathBuf>,
-
-    /// Adds a trailer line to a chunked upload (-T). May be given several times
-    #[arg(long = "trailer", value_name = "NAME: VALUE", requires = "upload", help_heading = REQUEST)]
-    pub(crate) trailers: Vec<FieldArgument>,
-
-    /// The requests may be repeated and pipelined although their method is not idempotent
-    #[arg(long, help_heading = REQUEST)]
-    pub(crate) idempotent: bool,
-
-    /// Asks first: sends `Expect: 100-continue`, and the content after `100 (Continue)`, or after one second
-    #[arg(long, help_heading = REQUEST)]
-    pub(crate) expect_continue: bool,
-
-    /// Asks to switch to PROTO (`Upgrade: PROTO`); after 101 standard input goes to the server and its octets to the output
-    #[arg(long, value_name = "PROTO", conflicts_with_all = ["data", "upload", "json"], help_heading = REQUEST)]
-    pub(crate) upgrade: Option<String>,
-
-    /// Request target instead of the URL's path and query, such as `*` with -X OPTIONS, or `host:port` with -X CONNECT
-    #[arg(long, value_name = "TARGET", help_heading = REQUEST)]
-    pub(crate) request_target: Option<String>,
+    #[command(flatten)]
+    pub(crate) request: Request,
 
     #[command(flatten)]
     pub(crate) output: Output,
 
     #[command(flatten)]
+    pub(crate) silence: Silence,
+
+    #[command(flatten)]
     pub(crate) unix: Unix,
+
+    /// Connects to IPv4 addresses alone
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = CONNECTION)]
+    pub(crate) ipv4: bool,
+
+    /// Connects to IPv6 addresses alone
+    #[arg(short = '6', long, help_heading = CONNECTION)]
+    pub(crate) ipv6: bool,
+
+    #[command(flatten)]
+    pub(crate) limits: PeerLimits,
 
     /// Allows the component to reach RULE, and what else is allowed this way, but nothing else.
     ///
@@ -125,6 +111,20 @@ pub(crate) struct Fetch {
 
     #[command(flatten)]
     pub(crate) component: Component,
+
+    #[command(flatten)]
+    pub(crate) accepted: Accepted,
+}
+
+impl Fetch {
+    /// `-4` and `-6`.
+    pub(crate) fn family(&self) -> Option<Family> {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -141,14 +141,34 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) json: bool,
 
-    #[command(flatten)]
-    pub(crate) component: Component,
+    /// The component to run: plain, tls (TLS inside), host-tls (TLS of this program), or the FILE of another one [default: plain]
+    #[arg(long, value_name = "BUILD|FILE", value_parser = given())]
+    component: Option<Given>,
+}
+
+impl Demo {
+    pub(crate) fn component(&self) -> Component {
+        Component { given: self.component.clone() }
+    }
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Inspect {
-    #[command(flatten)]
-    pub(crate) component: Component,
+    /// The component: plain, tls (TLS inside), host-tls (TLS of its host), or the FILE of another one [default: plain].
+    ///
+    /// Write ./tls for a file of such a name.
+    #[arg(value_name = "BUILD|FILE", value_parser = given(), conflicts_with = "component")]
+    file: Option<Given>,
+
+    /// The same as BUILD or FILE alone
+    #[arg(long, value_name = "BUILD|FILE", value_parser = given())]
+    component: Option<Given>,
+}
+
+impl Inspect {
+    pub(crate) fn component(&self) -> Component {
+        Component { given: self.file.clone().or_else(|| self.component.clone()) }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -156,7 +176,7 @@ pub(crate) struct Component {
     /// The component to run: plain, tls (TLS inside), host-tls (TLS of this program), or the FILE of another one.
     ///
     /// Default: tls for https URLs, else plain, which is smaller and can reach less. Write ./tls for a file of such a name.
-    #[arg(long = "component", value_name = "BUILD|FILE", help_heading = SANDBOX)]
+    #[arg(long = "component", value_name = "BUILD|FILE", value_parser = given(), help_heading = SANDBOX)]
     pub(crate) given: Option<Given>,
 }
 
@@ -167,58 +187,23 @@ pub(crate) enum Given {
     File(PathBuf),
 }
 
-impl FromStr for Given {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Build))
+impl From<OsString> for Given {
+    fn from(text: OsString) -> Self {
+        match text.to_str().and_then(|text| text.parse().ok()) {
+            Some(build) => Self::Build(build),
+            None => Self::File(text.into()),
+        }
     }
+}
+
+fn given() -> impl TypedValueParser<Value = Given> {
+    OsStringValueParser::new().map(Given::from)
 }
 
 const REQUEST: &str = "Request";
 const OUTPUT: &str = "Output";
+const CONNECTION: &str = "Connection";
 const SANDBOX: &str = "Sandbox";
-
-/// What one `-H` or `--trailer` says about a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FieldArgument {
-    pub(crate) name: String,
-    /// `None`: the line that is added by default is left out.
-    pub(crate) value: Option<String>,
-}
-
-impl FromStr for FieldArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = match text.split_once(':') {
-            Some((name, value)) => {
-                let value = value.trim_matches([' ', '\t']);
-                (name, (!value.is_empty()).then_some(value))
-            }
-            None => match text.strip_suffix(';') {
-                Some(name) => (name, Some("")),
-                None => return Err("a colon is missing: write 'Name: value'".to_owned()),
-            },
-        };
-        if !is_token(name) {
-            return Err(format!("{name:?} is not a field name: letters, digits and !#$%&'*+-.^_`|~ make one (RFC 9110 §5.1)"));
-        }
-        if value.is_some_and(|value| value.chars().any(|character| character.is_ascii_control() && character != '\t')) {
-            return Err("the value holds a control character (RFC 9110 §5.5)".to_owned());
-        }
-        Ok(Self { name: name.to_owned(), value: value.map(str::to_owned) })
-    }
-}
-
-fn method(text: &str) -> Result<String, String> {
-    if is_token(text) { Ok(text.to_owned()) } else { Err("not a method: a token is needed (RFC 9110 §9.1)".to_owned()) }
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
-}
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
@@ -232,6 +217,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 const SECONDS_MAX: f64 = 1e9;
 
 fn octets(text: &str) -> Result<u64, String> {
+    suffixed(text).and_then(|octets| if octets > CONTENT_OCTETS_MAX { Err("at most 1G".to_owned()) } else { Ok(octets) })
+}
+
+/// A number, with K, M or G behind it for powers of 1024.
+fn suffixed(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.as_bytes().last() {
         Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
         Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
@@ -239,7 +229,7 @@ fn octets(text: &str) -> Result<u64, String> {
         _ => (text, 0),
     };
     let count: u64 = digits.parse().map_err(|_| "not a number of octets, such as 500K or 64M".to_owned())?;
-    count.checked_mul(1 << shift).filter(|&octets| octets <= CONTENT_OCTETS_MAX).ok_or_else(|| "at most 1G".to_owned())
+    count.checked_mul(1 << shift).ok_or_else(|| "not a number of octets that there can be".to_owned())
 }
 
 /// `--max-content`: a component's whole memory is 4 GiB at most.
@@ -260,26 +250,10 @@ pub(super) mod tests {
         }
     }
 
-    fn field(text: &str) -> Result<(String, Option<String>), String> {
-        text.parse::<FieldArgument>().map(|field| (field.name, field.value))
-    }
-
     #[test]
     fn the_grammar_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn field_arguments() {
-        assert_eq!(field("A: b"), Ok(("A".into(), Some("b".into()))));
-        assert_eq!(field("A:b:c \t"), Ok(("A".into(), Some("b:c".into()))));
-        assert_eq!(field("User-Agent:"), Ok(("User-Agent".into(), None)));
-        assert_eq!(field("X-Empty;"), Ok(("X-Empty".into(), Some("".into()))));
-        assert!(field("no colon").is_err());
-        assert!(field("two words: x").is_err());
-        assert!(field(": x").is_err());
-        assert!(field("A: b\r\nC: d").is_err());
     }
 
     #[test]
@@ -298,7 +272,7 @@ pub(super) mod tests {
     #[test]
     fn options_repeat_and_exclude_each_other() {
         let both = fetch(&["-H", "A: 1", "-H", "B: 2", "-o", "x", "-o", "-", "http://h/1", "http://h/2"]).unwrap();
-        assert_eq!((both.fields.len(), both.output.names.0.len(), both.urls.len()), (2, 2, 2));
+        assert_eq!((both.request.headers.len(), both.output.names.0.len(), both.urls.0.len()), (2, 2, 2));
         let Connection { depth, persistence, retry, .. } = both.connection;
         assert_eq!((depth, persistence, retry), (None, Persistence::Learn, 0));
         for wrong in [
@@ -316,6 +290,13 @@ pub(super) mod tests {
             &["http://h/", "--parallel-max", "5"],
             &["http://h/", "-Z", "--parallel-max", "0"],
             &["http://h/", "--resolve", "h:80"],
+            &["http://h/", "-F", "a=b", "-T", "y"],
+            &["http://h/", "-4", "-6"],
+            &["http://h/", "-G", "-F", "a=b"],
+            &["http://h/", "-r", "x"],
+            &["http://h/", "--limit", "heads=1"],
+            &["http://h/", "--lenient", "bare-lf,nothing"],
+            &["http://h/", "-u", "a:b", "--oauth2-bearer", "c"],
             &["http://h/", "--unix-socket", "s", "--abstract-unix-socket", "s"],
             &["http://h/", "--unix-socket", "s", "--connect-to", "h:1"],
             &["http://h/", "--abstract-unix-socket", "s", "--resolve", "h:80:::1"],
@@ -325,5 +306,42 @@ pub(super) mod tests {
         ] {
             assert!(fetch(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_last_one_counts_where_one_counts() {
+        let last = fetch(&["-m", "1", "-m", "2", "-s", "-s", "-X", "PUT", "-X", "GET", "http://h/"]).unwrap();
+        assert_eq!((last.connection.max_time, last.request.method.as_deref()), (Some(Duration::from_secs(2)), Some("GET")));
+    }
+
+    #[test]
+    fn urls_and_data_keep_their_order() {
+        let given =
+            ["--url", "http://h/1", "http://h/2", "-d", "a", "--data-raw", "@b", "--url=http://h/3", "-d", "-c", "-F", "f=g"];
+        let fetch = fetch(&given).unwrap();
+        assert_eq!(fetch.urls.0, ["http://h/1", "http://h/2", "http://h/3"]);
+        let data: Vec<(&str, &[u8])> =
+            fetch.request.data.parts.iter().map(|part| (part.option(), part.value.as_slice())).collect();
+        assert_eq!(data, [("-d", &b"a"[..]), ("--data-raw", b"@b"), ("-d", b"-c")]);
+        assert_eq!(fetch.request.data.form.len(), 1);
+    }
+
+    #[test]
+    fn what_curl_users_write_out_of_habit_is_accepted() {
+        let habits = ["-s", "-S", "-g", "-q", "-#", "--http1.1", "--basic", "--tcp-nodelay", "--proto", "=https", "--tlsv1.2"];
+        let fetch = fetch(&[&habits[..], &["https://h/"]].concat()).unwrap();
+        assert!(!fetch.silence.of_failures() && fetch.silence.of_progress());
+    }
+
+    /// `dev` builds nothing for what is no command.
+    #[test]
+    fn the_commands_that_dev_knows_are_these() {
+        use clap::CommandFactory;
+        let mut command = Arguments::command();
+        command.build();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let dev = include_str!("../../../dev");
+        let known = dev.lines().find_map(|line| line.strip_prefix("program_commands=(")?.strip_suffix(')')).unwrap();
+        assert_eq!(known.split(' ').collect::<Vec<_>>(), names);
     }
 }

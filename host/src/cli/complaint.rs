@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use sandpiper_host::types::{Delivery, Denial, DnsProblem, Endpoint, Error, Failure, Limit, Phase, Timer, TlsInfo, TlsProblem};
+use sandpiper_host::types::{
+    Delivery, Denial, DnsProblem, Endpoint, Error, Failure, Leniency, Limit, Misbehaviour, Misuse, Phase, Timer, TlsInfo,
+    TlsProblem,
+};
 use sandpiper_host::{Denied, UnixSocket};
 
 use super::{escape, secured};
@@ -95,14 +98,15 @@ impl Complaint<'_> {
 
     fn advice(&self) -> String {
         let error = &self.failure.error;
-        let advice = self.address_advice().or_else(|| option_advice(error)).unwrap_or(error.advice());
+        let advice =
+            self.address_advice().map(str::to_owned).or_else(|| option_advice(error)).unwrap_or(error.advice().to_owned());
         let may_repeat = match self.failure.delivery {
             Delivery::NotSent | Delivery::Unprocessed => true,
             Delivery::Unanswered => self.idempotent,
             Delivery::ResponseStarted => false,
         };
         let again = self.address_advice().is_none() && may_repeat && self.repeats == 0 && is_passing(&self.failure.error);
-        if again { format!("{advice}; --retry 1 sends it again by itself") } else { advice.to_owned() }
+        if again { format!("{advice}; --retry 1 sends it again by itself") } else { advice }
     }
 }
 
@@ -122,7 +126,44 @@ fn odd_address(host: &str) -> Option<&'static str> {
 }
 
 /// Where an option of the command line is what to change.
-fn option_advice(error: &Error) -> Option<&'static str> {
+fn option_advice(error: &Error) -> Option<String> {
+    match error {
+        Error::LimitExceeded(limit) => Some(limit_advice(*limit)),
+        Error::PeerMisbehaved(case) if case.leniency() != Leniency::empty() => Some(leniency_advice(*case)),
+        _ => fixed_advice(error).map(str::to_owned),
+    }
+}
+
+fn limit_advice(limit: Limit) -> String {
+    let name = limit.name();
+    match limit {
+        Limit::ContentOctets | Limit::CollectOctets => "raise --max-content, or use -o instead of --json".to_owned(),
+        Limit::RequestHeadOctets => format!("send fewer or shorter field lines, or raise the limit with --limit {name}=OCTETS"),
+        Limit::QueuedOctets => format!("upload it with -T instead of -d, or raise the limit with --limit {name}=OCTETS"),
+        Limit::QueueLength => format!("raise the limit with --limit {name}=NUMBER"),
+        // Nothing of this program subscribes.
+        Limit::Subscriptions => Error::Internal.advice().to_owned(),
+        Limit::HeadOctets | Limit::TrailerOctets | Limit::ChunkExtensionOctets => {
+            format!("if the server may send this much, raise the limit with --limit {name}=OCTETS")
+        }
+        Limit::FieldLines | Limit::InterimResponses => {
+            format!("if the server may send this many, raise the limit with --limit {name}=NUMBER")
+        }
+    }
+}
+
+fn leniency_advice(case: Misbehaviour) -> String {
+    let tolerates = |leniency: &&(&str, Leniency)| case.leniency().contains(leniency.1);
+    let options: Vec<String> = Leniency::NAMES.iter().filter(tolerates).map(|(name, _)| format!("--lenient {name}")).collect();
+    let options = options.join(" or ");
+    match case {
+        Misbehaviour::NotHttp => format!("{}; for a server that is as it should not be: {options}", case.advice()),
+        _ => format!("this is a defect of the server; if you must talk to this server, {options} may tolerate it"),
+    }
+}
+
+/// The same for every case of an error.
+fn fixed_advice(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::Tls(TlsProblem::Unavailable) => "leave --component out, or give --component tls",
         Error::Tls(TlsProblem::CertificateIssuer | TlsProblem::CertificateSelfSigned) => {
@@ -136,6 +177,7 @@ fn option_advice(error: &Error) -> Option<&'static str> {
         Error::Denied(Denial::AnyCertificate) => "--allow-any-certificate allows it; --cacert trusts a certificate of your own",
         Error::Denied(Denial::KeyLog) => "--key-log allows it",
         Error::Denied(_) => "allow it with --allow, if it is to be reached",
+        Error::Dns(DnsProblem::NotFound) => "check the spelling of the name; with -4 or -6, it needs an address of that family",
         Error::TimedOut(Timer::Total) => "if it may take longer, raise --max-time or --max-time-all",
         Error::TimedOut(Timer::Connect) => {
             "check the address, and whether something drops the packets; or raise --connect-timeout"
@@ -145,21 +187,12 @@ fn option_advice(error: &Error) -> Option<&'static str> {
         }
         Error::TimedOut(Timer::BetweenOctets) => "if it may take longer, give --max-time",
         Error::TimedOut(Timer::PipelineStall) => "the server may lose pipelined requests: give --depth 1",
-        Error::LimitExceeded(Limit::ContentOctets | Limit::CollectOctets) => "raise --max-content, or use -o instead of --json",
-        Error::LimitExceeded(Limit::RequestHeadOctets) => {
-            "send fewer or shorter field lines; no option of this program raises this limit"
-        }
-        Error::LimitExceeded(Limit::QueuedOctets) => {
-            "upload it with -T instead of -d; no option of this program raises this limit"
-        }
-        Error::LimitExceeded(_) => {
-            "no option of this program raises this limit; if the server may send this much, a Rust host can (ConnOptions)"
-        }
         Error::TimedOut(Timer::Queue | Timer::AwaitContinue) => {
             "no option of this program changes this time; --max-time limits all of it"
         }
-        Error::PeerMisbehaved(_) if error.advice().contains("leniency") => {
-            "this is a defect of the server; ask whoever runs it: no option of this program tolerates it"
+        Error::ApiMisuse(Misuse::ContentTooLong) => "give no more than -H 'Content-Length: N' declares, or leave that line out",
+        Error::ApiMisuse(Misuse::ContentTooShort) => {
+            "what was to be sent is shorter than its declared length; do not change it meanwhile"
         }
         Error::Incomplete(_) => "ask for it again, if its delivery allows; if it stays so, ask whoever runs the server",
         Error::Closed(_) => "ask for it again, if its delivery allows",
@@ -212,6 +245,46 @@ mod tests {
             tls: None,
         };
         complaint.in_full()
+    }
+
+    /// The options that an advice names, with values, as the grammar takes them.
+    fn accepted(advice: &str) -> Vec<String> {
+        use clap::Parser;
+        let words: Vec<&str> = advice.split([' ', ',', ';']).collect();
+        let values = ["OCTETS", "NUMBER"].map(|unit| format!("={unit}"));
+        let mut options = Vec::new();
+        for (at, option) in words.iter().enumerate().filter(|(_, word)| word.starts_with("--")) {
+            let value = match *option {
+                "--limit" => values.iter().fold(words[at + 1].to_owned(), |value, unit| value.replace(unit, "=4096")),
+                "--lenient" => words[at + 1].to_owned(),
+                "--max-content" => "1".to_owned(),
+                _ => continue,
+            };
+            let arguments = ["sandpiper", "fetch", "--json", "http://h/", option, &value];
+            super::super::args::Arguments::try_parse_from(arguments).expect(advice);
+            options.push(value);
+        }
+        options
+    }
+
+    #[test]
+    fn every_limit_that_can_be_reached_names_an_option() {
+        for &limit in Limit::ALL.iter().filter(|limit| **limit != Limit::Subscriptions) {
+            let advice = option_advice(&Error::LimitExceeded(limit)).unwrap();
+            assert_eq!(accepted(&advice).len(), 1, "{advice}");
+        }
+    }
+
+    #[test]
+    fn every_defect_that_can_be_tolerated_names_its_options() {
+        let mut named = std::collections::BTreeSet::new();
+        for &case in Misbehaviour::ALL {
+            let advice = option_advice(&Error::PeerMisbehaved(case)).unwrap_or_default();
+            let options = accepted(&advice);
+            assert_eq!(options.is_empty(), case.leniency() == Leniency::empty(), "{case:?}: {advice}");
+            named.extend(options);
+        }
+        assert_eq!(named, Leniency::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect());
     }
 
     #[test]

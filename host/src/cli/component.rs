@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn a_url_with_https_chooses_tls() {
-        let of = |given: Option<&str>, secured| Component { given: given.map(|given| given.parse().unwrap()) }.build(secured);
+        let of = |given: Option<&str>, secured| {
+            Component { given: given.map(|given| std::ffi::OsString::from(given).into()) }.build(secured)
+        };
         assert_eq!(of(None, None), Ok(Some(Build::Plain)));
         assert_eq!(of(None, Some("https://h/")), Ok(Some(Build::Tls)));
         assert_eq!(of(Some("host-tls"), Some("https://h/")), Ok(Some(Build::HostTls)));

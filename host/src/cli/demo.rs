@@ -95,9 +95,9 @@ async fn show(demo: &Demo) -> Result<bool, String> {
     let page = Arc::new(Page::new(demo.resources));
     let server = DemoServer::start(Arc::clone(&page), round_trip).await.map_err(|error| text(&error))?;
     let allowed = server.address.to_string();
-    let build = demo.component.build(None)?;
-    let sandbox = demo.component.builder(build).allow(&allowed).and_then(sandpiper_host::SandboxBuilder::build);
-    let sandbox = sandbox.map_err(|error| demo.component.explain(&error))?;
+    let build = demo.component().build(None)?;
+    let sandbox = demo.component().builder(build).allow(&allowed).and_then(sandpiper_host::SandboxBuilder::build);
+    let sandbox = sandbox.map_err(|error| demo.component().explain(&error))?;
     let mut client = sandbox.instantiate().await.map_err(|error| text(&error))?;
     let show = |lines: &str| {
         if !demo.json {
@@ -123,7 +123,7 @@ async fn show(demo: &Demo) -> Result<bool, String> {
         runs: &runs,
         contents_equal: equal,
         memory_octets: client.memory_octets(),
-        component_octets: demo.component.octets()?.len(),
+        component_octets: demo.component().octets()?.len(),
         imports: &imports,
         allowed,
     };

@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use sandpiper_host::{Build, Sandbox};
+use sandpiper_host::types::{ConnOptions, Endpoint, Error, Limits, Misuse};
+use sandpiper_host::{Build, CallError, Client, Sandbox};
 
 use super::args::Fetch;
 use super::backoff::Backoff;
 use super::bounds::Bounds;
+use super::condition::Condition;
 use super::engine::{Engine, Settings, Stop};
 use super::incoming::{Errors, Form, Tunnel};
 use super::interrupt::end_on_signal;
@@ -17,6 +19,7 @@ use super::listing::{list, reads_stdin};
 use super::output::HeadDump;
 use super::plan::Plan;
 use super::progress::Progress;
+use super::proxies::unheeded;
 use super::report::Report;
 use super::standard;
 use super::stopwatch::Allowance;
@@ -41,7 +44,7 @@ pub(crate) async fn run(fetch: &Fetch) -> u8 {
 
 struct Parts {
     settings: Settings,
-    client: sandpiper_host::Client,
+    client: Client,
     report: Report,
     log: WireLog,
     key_log: KeyLog,
@@ -55,16 +58,21 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     let write_out = write_out(fetch)?;
     let to_stdout = fetch.output.json || plan.jobs.iter().any(|job| job.destination.is_stdout());
     check_standard(fetch, to_stdout || writes_aside(&form, write_out.as_deref()))?;
-    let log = WireLog::new(fetch.output.verbose, fetch.output.log.as_deref(), plan.unix_socket.clone())
-        .map_err(|error| format!("--log: {error}"))?;
+    let log =
+        WireLog::new(fetch.output.verbose, fetch.output.log.as_deref(), plan.unix_socket.clone(), fetch.request.show_credentials)
+            .map_err(|error| format!("--log: {error}"))?;
     let key_log = KeyLog::new(fetch.tls.key_log.as_deref())?;
     let urls: Arc<[String]> = listed.into_iter().map(|listed| listed.url).collect();
-    let progress = Progress::new(urls.len(), to_stdout, !fetch.output.no_progress);
-    let report = Report::new(urls, fetch.output.json, progress.clone());
+    let progress = Progress::new(urls.len(), to_stdout, !fetch.output.no_progress && !fetch.silence.of_progress());
+    let report = Report::new(urls, fetch.output.json, fetch.silence.of_failures(), progress.clone());
     end_on_signal(&report.unfinished, &progress).map_err(|error| format!("signals cannot be listened to: {error}"))?;
     let tape = Tape::new(fetch)?;
     let sandbox = sandbox(fetch, &plan, &tape)?;
-    let client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
+    let mut client = sandbox.instantiate().await.map_err(|error| error.to_string())?;
+    check_limits(&mut client, fetch).await?;
+    if !fetch.silence.of_progress() {
+        warnings(fetch, &plan).iter().for_each(|warning| tell(&format!("sandpiper: {warning}\n")));
+    }
     let bounds = Bounds::new(&fetch.connection);
     let settings = Settings {
         links: LinkOptions::new(fetch, bounds),
@@ -80,11 +88,41 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     Ok((plan, Parts { settings, client, report, log, key_log }, tape))
 }
 
+/// What is not as somebody may think, although it can be done.
+fn warnings(fetch: &Fetch, plan: &Plan) -> Vec<String> {
+    let proxies = || unheeded(&plan.origins, |name| std::env::var(name).ok());
+    let proxies = if fetch.connection.replay.is_none() { proxies() } else { None };
+    let condition = fetch.request.condition.as_ref().and_then(Condition::warning);
+    proxies.into_iter().chain(condition).collect()
+}
+
+/// Asks the component whether it takes the limits, each by itself: their ranges are its own.
+async fn check_limits(client: &mut Client, fetch: &Fetch) -> Result<(), String> {
+    // It leads nowhere, which is found after the options were checked.
+    let nowhere = Endpoint::plain("", 0);
+    for limit in &fetch.limits.limits {
+        let mut limits = Limits::default();
+        limit.apply(&mut limits);
+        let options = ConnOptions { limits: Some(limits), ..ConnOptions::default() };
+        match client.connect(&nowhere, options).await {
+            Err(CallError::Http(Error::ApiMisuse(Misuse::InvalidOption))) => {
+                return Err(format!("{}: the component does not take this value. {}", limit.text(), limit.about()));
+            }
+            Err(CallError::Host(error)) => return Err(error.to_string()),
+            Ok(_) | Err(CallError::Http(_)) => {}
+        }
+    }
+    Ok(())
+}
+
 fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
     let component = &fetch.component;
     let mut builder = tape.attach(component.builder(plan.build).policy(plan.policy.clone()));
     if plan.build == Some(Build::HostTls) {
         builder = builder.host_tls(fetch.tls.host_tls(&plan.tls)?);
+    }
+    if let Some(family) = fetch.family() {
+        builder = builder.resolver(move |name| family.look_up(name));
     }
     let sandbox = builder.build().map_err(|error| component.explain(&error))?;
     match &plan.secured {
@@ -94,7 +132,7 @@ fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
 }
 
 fn form(fetch: &Fetch, plan: &Plan) -> Result<Form, String> {
-    let tunnel = match (plan.template.method.as_str(), &fetch.upgrade) {
+    let tunnel = match (plan.template.method.as_str(), &fetch.request.upgrade) {
         ("CONNECT", _) => Tunnel::Connect,
         (_, Some(_)) => Tunnel::Upgrade,
         _ => Tunnel::Never,
@@ -170,13 +208,16 @@ fn stopped(engine: &mut Engine<'_>, stop: Stop) -> u8 {
     let why = match stop {
         Stop::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return READER_GONE,
         Stop::Output(error) => {
-            tell(&format!("sandpiper: standard output cannot be written: {error}; {}\n", engine.report.unfinished.describe()));
+            engine.report.say_last(&format!(
+                "sandpiper: standard output cannot be written: {error}; {}\n",
+                engine.report.unfinished.describe()
+            ));
             return 1;
         }
         Stop::Host(error) => error.to_string(),
         Stop::Stalled => "the component has nothing to wait for, although exchanges have not ended".to_owned(),
     };
-    tell(&format!("sandpiper: {why}\n"));
+    engine.report.say_last(&format!("sandpiper: {why}\n"));
     match engine.fail_all() {
         Ok(()) => 1,
         Err(_) => READER_GONE,

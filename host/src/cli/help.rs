@@ -16,7 +16,8 @@ Examples:
   sandpiper fetch -o 'page-{}.html' -K urls
   sandpiper fetch --json -K urls | jq -r 'select(.ok) | .status'
   find-urls | sandpiper fetch -K - -Z --parallel-max 20 --retry 2 --summary -o '{}'
-  sandpiper fetch -d '{\"a\": 1}' -H 'Content-Type: application/json' http://h/
+  sandpiper fetch --data-json '{\"a\": 1}' http://localhost:8000/
+  sandpiper fetch -F name=value -F file=@photo.png http://localhost:8000/
   tar c . | sandpiper fetch -T - http://localhost:8000/backup.tar
   sandpiper fetch -C - -O http://localhost:8000/large.iso
 
@@ -61,6 +62,7 @@ Output:
   long download shows a progress bar, and several exchanges their counts: done,
   active and queued requests, open and idle connections, requests on a
   connection that had carried one before, and repeated ones.
+  After status 304 the FILE stays as it is.
   Every URL ends in one result: its content, its FILE, its JSON object, or a
   message on standard error.
 
@@ -69,6 +71,10 @@ TLS:
   trust anchors: keys, certificates and plaintext stay in the sandbox. With
   --component host-tls this program does TLS, and HTTP alone is in the sandbox.
   A certificate that is refused is told with its names, dates and issuer.
+
+Curl:
+  Options of curl do here what they do in curl, or are refused by a line that says
+  what to do instead; docs/curl.md has them all.
 
 Sandbox:
   HTTP runs inside a WebAssembly component that can reach nothing but the

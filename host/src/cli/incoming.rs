@@ -270,6 +270,10 @@ impl Incoming {
 
     fn take_head(&mut self, head: ResponseHead, wire: &[u8]) -> Result<(), Trouble> {
         self.destination.named_by(&head);
+        // What is there already is still right (RFC 9110 §15.4.5).
+        if head.status == 304 && !self.form.heads && matches!(self.to, To::Unopened(_)) {
+            self.to = To::Nowhere;
+        }
         self.collected.head = Some(head);
         if self.refused_by().is_some() && self.form.errors == Errors::Discarded && !self.form.json {
             self.abandon();
@@ -452,6 +456,16 @@ mod tests {
         assert_eq!(write(Form { json: true, ..PLAIN }, 200), None);
         let whole = [on_the_wire(&head(103)), b"HTTP/1.1  as it came\r\n\r\n".to_vec(), b"content".to_vec()].concat();
         assert_eq!(write(Form { heads: true, ..PLAIN }, 200).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_content_that_has_not_changed_leaves_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "before").unwrap();
+        let mut incoming = incoming(PLAIN, file.path());
+        incoming.take_head(head(304), b"").unwrap();
+        incoming.finish().unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"before");
     }
 
     #[test]

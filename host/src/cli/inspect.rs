@@ -25,8 +25,8 @@ pub(crate) fn run(inspect: &Inspect) -> u8 {
 }
 
 fn describe(inspect: &Inspect) -> Result<String, String> {
-    let octets = inspect.component.octets()?;
-    let name = inspect.component.name();
+    let component = inspect.component();
+    let (octets, name) = (component.octets()?, component.name());
     let engine = Engine::default();
     let component = Component::from_binary(&engine, &octets).map_err(|error| {
         let reason = error.root_cause().to_string();

@@ -7,7 +7,7 @@ use sandpiper_host::types::Delivery;
 use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase, Side};
 use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
 
-use super::args::{self, Fetch};
+use super::args::{self, Fetch, PeerLimits};
 use super::bounds::Bounds;
 use super::stopwatch::Stopwatch;
 use super::wire_log::LOG_ENTRIES_MAX;
@@ -62,12 +62,15 @@ pub(crate) struct LinkOptions {
     bounds: Bounds,
     connect: Option<Duration>,
     log: bool,
+    /// `--limit` and `--lenient`.
+    peer: PeerLimits,
 }
 
 impl LinkOptions {
     pub(crate) fn new(fetch: &Fetch, bounds: Bounds) -> Self {
         let args::Connection { persistence, connect_timeout, .. } = fetch.connection;
-        Self { persistence, bounds, connect: connect_timeout, log: fetch.output.verbose || fetch.output.log.is_some() }
+        let log = fetch.output.verbose || fetch.output.log.is_some();
+        Self { persistence, bounds, connect: connect_timeout, log, peer: fetch.limits.clone() }
     }
 
     /// Does a connection end with its first request?
@@ -85,10 +88,16 @@ impl LinkOptions {
         let connect = self.connect.map(nanoseconds);
         let octets = (BUFFERS_OCTETS_MAX / self.bounds.connections).min(BUFFER_OCTETS_MAX);
         let buffer = u32::try_from(octets).ok();
+        let limits = self.peer.limits();
         ConnOptions {
             persistence: Some(persistence),
             pipeline_depth_max: Some(depth),
-            limits: Some(Limits { receive_buffer_octets_max: buffer, send_buffer_octets_max: buffer, ..Limits::default() }),
+            limits: Some(Limits {
+                receive_buffer_octets_max: limits.receive_buffer_octets_max.or(buffer),
+                send_buffer_octets_max: limits.send_buffer_octets_max.or(buffer),
+                ..limits
+            }),
+            leniency: Some(self.peer.leniency()),
             deadlines: Some(Deadlines {
                 connect,
                 pipeline_stall: (depth > 1).then_some(nanoseconds(PIPELINE_STALL)),
@@ -242,7 +251,8 @@ mod tests {
     fn only_the_first_connection_assumes_and_a_broken_pipeline_is_not_filled_again() {
         let of = |persistence, known| {
             let bounds = Bounds { connections: 4, per_origin: 1, depth: 8, window: 16 };
-            let options = LinkOptions { persistence, bounds, connect: None, log: false }.conn_options(known);
+            let options =
+                LinkOptions { persistence, bounds, connect: None, log: false, peer: PeerLimits::default() }.conn_options(known);
             let stall = options.deadlines.unwrap().pipeline_stall;
             (options.persistence.unwrap(), options.pipeline_depth_max.unwrap(), stall.is_some())
         };

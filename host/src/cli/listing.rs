@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::args::Fetch;
+use super::args::field::HeaderArgument;
 use super::target::Target;
 use super::template::is_stdin;
 
@@ -27,10 +28,14 @@ pub(crate) struct Listed {
 /// # Errors
 /// Sentences: what is wrong with the URLs and lines, the first ones with their numbers.
 pub(crate) fn list(fetch: &Fetch) -> Result<Vec<Listed>, String> {
-    let mut list = Vec::with_capacity(fetch.urls.len());
-    for url in &fetch.urls {
+    let mut list = Vec::with_capacity(fetch.urls.0.len());
+    for url in &fetch.urls.0 {
         let target = Target::parse(url).map_err(|problem| match url.as_str() {
             "-" => "`-` is no URL; -K - reads URLs from standard input".to_owned(),
+            // Of curl's --json, which takes a value.
+            text if fetch.output.json && text.starts_with(['{', '[', '"', '@']) => {
+                format!("`{text}` is no URL: --json prints JSON objects here; to send JSON, write --data-json '{text}'")
+            }
             _ => problem,
         })?;
         list.push(Listed { url: url.clone(), target, output: None });
@@ -55,25 +60,33 @@ pub(crate) fn list(fetch: &Fetch) -> Result<Vec<Listed>, String> {
     }
 }
 
-/// Is standard input what is sent?
+/// Is standard input what is sent, or a list?
 pub(crate) fn reads_stdin(fetch: &Fetch) -> bool {
-    fetch.data.iter().any(|data| data == "@-")
-        || fetch.upload.as_deref().is_some_and(is_stdin)
-        || fetch.upgrade.is_some()
-        || fetch.method.as_deref() == Some("CONNECT")
+    !stdin_readers(fetch).is_empty()
 }
 
 /// There is one standard input.
 fn check_stdin(fetch: &Fetch) -> Result<(), String> {
-    let lists = fetch.config.iter().filter(|file| is_stdin(file)).count();
-    let other = match () {
-        () if lists > 1 => "-K - again",
-        () if fetch.data.iter().any(|data| data == "@-") => "-d @-",
-        () if fetch.upload.as_deref().is_some_and(is_stdin) => "-T -",
-        () if fetch.upgrade.is_some() || fetch.method.as_deref() == Some("CONNECT") => "a tunnel",
-        () => return Ok(()),
-    };
-    if lists > 0 { Err(format!("-K - and {other} would both read standard input")) } else { Ok(()) }
+    match stdin_readers(fetch).as_slice() {
+        [one, other, ..] => Err(format!("{one} and {other} would both read standard input")),
+        _ => Ok(()),
+    }
+}
+
+/// The arguments that read standard input.
+fn stdin_readers(fetch: &Fetch) -> Vec<String> {
+    let asked = &fetch.request;
+    let is_tunnel = asked.upgrade.is_some() || asked.method.as_deref() == Some("CONNECT");
+    let reads = |header: &&HeaderArgument| matches!(header, HeaderArgument::File(file) if is_stdin(file));
+    let mut readers = Vec::new();
+    readers.extend(fetch.config.iter().filter(|file| is_stdin(file)).map(|_| "-K -".to_owned()));
+    readers.extend(asked.headers.iter().filter(reads).map(|_| "-H @-".to_owned()));
+    let data = asked.data.parts.iter().filter(|part| part.file().is_some_and(|file| file == "-"));
+    readers.extend(data.map(|part| format!("{} {}", part.option(), String::from_utf8_lossy(&part.value))));
+    readers.extend(asked.data.form.iter().filter(|part| part.reads_stdin()).map(|_| "-F of `-`".to_owned()));
+    readers.extend(asked.upload.as_deref().filter(|file| is_stdin(file)).map(|_| "-T -".to_owned()));
+    readers.extend(is_tunnel.then(|| "a tunnel".to_owned()));
+    readers
 }
 
 fn open(file: &Path) -> io::Result<Box<dyn BufRead>> {

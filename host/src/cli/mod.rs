@@ -1,7 +1,8 @@
 //! The command line.
 //!
-//! `fetch` reads its arguments (`args`, `help`) and lists of URLs (`listing`), checks them as a whole (`plan`, `target`, `resolve`,
-//! `template`, `output`, `standard`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
+//! `fetch` reads its arguments (`args`, `help`, `usage`; `refused` has the options of curl that are not here) and lists of URLs (`listing`),
+//! checks them as a whole (`plan`, `target`, `protocols`, `resolve`, `family`, `template` with `content`, `condition`, `credentials`, `form` and `pieces`,
+//! `output`, `standard`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
 //! goes out (`outgoing`) and what comes in (`incoming`), how fast (`rate`, `gate`) and how long (`stopwatch`), decides about failures
 //! (`retry`) and waits for repeats (`backoff`), records or replays it all (`tape`), and tells how it came out (`report`, `told`, `complaint`,
 //! `json`, `progress`, `summary`, `wire_log`, `write_out`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
@@ -12,10 +13,15 @@ mod backoff;
 mod bounds;
 mod complaint;
 mod component;
+mod condition;
+mod content;
+mod credentials;
 mod demo;
 mod demo_server;
 mod engine;
+mod family;
 mod fetch;
+mod form;
 mod gate;
 mod help;
 mod incoming;
@@ -27,9 +33,13 @@ mod link;
 mod listing;
 mod outgoing;
 mod output;
+mod pieces;
 mod plan;
 mod progress;
+mod protocols;
+mod proxies;
 mod rate;
+mod refused;
 mod report;
 mod resolve;
 mod retry;
@@ -42,15 +52,15 @@ mod target;
 mod template;
 mod tls;
 mod told;
+mod usage;
 mod wire_log;
 mod write_out;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Arguments, Command};
+use args::Command;
+use usage::Answer;
 
 /// Wrong arguments; as clap ends with them too.
 const USAGE: u8 = 2;
@@ -85,12 +95,17 @@ fn escape(text: &str) -> String {
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let arguments = match usage::parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
+        Err(Answer::OfClap(error)) => {
             let lost = !error.use_stderr() && standard::output_problem().is_some();
             _ = error.print();
             return if lost { refuse_output() } else { ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE)) };
+        }
+        Err(Answer::Wrong(why)) => {
+            tell(&format!("sandpiper: {why}\n"));
+            return ExitCode::from(USAGE);
         }
     };
     // `fetch` can do without it.

@@ -8,7 +8,9 @@ use sandpiper_host::types::{CloseReason, Error, Failure, FieldLine};
 use sandpiper_host::{CallError, Client, Exchange, HostError};
 use tokio::sync::mpsc;
 
-use super::template::{Content, is_stdin};
+use super::content::Content;
+use super::pieces;
+use super::template::is_stdin;
 
 /// Octets of one `write`: what a pipe or file gives at once.
 pub(crate) const PIECE_OCTETS: usize = 65_536;
@@ -25,6 +27,8 @@ enum Source {
     /// From here on in `Template::content`.
     Memory(usize),
     File(io::Take<File>),
+    /// Regular files and octets, one after the other.
+    Pieces(pieces::Reader),
     /// A thread reads it, since standard input can block for ever.
     Stream(mpsc::Receiver<io::Result<Vec<u8>>>),
 }
@@ -71,6 +75,11 @@ impl Outgoing {
             Content::Whole(octets) if octets.len() <= WHOLE_OCTETS_MAX => return Ok(None),
             Content::Whole(_) => Source::Memory(0),
             Content::File { path, octets } => Source::File(File::open(path)?.take(*octets)),
+            Content::Pieces(pieces) if pieces.are_regular() => Source::Pieces(pieces.reader()),
+            Content::Pieces(pieces) => {
+                let reader = pieces.reader();
+                Source::Stream(in_thread(|sender| read_pieces(reader, &sender)))
+            }
             Content::Stream(path) => Source::Stream(read_in_thread(path)),
         };
         Ok(Some(Self::new(source)))
@@ -173,6 +182,9 @@ impl Outgoing {
             Source::File(file) => {
                 file.by_ref().take(PIECE_OCTETS as u64).read_to_end(&mut self.piece)?;
             }
+            Source::Pieces(reader) => {
+                reader.take(PIECE_OCTETS as u64).read_to_end(&mut self.piece)?;
+            }
             Source::Stream(pieces) => match pieces.try_recv() {
                 Ok(piece) => self.piece = piece?,
                 Err(mpsc::error::TryRecvError::Empty) => return Ok(false),
@@ -199,11 +211,9 @@ pub(crate) fn is_unwanted(failure: &Failure) -> bool {
     failure.error == Error::Closed(CloseReason::EarlyResponse)
 }
 
-/// The thread ends with its file, or when nobody wants more.
 fn read_in_thread(path: &Path) -> mpsc::Receiver<io::Result<Vec<u8>>> {
-    let (sender, receiver) = mpsc::channel(PIECES_QUEUED);
     let path = path.to_owned();
-    std::thread::spawn(move || {
+    in_thread(move |sender| {
         if is_stdin(&path) {
             return read_pieces(io::stdin(), &sender);
         }
@@ -212,7 +222,13 @@ fn read_in_thread(path: &Path) -> mpsc::Receiver<io::Result<Vec<u8>>> {
             Ok(file) => read_pieces(file, &sender),
             Err(error) => _ = sender.blocking_send(Err(error)),
         }
-    });
+    })
+}
+
+/// The thread ends with what it reads, or when nobody wants more.
+fn in_thread(read: impl FnOnce(mpsc::Sender<io::Result<Vec<u8>>>) + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (sender, receiver) = mpsc::channel(PIECES_QUEUED);
+    std::thread::spawn(move || read(sender));
     receiver
 }
 

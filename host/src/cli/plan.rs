@@ -6,6 +6,8 @@ use sandpiper_host::types::Endpoint;
 use sandpiper_host::{Build, HostError, Policy, Rule, TlsOptions, UnixSocket};
 
 use super::args::Fetch;
+use super::credentials::masked_url;
+use super::family::Family;
 use super::listing::Listed;
 use super::output::{Destination, Resume};
 use super::resolve::resolved;
@@ -68,7 +70,8 @@ impl Plan {
         let mut origins = Vec::new();
         let mut jobs = Vec::with_capacity(list.len());
         for (listed, (destination, resume)) in list.iter().zip(destinations) {
-            let Target { endpoint, authority, request_target } = listed.target.clone();
+            let target = asked_for(fetch, listed)?;
+            let Target { endpoint, authority, request_target } = target;
             let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
             let name = format!("{scheme}://{}", endpoint.authority());
             let origin = *places.entry(name).or_insert_with_key(|name| {
@@ -79,10 +82,44 @@ impl Plan {
             });
             jobs.push(Job { authority, request_target, origin, destination, resume });
         }
+        if let Some(family) = fetch.family() {
+            origins = origins.into_iter().map(|origin| origin.restrict(family)).collect::<Result<_, _>>()?;
+        }
         let unix_socket = fetch.unix.socket();
         let mut policy = policy(&fetch.allow, &origins, unix_socket.as_ref())?;
         fetch.tls.permit(&mut policy);
         Ok(Self { jobs, origins, policy, unix_socket, template, build, secured, tls })
+    }
+}
+
+impl Origin {
+    /// As the URLs name it, an IPv6 address in brackets.
+    pub(crate) fn host(&self) -> &str {
+        let authority = self.name.split_once("://").map_or(self.name.as_str(), |(_, authority)| authority);
+        authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.endpoint.tls.is_some()
+    }
+
+    fn restrict(self, family: Family) -> Result<Self, String> {
+        let Self { name, endpoint } = self;
+        let endpoint = family.restrict(endpoint).map_err(|why| format!("{name}: {why}"))?;
+        Ok(Self { name, endpoint })
+    }
+}
+
+/// What a URL leads to, with `--proto` and `--path-as-is`.
+fn asked_for(fetch: &Fetch, listed: &Listed) -> Result<Target, String> {
+    let target = listed.target.clone();
+    let is_https = target.endpoint.tls.is_some();
+    match fetch.request.proto {
+        Some(allowed) if !allowed.allow(is_https) => {
+            Err(format!("`{}` has a scheme that --proto does not allow", masked_url(&listed.url)))
+        }
+        _ if fetch.request.path_as_is => Ok(target.with_path_of(&listed.url)),
+        _ => Ok(target),
     }
 }
 
@@ -211,6 +248,13 @@ mod tests {
             (&["http://h/", "--expect-continue"][..], "needs content"),
             (&["http://h/", "http://h/", "-T", "-"], "only once"),
             (&["http://h/", "-H", "upgrade: x"], "--upgrade"),
+            (&["--json", "{\"a\":1}", "http://h/"], "write --data-json '{\"a\":1}'"),
+            (&["--proto", "=https", "http://u@h/"], "http://***@h/"),
+            (&["--proto", "=https", "http://h/"], "--proto does not allow"),
+            (&["-4", "http://[::1]/"], "http://[::1]:80: -4: IPv4 is asked for, and ::1"),
+            (&["--upgrade", "tcp", "-T", "-", "http://h/"], "-T - and a tunnel would both read standard input"),
+            (&["-H", "@-", "-d", "@-", "http://h/"], "-H @- and -d @- would both"),
+            (&["-F", "a=@-", "--data-urlencode", "n@-", "http://h/"], "--data-urlencode n@- and -F of `-` would both"),
             (&["http://h/", "-T", "-", "--trailer", "content-LENGTH: 3"], "may not be a trailer"),
             (&["http://h/", "-T", "/"], "a directory"),
             (&["http://h/", "-T", "/no/such/file"], "/no/such/file"),

@@ -22,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) progress: Progress,
     pub(crate) unfinished: Unfinished,
     json: bool,
+    /// `-s`: failures are not told.
+    silent: bool,
     failures: usize,
     told: Told,
     /// It was said that control characters were escaped.
@@ -29,9 +31,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(urls: Arc<[String]>, json: bool, progress: Progress) -> Self {
+    pub(crate) fn new(urls: Arc<[String]>, json: bool, silent: bool, progress: Progress) -> Self {
         let unfinished = Unfinished::new(Arc::clone(&urls));
-        Self { urls, progress, unfinished, json, failures: 0, told: Told::default(), said_escaped: false }
+        Self { urls, progress, unfinished, json, silent, failures: 0, told: Told::default(), said_escaped: false }
     }
 
     /// 0, or 1 when an exchange failed.
@@ -120,7 +122,7 @@ impl Report {
     pub(crate) fn conclude(&self) {
         let text = self.told.rest();
         if !text.is_empty() {
-            self.progress.suspend(|| tell(&text));
+            self.say_last(&text);
         }
     }
 
@@ -142,8 +144,20 @@ impl Report {
         self.say(&format!("sandpiper: [{index}] {}: {}\n", escape(url), escape(text)))
     }
 
-    /// Says something on standard error, behind what is on its way to standard output: both may be one file.
+    /// Complains on standard error, unless there are to be no complaints.
     fn say(&self, text: &str) -> io::Result<()> {
+        if self.silent { Ok(()) } else { self.write(text) }
+    }
+
+    /// The same when nothing can be done about standard output any more.
+    pub(crate) fn say_last(&self, text: &str) {
+        if !self.silent {
+            self.progress.suspend(|| tell(text));
+        }
+    }
+
+    /// Writes to standard error, behind what is on its way to standard output: both may be one file.
+    fn write(&self, text: &str) -> io::Result<()> {
         self.progress.suspend(|| {
             io::stdout().flush()?;
             tell(text);
@@ -161,7 +175,7 @@ impl Report {
     /// Standard output cannot be written.
     pub(crate) fn sum_up(&self, origins: &[&str], tallies: &[Tally]) -> io::Result<()> {
         if !self.json {
-            return self.say(&summary::table(origins, tallies));
+            return self.write(&summary::table(origins, tallies));
         }
         summary::json(origins, tallies).map_or(Ok(()), |line| self.print(&line))
     }

@@ -1,12 +1,14 @@
 //! What the requests of one `fetch` have in common.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sandpiper_host::types::{Deadlines, FieldLine, Request, RequestContent, RequestOptions};
 
-use super::args::{Fetch, FieldArgument};
+use super::args::Fetch;
+use super::args::field::{FieldArgument, HeaderArgument};
+use super::condition::Condition;
+use super::content::{Content, query};
 use super::outgoing::WHOLE_OCTETS_MAX;
 
 #[derive(Debug)]
@@ -16,21 +18,11 @@ pub(crate) struct Template {
     fields: Vec<FieldLine>,
     pub(crate) trailers: Vec<FieldLine>,
     pub(crate) content: Content,
+    /// `-H 'Content-Length: N'`, of a content whose length is not known otherwise.
+    declared: Option<u64>,
+    /// `-G`: what is added to the query of each URL.
+    query: Option<String>,
     options: RequestOptions,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum Content {
-    #[default]
-    None,
-    Whole(Vec<u8>),
-    /// `-T FILE`, a regular file; with trailers it is chunked.
-    File {
-        path: PathBuf,
-        octets: u64,
-    },
-    /// `-T -`, or what is not a regular file: it can be read only once.
-    Stream(PathBuf),
 }
 
 /// `-` for a file name.
@@ -40,31 +32,25 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 
 impl Template {
     pub(crate) fn new(fetch: &Fetch, urls: usize) -> Result<Self, String> {
-        let content = content(fetch, urls)?;
-        let method = fetch.method.clone().unwrap_or_else(|| default_method(fetch).to_owned());
-        if fetch.expect_continue && content == Content::None {
-            return Err("--expect-continue needs content: -d or -T (RFC 9110 §10.1.1)".to_owned());
-        }
-        if method == "CONNECT" && (fetch.output.json || fetch.request_target.is_none()) {
-            return Err("-X CONNECT needs --request-target host:port, and cannot be used with --json".to_owned());
-        }
-        let switches = |field: &FieldArgument| field.name.eq_ignore_ascii_case("upgrade") && field.value.is_some();
-        if fetch.upgrade.is_none() && fetch.fields.iter().any(switches) {
-            return Err("-H 'Upgrade: …' asks for a tunnel: use --upgrade PROTO (RFC 9110 §7.8)".to_owned());
-        }
-        if let Some(trailer) = fetch.trailers.iter().find(|trailer| is_forbidden_trailer(&trailer.name)) {
-            let name = &trailer.name;
-            return Err(format!("--trailer {name}: this field may not be a trailer (RFC 9110 §6.5.1); send it with -H"));
-        }
-        if urls > 1 && (method == "CONNECT" || fetch.upgrade.is_some()) {
-            return Err("a tunnel (--upgrade, -X CONNECT) takes one URL: there is one standard input".to_owned());
-        }
+        let asked = &fetch.request;
+        let given = given_fields(&asked.headers)?;
+        let (content, media_type) = Content::of(fetch, urls)?;
+        let content = if is_chunked(&given)? { content.chunked() } else { content };
+        let declared = declared(&given, &content)?;
+        let method = asked.method.clone().unwrap_or_else(|| default_method(fetch).to_owned());
+        check(fetch, &method, urls, &given, &content)?;
         Ok(Self {
             method,
-            request_target: fetch.request_target.clone(),
-            fields: fields(fetch),
-            trailers: fetch.trailers.iter().map(|trailer| line(&trailer.name, trailer.value.as_deref().unwrap_or(""))).collect(),
+            request_target: asked.request_target.clone(),
+            fields: fields(fetch, given, media_type.as_deref())?,
+            trailers: asked
+                .trailers
+                .iter()
+                .map(|trailer| line(&trailer.name, trailer.value.clone().unwrap_or_default()))
+                .collect(),
             content,
+            declared,
+            query: if asked.get { query(&asked.data.parts)? } else { None },
             options: request_options(fetch),
         })
     }
@@ -75,12 +61,25 @@ impl Template {
         let authority = if self.method == "CONNECT" { request_target } else { authority };
         Request {
             method: self.method.clone(),
-            request_target: request_target.to_owned(),
+            request_target: self.with_query(request_target),
             authority: Some(authority.to_owned()),
             fields: self.fields.clone(),
             content: self.request_content(),
             options: Some(self.options),
         }
+    }
+
+    /// `-G`
+    fn with_query(&self, request_target: &str) -> String {
+        let Some(query) = &self.query else {
+            return request_target.to_owned();
+        };
+        let separator = match request_target.split_once('?') {
+            None => "?",
+            Some((_, before)) if before.is_empty() || before.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        format!("{request_target}{separator}{query}")
     }
 
     /// Octets of content that each request is handed over with.
@@ -92,13 +91,13 @@ impl Template {
     }
 
     fn request_content(&self) -> RequestContent {
-        match &self.content {
-            Content::None => RequestContent::None,
-            Content::Whole(octets) if octets.len() <= WHOLE_OCTETS_MAX => RequestContent::Whole(octets.clone()),
-            Content::Whole(octets) => RequestContent::Length(octets.len() as u64),
-            Content::File { octets, .. } if self.trailers.is_empty() => RequestContent::Length(*octets),
-            Content::File { .. } | Content::Stream(_) => RequestContent::UnknownLength,
-        }
+        let length = match &self.content {
+            Content::None => return RequestContent::None,
+            Content::Whole(octets) if octets.len() <= WHOLE_OCTETS_MAX => return RequestContent::Whole(octets.clone()),
+            Content::File { .. } if !self.trailers.is_empty() => None,
+            content => content.octets().or(self.declared),
+        };
+        length.map_or(RequestContent::UnknownLength, RequestContent::Length)
     }
 
     /// The value of a field that each request has.
@@ -118,8 +117,8 @@ fn request_options(fetch: &Fetch) -> RequestOptions {
     // request is handed over, behind others.
     let parts = fetch.connection.max_time.map(|_| NO_DEADLINE);
     RequestOptions {
-        idempotent: fetch.idempotent.then_some(true),
-        expect_continue: fetch.expect_continue.then_some(true),
+        idempotent: fetch.request.idempotent.then_some(true),
+        expect_continue: fetch.request.expect_continue.then_some(true),
         content_octets_max: fetch.output.json.then_some(fetch.output.max_content),
         deadlines: parts.map(|none| Deadlines { first_octet: Some(none), between_octets: Some(none), ..Deadlines::default() }),
         ..RequestOptions::default()
@@ -137,70 +136,158 @@ fn is_forbidden_trailer(name: &str) -> bool {
 const NO_DEADLINE: u64 = 1 << 63;
 
 fn default_method(fetch: &Fetch) -> &'static str {
+    let asked = &fetch.request;
     match () {
         () if fetch.output.head => "HEAD",
-        () if fetch.upload.is_some() => "PUT",
-        () if !fetch.data.is_empty() => "POST",
+        () if asked.upload.is_some() => "PUT",
+        () if asked.data.is_given() && !asked.get => "POST",
         () => "GET",
     }
 }
 
-fn line(name: &str, value: &str) -> (String, Vec<u8>) {
-    (name.to_owned(), value.as_bytes().to_vec())
+/// What would fail only after a connection was made, or do something else than what was meant.
+fn check(fetch: &Fetch, method: &str, urls: usize, given: &[FieldArgument], content: &Content) -> Result<(), String> {
+    let asked = &fetch.request;
+    let has = |name: &str| given.iter().find(|field| field.is(name));
+    if asked.expect_continue && *content == Content::None {
+        return Err("--expect-continue needs content: -d or -T (RFC 9110 §10.1.1)".to_owned());
+    }
+    if method == "CONNECT" && (fetch.output.json || asked.request_target.is_none()) {
+        return Err("-X CONNECT needs --request-target host:port, and cannot be used with --json".to_owned());
+    }
+    if asked.upgrade.is_none() && has("upgrade").is_some_and(|field| field.value.is_some()) {
+        return Err("-H 'Upgrade: …' asks for a tunnel: use --upgrade PROTO (RFC 9110 §7.8)".to_owned());
+    }
+    if has("host").is_some_and(|field| field.value.is_none()) {
+        return Err(
+            "-H 'Host:' would leave Host out, which every request of HTTP/1.1 has (RFC 9112 §3.2); -H 'Host;' sends it empty"
+                .to_owned(),
+        );
+    }
+    if let Some(trailer) = asked.trailers.iter().find(|trailer| is_forbidden_trailer(&trailer.name)) {
+        let name = &trailer.name;
+        return Err(format!("--trailer {name}: this field may not be a trailer (RFC 9110 §6.5.1); send it with -H"));
+    }
+    if !asked.trailers.is_empty() && has("content-length").is_some() {
+        return Err("--trailer needs chunked content (RFC 9112 §7.1.2): leave Content-Length out".to_owned());
+    }
+    if urls > 1 && (method == "CONNECT" || asked.upgrade.is_some()) {
+        return Err("a tunnel (--upgrade, -X CONNECT) takes one URL: there is one standard input".to_owned());
+    }
+    Ok(())
+}
+
+/// A file of field lines (`-H @FILE`): more are no head that a server takes.
+const FIELDS_OCTETS_MAX: u64 = 1 << 20;
+
+/// The lines of all `-H`.
+fn given_fields(headers: &[HeaderArgument]) -> Result<Vec<FieldArgument>, String> {
+    let mut fields = Vec::with_capacity(headers.len());
+    for header in headers {
+        match header {
+            HeaderArgument::Line(field) => fields.push(field.clone()),
+            HeaderArgument::File(file) => fields.extend(fields_of_file(file)?),
+        }
+    }
+    Ok(fields)
+}
+
+/// A field line on each line; blank lines and those that begin with `#` are left out, as curl does.
+fn fields_of_file(file: &Path) -> Result<Vec<FieldArgument>, String> {
+    let named = |problem: &dyn std::fmt::Display| format!("-H @{}: {problem}", file.display());
+    let mut octets = Vec::new();
+    let read = match is_stdin(file) {
+        true => io::stdin().take(FIELDS_OCTETS_MAX + 1).read_to_end(&mut octets),
+        false => std::fs::File::open(file).and_then(|open| open.take(FIELDS_OCTETS_MAX + 1).read_to_end(&mut octets)),
+    };
+    if read.map_err(|error| named(&error))? as u64 > FIELDS_OCTETS_MAX {
+        return Err(named(&format!("it has more than {FIELDS_OCTETS_MAX} octets")));
+    }
+    let lines = (1..).zip(octets.split(|&octet| octet == b'\n')).map(|(number, line)| (number, line.trim_ascii_end()));
+    let fields = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
+    let parse =
+        |(number, line): (usize, &[u8])| FieldArgument::parse(line).map_err(|why| named(&format!("line {number}: {why}")));
+    fields.map(parse).collect()
+}
+
+/// `-H 'Transfer-Encoding: chunked'`.
+fn is_chunked(given: &[FieldArgument]) -> Result<bool, String> {
+    match given.iter().find(|field| field.is("transfer-encoding")).map(|field| field.value.as_deref()) {
+        None => Ok(false),
+        Some(Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(true),
+        Some(Some(_)) => {
+            Err("-H 'Transfer-Encoding: …': chunked is the only transfer coding that is sent (RFC 9112 §7)".to_owned())
+        }
+        Some(None) => Err(framing("Transfer-Encoding")),
+    }
+}
+
+fn framing(name: &str) -> String {
+    format!("-H '{name}:' would leave out what frames the content (RFC 9112 §6); -H 'Content-Length: N' declares a length")
+}
+
+/// `-H 'Content-Length: N'`, for a content whose length is not known otherwise; one that is known must be it.
+fn declared(given: &[FieldArgument], content: &Content) -> Result<Option<u64>, String> {
+    let mut lines = given.iter().filter(|field| field.is("content-length"));
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
+    let value = line.value.as_deref().ok_or_else(|| framing("Content-Length"))?;
+    let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()));
+    let declared: Option<u64> = digits.and_then(|digits| digits.parse().ok()).filter(|&length| i64::try_from(length).is_ok());
+    let Some(declared) = declared.filter(|_| lines.next().is_none()) else {
+        return Err("-H 'Content-Length: N': N is one number up to 2^63-1, and is given once (RFC 9110 §8.6)".to_owned());
+    };
+    match content.octets() {
+        _ if is_chunked(given)? => Err("Content-Length and Transfer-Encoding exclude each other (RFC 9112 §6.2)".to_owned()),
+        Some(octets) if octets != declared => Err(format!(
+            "-H 'Content-Length: {declared}': the content has {octets} octets; leave the line out, and the length is added"
+        )),
+        _ => Ok(Some(declared)),
+    }
+}
+
+fn line(name: &str, value: impl Into<Vec<u8>>) -> FieldLine {
+    (name.to_owned(), value.into())
 }
 
 /// The caller's field lines, behind those that they neither replace nor take away.
-fn fields(fetch: &Fetch) -> Vec<(String, Vec<u8>)> {
-    let user_agent = concat!("sandpiper/", env!("CARGO_PKG_VERSION"));
-    let mut defaults = vec![("User-Agent", user_agent), ("Accept", "*/*")];
-    if !fetch.data.is_empty() {
-        defaults.push(("Content-Type", "application/x-www-form-urlencoded"));
+fn fields(fetch: &Fetch, given: Vec<FieldArgument>, media_type: Option<&str>) -> Result<Vec<FieldLine>, String> {
+    let mut defaults = defaults(fetch)?;
+    defaults.extend(media_type.map(|media_type| line("Content-Type", media_type)));
+    if let Some(protocol) = &fetch.request.upgrade {
+        defaults.extend([line("Connection", "upgrade"), line("Upgrade", protocol.as_str())]);
     }
-    if let Some(protocol) = &fetch.upgrade {
-        defaults.extend([("Connection", "upgrade"), ("Upgrade", protocol.as_str())]);
-    }
-    let given = |name: &str| fetch.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
-    let defaults = defaults.into_iter().filter(|(name, _)| !given(name)).map(|(name, value)| line(name, value));
-    let own = fetch.fields.iter().filter_map(|FieldArgument { name, value }| value.as_ref().map(|value| line(name, value)));
-    defaults.chain(own).collect()
-}
-
-fn content(fetch: &Fetch, urls: usize) -> Result<Content, String> {
-    if let Some(path) = &fetch.upload {
-        return upload(path, urls);
-    }
-    if fetch.data.is_empty() {
-        return Ok(Content::None);
-    }
-    let parts = fetch.data.iter().map(|data| data_octets(data)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Content::Whole(parts.join(&b'&')))
-}
-
-fn data_octets(data: &str) -> Result<Vec<u8>, String> {
-    let unreadable = |error| format!("-d {data}: {error}");
-    match data.strip_prefix('@') {
-        None => Ok(data.as_bytes().to_vec()),
-        Some("-") => {
-            let mut octets = Vec::new();
-            io::stdin().read_to_end(&mut octets).map_err(unreadable)?;
-            Ok(octets)
+    defaults.retain(|(name, _)| !given.iter().any(|field| field.is(name)));
+    let form = media_type.and_then(|media_type| media_type.strip_prefix("multipart/form-data"));
+    for FieldArgument { name, value } in given {
+        let Some(mut value) = value else { continue };
+        // A form of another type still has its boundary.
+        if let Some(boundary) = form.filter(|_| name.eq_ignore_ascii_case("content-type")) {
+            value.extend(boundary.as_bytes());
         }
-        Some(file) => std::fs::read(file).map_err(unreadable),
+        defaults.push((name, value));
     }
+    Ok(defaults)
 }
 
-fn upload(path: &Path, urls: usize) -> Result<Content, String> {
-    let unreadable = |error| format!("-T {}: {error}", path.display());
-    let metadata = if is_stdin(path) { None } else { Some(std::fs::metadata(path).map_err(unreadable)?) };
-    match metadata {
-        Some(metadata) if metadata.is_dir() => Err(format!("-T {}: this is a directory", path.display())),
-        Some(metadata) if metadata.is_file() => {
-            File::open(path).map_err(unreadable)?;
-            Ok(Content::File { path: path.to_owned(), octets: metadata.len() })
-        }
-        _ if urls > 1 => Err(format!("-T {}: it can be read only once, and there are {urls} URLs", path.display())),
-        _ => Ok(Content::Stream(path.to_owned())),
+/// What the options add to a head. An empty value leaves the line out.
+fn defaults(fetch: &Fetch) -> Result<Vec<FieldLine>, String> {
+    let asked = &fetch.request;
+    let user_agent = concat!("sandpiper/", env!("CARGO_PKG_VERSION")).as_bytes();
+    let accept = if asked.data.is_json() { "application/json" } else { "*/*" };
+    let mut lines =
+        vec![line("User-Agent", asked.user_agent.as_ref().map_or(user_agent, |value| &value.0)), line("Accept", accept)];
+    if let Some(user) = &asked.user {
+        lines.push(line("Authorization", user.authorization()?));
     }
+    lines.extend(asked.oauth2_bearer.as_ref().map(|token| line("Authorization", [b"Bearer ", token.0.as_slice()].concat())));
+    lines.extend(asked.range.as_ref().map(|ranges| line("Range", format!("bytes={ranges}"))));
+    let condition = asked.condition.as_ref().and_then(Condition::line);
+    lines.extend(condition.map(|(name, date)| line(name, date)));
+    lines.extend(asked.referer.as_ref().map(|referer| line("Referer", referer.0.as_slice())));
+    lines.retain(|(_, value)| !value.is_empty());
+    Ok(lines)
 }
 
 #[cfg(test)]
@@ -210,12 +297,16 @@ mod tests {
     use super::super::args::{Arguments, Command};
     use super::*;
 
-    fn template(arguments: &[&str]) -> Template {
+    fn template_of(arguments: &[&str]) -> Result<Template, String> {
         let all = ["sandpiper", "fetch"].iter().chain(arguments);
         match Arguments::try_parse_from(all).unwrap().command {
-            Command::Fetch(fetch) => Template::new(&fetch, 1).unwrap(),
+            Command::Fetch(fetch) => Template::new(&fetch, 1),
             other => panic!("not fetch: {other:?}"),
         }
+    }
+
+    fn template(arguments: &[&str]) -> Template {
+        template_of(arguments).unwrap()
     }
 
     fn fields_of(arguments: &[&str]) -> Vec<String> {
@@ -231,6 +322,86 @@ mod tests {
         let form = "Content-Type: application/x-www-form-urlencoded";
         assert_eq!(fields_of(&["http://h/", "-d", "x"]), [agent, "Accept: */*", form]);
         assert_eq!(fields_of(&["http://h/", "-H", "A: 1", "-H", "A: 2"]), [agent, "Accept: */*", "A: 1", "A: 2"]);
+        let json = ["Accept: application/json", "Content-Type: application/json"];
+        assert_eq!(fields_of(&["http://h/", "-A", "", "--data-json", "{}"]), json);
+        let all = ["-A", "x", "-e", "http://r/", "-u", "a:b", "-r", "0-1", "-z", "2024-02-29", "-H", "accept:", "http://h/"];
+        assert_eq!(
+            fields_of(&all),
+            [
+                "User-Agent: x",
+                "Authorization: Basic YTpi",
+                "Range: bytes=0-1",
+                "If-Modified-Since: Thu, 29 Feb 2024 00:00:00 GMT",
+                "Referer: http://r/"
+            ]
+        );
+        assert_eq!(fields_of(&["-A", "", "-H", "Accept:", "--oauth2-bearer", "t", "http://h/"]), ["Authorization: Bearer t"]);
+    }
+
+    #[test]
+    fn fields_come_from_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "A: 1\r\n\n# no\nAccept:\nB: \u{e4}").unwrap();
+        let argument = format!("@{}", file.path().display());
+        assert_eq!(fields_of(&["-A", "", "-H", &argument, "-H", "C: 3", "http://h/"]), ["A: 1", "B: \u{e4}", "C: 3"]);
+        std::fs::write(&file, "A: 1\nnone\n").unwrap();
+        assert!(template_of(&["-H", &argument, "http://h/"]).unwrap_err().contains("line 2: a colon is missing"));
+        assert!(template_of(&["-H", "@/no/such", "http://h/"]).unwrap_err().contains("-H @/no/such: No such file"));
+        std::fs::write(&file, vec![b'x'; 2 << 20]).unwrap();
+        assert!(template_of(&["-H", &argument, "http://h/"]).unwrap_err().contains("more than 1048576 octets"));
+    }
+
+    #[test]
+    fn a_form_names_its_boundary() {
+        let of = |arguments: &[&str]| fields_of(&[&["-A", "", "-H", "Accept:", "-F", "a=b", "http://h/"], arguments].concat());
+        assert!(of(&[])[0].starts_with("Content-Type: multipart/form-data; boundary=----"));
+        assert!(of(&["-H", "Content-Type: multipart/x"])[0].starts_with("Content-Type: multipart/x; boundary=----"));
+        assert_eq!(template(&["-F", "a=b", "http://h/"]).method, "POST");
+    }
+
+    #[test]
+    fn data_goes_into_the_query() {
+        let of = |target: &str, data: &[&str]| {
+            let template = template(&[&["-G", "http://h/"], data].concat());
+            let request = template.request("h", target);
+            assert!(matches!(request.content, RequestContent::None));
+            format!("{} {}", request.method, request.request_target)
+        };
+        assert_eq!(of("/", &["-d", "a=1", "--data-urlencode", "b=2 3"]), "GET /?a=1&b=2+3");
+        assert_eq!(of("/p?x=1", &["-d", "q"]), "GET /p?x=1&q");
+        assert_eq!(of("/p?", &["-d", "q", "-I"]), "HEAD /p?q");
+        assert_eq!(of("/p?x&", &["-d", "q"]), "GET /p?x&q");
+        assert_eq!(of("/p", &[]), "GET /p");
+    }
+
+    #[test]
+    fn a_length_can_be_declared() {
+        let content = |arguments: &[&str]| {
+            let template = template_of(&[arguments, &["http://h/"]].concat())?;
+            Ok::<_, String>(template.request("h", "/").content)
+        };
+        let declared = ["-H", "Content-Length: 5"];
+        assert!(matches!(content(&[&declared[..], &["-T", "-"]].concat()), Ok(RequestContent::Length(5))));
+        assert!(matches!(content(&[&declared[..], &["-d", "12345"]].concat()), Ok(RequestContent::Whole(_))));
+        assert!(matches!(content(&["-d", "1", "-H", "transfer-encoding: Chunked"]), Ok(RequestContent::UnknownLength)));
+        for (wrong, why) in [
+            (&["-H", "Content-Length: 5", "-d", "1"][..], "has 1 octets"),
+            (&["-H", "Content-Length: 5"], "has 0 octets"),
+            (&["-H", "Content-Length: x", "-T", "-"], "is one number"),
+            (&["-H", "Content-Length: 9223372036854775808", "-T", "-"], "is one number"),
+            (&["-H", "Content-Length: 5", "-H", "Content-Length: 5", "-T", "-"], "given once"),
+            (&["-H", "Content-Length:", "-d", "1"], "frames the content"),
+            (&["-H", "Transfer-Encoding:", "-T", "-"], "frames the content"),
+            (&["-H", "Transfer-Encoding: gzip", "-T", "-"], "only transfer coding"),
+            (&["-H", "Content-Length: 5", "-H", "Transfer-Encoding: chunked", "-T", "-"], "exclude each other"),
+            (&["-H", "Content-Length: 5", "-T", "-", "--trailer", "A: b"], "leave Content-Length out"),
+            (&["-H", "host:"], "-H 'Host;' sends it empty"),
+            (&["-I", "-d", "x"], "-G puts"),
+            (&["-d", "x", "-F", "a=b"], "two contents"),
+        ] {
+            let message = content(wrong).unwrap_err();
+            assert!(message.contains(why), "{wrong:?}: {message}");
+        }
     }
 
     #[test]
@@ -241,7 +412,7 @@ mod tests {
         assert_eq!(template(&["http://h/"]).method, "GET");
         assert_eq!(template(&["http://h/", "-I"]).method, "HEAD");
         let data = template(&["http://h/", "-d", "a=1", "-d", &format!("@{path}")]);
-        assert_eq!((data.method.as_str(), data.content), ("POST", Content::Whole(b"a=1&octets\n".to_vec())));
+        assert_eq!((data.method.as_str(), data.content), ("POST", Content::Whole(b"a=1&octets".to_vec())));
         let upload = template(&["http://h/", "-T", path]);
         assert_eq!((upload.method.as_str(), upload.content), ("PUT", Content::File { path: path.into(), octets: 7 }));
         assert_eq!(template(&["http://h/", "-T", "-"]).content, Content::Stream("-".into()));

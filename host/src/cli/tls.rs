@@ -42,6 +42,14 @@ pub(crate) struct Tls {
     #[arg(long, value_name = "VERSION", value_enum, help_heading = TLS)]
     pub(crate) tls_min: Option<VersionMin>,
 
+    /// As curl writes --tls-min 1.2, which is the default
+    #[arg(long = "tlsv1.2", hide_short_help = true, help_heading = TLS)]
+    pub(crate) tls12: bool,
+
+    /// As curl writes --tls-min 1.3
+    #[arg(long = "tlsv1.3", hide_short_help = true, conflicts_with = "tls_min", help_heading = TLS)]
+    pub(crate) tls13: bool,
+
     /// Protocols to offer by ALPN, best first, with commas between them [default: http/1.1].
     ///
     /// A server that chooses another one than http/1.1 is refused.
@@ -122,10 +130,7 @@ impl Tls {
             with_builtin_roots: self.with_builtin_roots.then_some(true),
             identity_pem: self.identity()?,
             alpn: if self.no_alpn { Some(Vec::new()) } else { self.alpn.clone() },
-            version_min: self.tls_min.map(|version| match version {
-                VersionMin::Tls12 => TlsVersion::Tls12,
-                VersionMin::Tls13 => TlsVersion::Tls13,
-            }),
+            version_min: self.version_min(),
             spki_pins: self.pinnedpubkey.as_ref().map(|pins| pins.0.clone()),
             resumption: self.no_resumption.then_some(false),
             key_log: self.key_log.is_some().then_some(true),
@@ -133,6 +138,14 @@ impl Tls {
         };
         self.try_out(&options)?;
         Ok(options)
+    }
+
+    fn version_min(&self) -> Option<TlsVersion> {
+        let given = self.tls_min.map(|version| match version {
+            VersionMin::Tls12 => TlsVersion::Tls12,
+            VersionMin::Tls13 => TlsVersion::Tls13,
+        });
+        given.or(self.tls13.then_some(TlsVersion::Tls13)).or(self.tls12.then_some(TlsVersion::Tls12))
     }
 
     fn identity(&self) -> Result<Option<Identity>, String> {

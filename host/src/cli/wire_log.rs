@@ -8,6 +8,7 @@ use sandpiper_host::types::{Error, FieldLine, LogEntry, LogEvent, ResponseHead, 
 use sandpiper_host::{Client, HostError, UnixSocket};
 use serde::Serialize;
 
+use super::credentials::masked_head;
 use super::incoming::on_the_wire;
 use super::json::{fields, latin1};
 use super::link::Link;
@@ -26,6 +27,8 @@ const TAKEN_AT_ONCE: u32 = 1024;
 pub(crate) struct WireLog {
     told: Option<Teller>,
     file: Option<BufWriter<File>>,
+    /// `--show-credentials`
+    shows_credentials: bool,
     /// The sequence number that each connection's next entry should have.
     expected: std::collections::HashMap<u64, u64>,
 }
@@ -33,10 +36,15 @@ pub(crate) struct WireLog {
 impl WireLog {
     /// # Errors
     /// The file cannot be made.
-    pub(crate) fn new(verbose: bool, file: Option<&Path>, unix_socket: Option<UnixSocket>) -> io::Result<Self> {
+    pub(crate) fn new(
+        verbose: bool,
+        file: Option<&Path>,
+        unix_socket: Option<UnixSocket>,
+        shows_credentials: bool,
+    ) -> io::Result<Self> {
         let file = file.map(create_aside).transpose()?.map(BufWriter::new);
         let told = verbose.then(|| Teller { unix_socket, ..Teller::default() });
-        Ok(Self { told, file, expected: Default::default() })
+        Ok(Self { told, file, shows_credentials, expected: Default::default() })
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -55,8 +63,9 @@ impl WireLog {
             return Ok(());
         }
         loop {
-            let entries = link.conn.take_log(client, TAKEN_AT_ONCE).await?;
-            for entry in &entries {
+            let mut entries = link.conn.take_log(client, TAKEN_AT_ONCE).await?;
+            for entry in &mut entries {
+                self.mask(entry);
                 let index = entry.token.and_then(|token| tokens.get(usize::try_from(token).ok()?).copied());
                 let tls = match entry.what {
                     LogEvent::Secured => client.tls_info(link.id).await?,
@@ -80,6 +89,14 @@ impl WireLog {
             report.progress.suspend(|| tell(&lines));
         }
         Ok(())
+    }
+
+    fn mask(&self, entry: &mut LogEntry) {
+        if let LogEvent::RequestHead(head) = &mut entry.what
+            && !self.shows_credentials
+        {
+            *head = masked_head(head);
+        }
     }
 
     fn note(&mut self, connection: u64, index: Option<usize>, entry: &LogEntry, tls: Option<&TlsInfo>, report: &Report) {

@@ -1,7 +1,7 @@
 //! What the caller did, what a message of the server is, and which limit was reached.
 
 use super::{FIX_CALL, LENIENT, PEER_DEFECT};
-use crate::types::{Incompatibility, Limit, Misbehaviour, Misuse};
+use crate::types::{Incompatibility, Leniency, Limit, Misbehaviour, Misuse};
 
 texts! {
     Misuse (
@@ -72,7 +72,7 @@ texts! {
         InvalidStatusCode "invalid-status-code" "the server sent a status code outside 100 to 599", PEER_DEFECT;
         InvalidLineEnding "invalid-line-ending" "the server ended a line of the head in something else than CR LF", LENIENT;
         InvalidFieldLine "invalid-field-line" "the server sent a malformed field line", LENIENT;
-        InvalidFieldValue "invalid-field-value" "the server sent a field value with a control character in it", PEER_DEFECT;
+        InvalidFieldValue "invalid-field-value" "the server sent a field value with a control character in it", LENIENT;
         LineFolding "line-folding" "the server folded a field line, which is obsolete", LENIENT;
         InvalidContentLength "invalid-content-length" "the server sent a Content-Length that is not a number", PEER_DEFECT;
         ConflictingContentLength "conflicting-content-length" "the server sent several values of Content-Length", LENIENT;
@@ -84,9 +84,35 @@ texts! {
         InvalidChunkSize "invalid-chunk-size" "the server sent a malformed chunk size", LENIENT;
         InvalidChunkExtension "invalid-chunk-extension" "the server sent a malformed chunk extension", PEER_DEFECT;
         InvalidChunkEnd "invalid-chunk-end" "the server sent a chunk that does not end where it said", PEER_DEFECT;
-        InvalidTrailer "invalid-trailer" "the server sent a malformed trailer line", PEER_DEFECT;
+        InvalidTrailer "invalid-trailer" "the server sent a malformed trailer line", LENIENT;
         UnsolicitedOctets "unsolicited-octets" "the server sent something that was not asked for", PEER_DEFECT;
         UnsolicitedSwitch "unsolicited-switch" "the server switched the protocol without having been asked to", PEER_DEFECT;
+    }
+}
+
+impl Misbehaviour {
+    /// Leniencies of a connection of which one may tolerate it. Empty: none does.
+    pub fn leniency(self) -> Leniency {
+        match self {
+            Self::NotHttp => Leniency::LEADING_EMPTY_LINE | Leniency::HTTP09,
+            Self::InvalidLineEnding => Leniency::BARE_LF,
+            Self::InvalidFieldLine => Leniency::SPACE_BEFORE_COLON | Leniency::SKIP_INVALID_LINES,
+            Self::InvalidFieldValue => Leniency::SKIP_INVALID_LINES,
+            Self::LineFolding => Leniency::LINE_FOLDING,
+            Self::ConflictingContentLength => Leniency::EQUAL_CONTENT_LENGTHS,
+            Self::InvalidChunkSize => Leniency::SPACE_AFTER_CHUNK_SIZE,
+            Self::InvalidTrailer => Leniency::LINE_FOLDING | Leniency::SPACE_BEFORE_COLON | Leniency::SKIP_INVALID_LINES,
+            Self::InvalidStatusLine
+            | Self::InvalidStatusCode
+            | Self::InvalidContentLength
+            | Self::TransferEncodingWithContentLength
+            | Self::TransferEncodingInHttp10
+            | Self::InvalidTransferEncoding
+            | Self::InvalidChunkExtension
+            | Self::InvalidChunkEnd
+            | Self::UnsolicitedOctets
+            | Self::UnsolicitedSwitch => Leniency::empty(),
+        }
     }
 }
 

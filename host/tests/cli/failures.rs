@@ -14,10 +14,12 @@ fn fails(arguments: &[&str], words: &[&str]) -> Run {
 #[test]
 fn a_wrong_url_ends_it_before_anything_is_sent() {
     let server = Server::echo();
-    for wrong in ["http://h:99999/", "ftp://h/", "not a url", "localhost:80/x", "http://user:pw@h/"] {
-        let run = run(&["fetch", &server.url("/"), wrong]).ended_with(2).complains_of(&[wrong]);
+    for wrong in ["http://h:99999/", "ftp://h/", "not a url", "localhost:80/x", "http://h/a\tb"] {
+        let run = run(&["fetch", &server.url("/"), wrong]).ended_with(2).complains_of(&[&wrong.replace('\t', "\\t")]);
         assert_eq!(run.text(), "");
     }
+    let secret = run(&["fetch", "http://user:secret@h/"]).ended_with(2).complains_of(&["http://***@h/", "-u"]);
+    assert!(!secret.stderr.contains("secret"), "{}", secret.stderr);
     assert_eq!(server.accepted(), 0);
 }
 
@@ -76,14 +78,48 @@ fn what_cannot_be_stored_is_not_asked_for() {
 }
 
 #[test]
-fn a_limit_without_an_option_says_so() {
+fn a_limit_that_was_reached_names_its_option_and_can_be_raised() {
     let server = Server::start(|_, mut connection| {
-        connection.request();
-        connection.write(format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "a".repeat(1 << 20)).as_bytes());
-        connection.linger();
+        while connection.request().is_some() {
+            let head = format!("HTTP/1.1 200 OK\r\nA: {}\r\nContent-Length: 2\r\n\r\nok", "a".repeat(2000));
+            connection.write(head.as_bytes());
+        }
     });
-    let run = fails(&[&server.url("/")], &["limit-exceeded(head-octets)", "no option"]);
-    assert!(!run.stderr.contains("limits."), "{}", run.stderr);
+    let low = ["--limit", "head-octets=1K", &server.url("/")];
+    fails(&low, &["limit-exceeded(head-octets)", "--limit head-octets=OCTETS"]);
+    let raised = run(&["fetch", "--limit", "head-octets=1K", "--limit", "head-octets=4K", &server.url("/")]).ended_with(0);
+    assert_eq!(raised.text(), "ok");
+}
+
+#[test]
+fn a_limit_that_the_component_does_not_take_is_refused_before_anything_is_sent() {
+    let server = Server::echo();
+    let arguments = ["fetch", "--limit", "field-lines=100", "--limit", "head-octets=1", &server.url("/")];
+    run(&arguments)
+        .ended_with(2)
+        .complains_of(&["--limit head-octets=1: the component does not take this value. Octets of ", "default"]);
+    assert_eq!(server.accepted(), 0);
+}
+
+#[test]
+fn a_defect_that_can_be_tolerated_names_its_option() {
+    for (head, leniency) in [
+        ("HTTP/1.1 200 OK\nContent-Length: 2\n\n", "bare-lf"),
+        ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 2\r\n\r\n", "line-folding"),
+        ("HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 2\r\n\r\n", "space-before-colon"),
+        ("HTTP/1.1 200 OK\r\nA b\r\nContent-Length: 2\r\n\r\n", "skip-invalid-lines"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n", "equal-content-lengths"),
+        ("\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "leading-empty-line"),
+        ("", "http09"),
+    ] {
+        let server = Server::start(move |_, mut connection| {
+            connection.request();
+            connection.write([head.as_bytes(), b"ok"].concat().as_slice());
+        });
+        fails(&[&server.url("/")], &["peer-misbehaved(", &format!("--lenient {leniency}")]);
+        let run = run(&["fetch", "--lenient", leniency, &server.url("/")]).ended_with(0);
+        assert_eq!(run.text(), "ok", "{leniency}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program as a user runs it: exit status, standard output and standard error, against servers on loopback.
 
 mod contents;
+mod curl;
 mod delivery;
 mod early;
 mod failures;
@@ -14,6 +15,7 @@ mod program;
 mod record;
 mod recovery;
 mod repeats;
+mod requests;
 mod resume;
 mod secured;
 mod server;

@@ -76,6 +76,42 @@ fn inspect_refuses_what_is_no_component() {
 }
 
 #[test]
+fn inspect_takes_a_file_or_a_build() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("no.wasm");
+    std::fs::write(&file, "no component").unwrap();
+    run(&["inspect", file.to_str().unwrap()]).ended_with(2).complains_of(&["no.wasm is not a component"]);
+    assert!(run(&["inspect", "host-tls"]).ended_with(0).text().contains("wasi:tls/types@"));
+    run(&["inspect", "tls", "--component", "plain"]).ended_with(2);
+}
+
+#[test]
+fn help_is_a_command_too() {
+    assert!(run(&["help"]).ended_with(0).text().contains("inspect"));
+    let help = run(&["help", "fetch"]).ended_with(0);
+    assert_eq!(help.text(), run(&["fetch", "--help"]).ended_with(0).text());
+    for command in ["inspect", "demo"] {
+        let help = run(&[command, "--help"]).ended_with(0);
+        assert!(!help.text().contains("https URLs"), "{}", help.text());
+    }
+}
+
+/// Nothing is installed or built, so that it takes no time.
+#[test]
+fn dev_knows_what_is_no_command() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let dev = |word: &str| {
+        std::process::Command::new("bash").args(["dev", word]).current_dir(root).env("PATH", "/usr/bin:/bin").output()
+    };
+    for word in ["fethc", "tools", "a.b", "../x"] {
+        let output = dev(word).unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        assert!(complaint.starts_with(&format!("dev: '{word}' is no recipe")), "{complaint}");
+    }
+}
+
+#[test]
 fn help_and_version() {
     let version = run(&["--version"]).ended_with(0);
     assert_eq!(version.text(), concat!("sandpiper ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -44,14 +44,19 @@ impl Run {
     }
 }
 
+/// Variables that the program says something about.
+const PROXY_VARIABLES: [&str; 7] = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+
+/// The program, whatever the environment of the tests is.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sandpiper"));
+    PROXY_VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 pub(crate) fn start(arguments: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_sandpiper"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    command().args(arguments).spawn().unwrap()
 }
 
 /// The program, which the script has as `"$@"`.

@@ -6,7 +6,7 @@ use super::program::{run, run_with_input, scratch};
 use super::server::Server;
 
 /// Answers with what it got: head and framed content.
-fn mirror() -> Server {
+pub(crate) fn mirror() -> Server {
     Server::start(|_, mut connection| {
         while let Some(request) = connection.request() {
             connection.answer(&[request.head.as_bytes(), &request.content].concat());
@@ -125,7 +125,7 @@ fn d_takes_standard_input_and_files() {
     std::fs::write(&file, "in file\n").unwrap();
     let url = mirror().url("/");
     let from_file = run(&["fetch", "-d", &format!("@{}", file.display()), &url]).ended_with(0);
-    assert!(from_file.text().ends_with("\r\n\r\nin file\n"));
+    assert!(from_file.text().ends_with("\r\n\r\nin file"));
     let from_input = run_with_input(&["fetch", "-d", "@-", &url], b"piped").ended_with(0);
     assert!(from_input.text().ends_with("\r\n\r\npiped"));
 }
@@ -170,6 +170,34 @@ fn an_upgrade_becomes_a_tunnel() {
     });
     let run = run_with_input(&["fetch", "--upgrade", "echo", &server.url("/")], b"world").ended_with(0);
     assert_eq!(run.text(), "hello world");
+}
+
+/// As the Docker Engine has it: `POST /exec/ID/start`.
+#[test]
+fn an_upgrade_can_have_content() {
+    let server = Server::start(|_, mut connection| {
+        let request = connection.request().unwrap();
+        assert!(request.head.starts_with("POST /exec/1/start HTTP/1.1\r\n"), "{}", request.head);
+        assert_eq!((request.field("Upgrade"), request.content.as_slice()), (Some("tcp"), &b"{\"Tty\":true}"[..]));
+        connection
+            .write(b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n$ ");
+        let octets = connection.read_exact(3);
+        connection.write(&octets);
+    });
+    let arguments = ["fetch", "--upgrade", "tcp", "--data-json", "{\"Tty\":true}", &server.url("/exec/1/start")];
+    let run = run_with_input(&arguments, b"ls\n").ended_with(0);
+    assert_eq!(run.text(), "$ ls\n");
+}
+
+#[test]
+fn standard_input_can_have_a_declared_length() {
+    let server = mirror();
+    let arguments = ["fetch", "-H", "Content-Length: 5", "-T", "-", &server.url("/")];
+    let whole = run_with_input(&arguments, b"12345").ended_with(0);
+    assert!(whole.text().contains("Content-Length: 5\r\n") && whole.text().ends_with("\r\n\r\n12345"), "{}", whole.text());
+    assert!(!whole.text().contains("chunked"));
+    run_with_input(&arguments, b"1234").ended_with(1).complains_of(&["api-misuse(content-too-short)"]);
+    run_with_input(&arguments, b"123456").ended_with(1).complains_of(&["api-misuse(content-too-long)", "Content-Length: N"]);
 }
 
 #[test]

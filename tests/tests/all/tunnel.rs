@@ -1,6 +1,6 @@
 //! Connections that stop being HTTP (RFC 9110 §7.8, §9.3.6).
 
-use sandpiper_tests::message::{Build, get, ok, request, response};
+use sandpiper_tests::message::{Build, get, ok, post, request, response};
 use sandpiper_tests::scenarios;
 
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
@@ -25,6 +25,33 @@ scenarios! {
         s.peer_ends("bye");
         s.reads_to_end(1, "bye");
         s.closed("closed(switched)");
+    }
+
+    fn an_upgrade_can_have_content(s: &mut Scene) {
+        s.send(1, post("/exec", "{}").upgrade());
+        s.peer_got(&["POST /exec \"{}\""]);
+        s.peer_sends([SWITCH, "ready"].concat());
+        assert_eq!(s.head(1), 101);
+        s.reads(1, "ready");
+        s.write(1, "ls");
+        s.peer_got_raw("ls");
+        s.peer_ends("");
+        s.reads_to_end(1, "");
+    }
+
+    fn streamed_content_of_an_upgrade_ends_before_the_tunnel_begins(s: &mut Scene) {
+        s.send(1, request("POST", "/exec").length(4).upgrade());
+        s.write(1, "{} ");
+        s.write(1, " ");
+        s.finish(1);
+        s.peer_got(&["POST /exec \"{}  \""]);
+        s.peer_sends(SWITCH);
+        assert_eq!(s.head(1), 101);
+        s.write(1, "ls");
+        s.peer_got_raw("ls");
+        s.finish(1);
+        s.peer_ends("bye");
+        s.reads_to_end(1, "bye");
     }
 
     fn octets_right_behind_the_switch_belong_to_the_new_protocol(s: &mut Scene) {

@@ -9,9 +9,8 @@ use sandpiper_host::types::Endpoint;
 
 use super::super::resolve::Resolve;
 use super::super::target::parse_host_port;
-use super::{SECONDS_MAX, seconds};
+use super::{CONNECTION, SECONDS_MAX, seconds};
 
-pub(super) const CONNECTION: &str = "Connection";
 /// `--max-conns`, `--max-host-conns`, `--parallel-max`.
 const CONNECTIONS_MAX: i64 = 1000;
 /// `--limit-rate`, `--speed-limit`: octets per second.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use sandpiper_host::UnixSocket;
 
-use super::connection::CONNECTION;
+use super::CONNECTION;
 
 #[derive(Args, Debug)]
 pub(crate) struct Unix {

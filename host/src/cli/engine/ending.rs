@@ -6,9 +6,9 @@ use sandpiper_host::CallError;
 use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
 
 use super::super::complaint::Complaint;
+use super::super::content::Content;
 use super::super::incoming::Trouble;
 use super::super::summary::Tally;
-use super::super::template::Content;
 use super::{Active, Engine, Stop};
 
 impl Engine<'_> {
