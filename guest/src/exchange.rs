@@ -161,7 +161,7 @@ pub struct Exchange {
     /// The job of a pool that it carries out.
     pub job: Option<Id>,
     /// The request: until it has left. One that offers to switch protocols stays until the exchange has ended, one of a pool that may be
-    /// repeated until its response begins. Once it is written, a content that is not short stands in the send buffer alone.
+    /// repeated stays as long. Once it is written, a content that is not short stands in the send buffer alone.
     pub request: Option<Request>,
     /// What the request needs on the wire.
     pub plan: Plan,

@@ -196,13 +196,15 @@ impl ClientConn {
     /// `send.write`.
     pub fn write(&mut self, id: ExchangeId, mut content: Vec<u8>, now: Instant) -> Result<u64, Failure> {
         let space = (self.settings.limits.send_buffer_octets_max as u64).saturating_sub(self.outbox.len());
+        // The server may have refused nothing: its transport takes no more.
+        let stopped_by = self.write_failed.filter(|_| !self.refuses_rest(id));
         let exchange = self.live(id)?;
         let octets = content.len() as u64;
         let tunnel = exchange.is_tunnel();
         let refusal = match exchange.sending {
             _ if exchange.finished => Some(Error::ApiMisuse(Misuse::ContentFinished)),
             _ if tunnel => None,
-            RequestHalf::Stopped => Some(Error::Closed(CloseReason::EarlyResponse)),
+            RequestHalf::Stopped => Some(stopped_by.map_or(Error::Closed(CloseReason::EarlyResponse), Error::Incomplete)),
             RequestHalf::Sent if exchange.plan.asked.connect || exchange.plan.asked.upgrade => return Ok(0),
             _ if !exchange.is_streamed() => Some(Error::ApiMisuse(Misuse::ContentFinished)),
             _ if exchange.to_write.is_some_and(|left| octets > left) => Some(Error::ApiMisuse(Misuse::ContentTooLong)),
@@ -285,6 +287,8 @@ impl ClientConn {
         }
         let exchange = self.live(id)?;
         if exchange.taken {
+            // Nobody is told of it again.
+            exchange.both_ends_told = exchange.has_ended();
             return Err(self.misuse(id, Misuse::ResponseTaken));
         }
         if exchange.receiving != ResponseHalf::Done || !exchange.content.is_empty() || exchange.awaits_departure() {
@@ -314,7 +318,10 @@ impl ClientConn {
         let exchange = self.live(id)?;
         let refusal = match exchange.reader {
             Reader::Completion(_) => Some(Misuse::CollectedByPoll),
-            _ if exchange.taken => Some(Misuse::ResponseTaken),
+            _ if exchange.taken => {
+                exchange.both_ends_told = exchange.has_ended();
+                Some(Misuse::ResponseTaken)
+            }
             _ => None,
         };
         if let Some(misuse) = refusal {

@@ -31,11 +31,18 @@ pub enum Waiting {
     All,
     /// Those that need a connection that has carried none.
     Fresh,
+    /// The others.
+    NotFresh,
 }
 
 impl Waiting {
     fn includes(self, exchange: &Exchange) -> bool {
-        self == Waiting::All || asks(exchange.reuse, Reuse::FRESH)
+        let fresh = asks(exchange.reuse, Reuse::FRESH);
+        match self {
+            Waiting::All => true,
+            Waiting::Fresh => fresh,
+            Waiting::NotFresh => !fresh,
+        }
     }
 }
 
@@ -95,15 +102,10 @@ impl ClientConn {
         }
     }
 
-    /// The request that waits in front.
-    pub fn waiting(&self) -> Option<(ExchangeId, &Exchange)> {
-        let id = self.queue.front()?;
-        Some((id, self.exchanges.get(id)?))
-    }
-
-    /// The request that waits at the end.
-    pub fn last_waiting(&self) -> Option<ExchangeId> {
-        self.queue.back()
+    /// The first request that waits.
+    pub fn waiting(&self, whom: Waiting) -> Option<(ExchangeId, &Exchange)> {
+        let listed = self.queue.ids().filter_map(|id| Some((id, self.exchanges.get(id)?)));
+        listed.into_iter().find(|(_, exchange)| exchange.is_queued && whom.includes(exchange))
     }
 
     /// Takes an exchange away whose turn has not come.
@@ -164,9 +166,9 @@ impl ClientConn {
         self.failed_for = connection;
         match whom {
             Waiting::All => self.fail_queued(error, now),
-            Waiting::Fresh => {
-                let fresh: Vec<ExchangeId> = self.queue.ids().filter(|id| self.asks_fresh(*id)).collect();
-                for id in fresh {
+            Waiting::Fresh | Waiting::NotFresh => {
+                let meant: Vec<ExchangeId> = self.queue.ids().filter(|id| self.is_meant(whom, *id)).collect();
+                for id in meant {
                     self.queue.remove(id, &mut self.exchanges);
                     self.fail_exchange(id, error, now);
                 }
@@ -175,8 +177,8 @@ impl ClientConn {
         self.failed_for = LINE;
     }
 
-    fn asks_fresh(&self, id: ExchangeId) -> bool {
-        self.exchanges.get(id).is_some_and(|exchange| exchange.is_queued && Waiting::Fresh.includes(exchange))
+    fn is_meant(&self, whom: Waiting, id: ExchangeId) -> bool {
+        self.exchanges.get(id).is_some_and(|exchange| exchange.is_queued && whom.includes(exchange))
     }
 
     /// Takes an exchange out of the lists of those that have not been written.

@@ -61,14 +61,17 @@ impl Queue {
     /// Takes the first one.
     pub(super) fn pop_front(&mut self, exchanges: &mut Exchanges) -> Option<ExchangeId> {
         let id = self.front()?;
-        self.remove(id, exchanges);
+        if !self.remove(id, exchanges) {
+            // A stale entry is at no end; one that were would come up for ever.
+            self.entries.pop_front();
+        }
         Some(id)
     }
 
-    /// Takes one out, if it waits here.
-    pub(super) fn remove(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
+    /// Takes one out, if it waits here. Returns whether it did.
+    pub(super) fn remove(&mut self, id: ExchangeId, exchanges: &mut Exchanges) -> bool {
         if !mark(id, false, exchanges) {
-            return;
+            return false;
         }
         self.length = self.length.saturating_sub(1);
         let is_stale = |id: &&ExchangeId| !exchanges.get(**id).is_some_and(|exchange| exchange.is_queued);
@@ -81,6 +84,7 @@ impl Queue {
         if self.entries.len() > 2 * self.length + STALE_SPARE {
             self.entries.retain(|id| !is_stale(&id));
         }
+        true
     }
 }
 

@@ -285,7 +285,7 @@ impl ClientConn {
 
     /// Whether the final response of an exchange says that the rest of its request is not wanted: it is an error or a redirection, or has the
     /// `close` option (RFC 9110 §7.5, RFC 9112 §9.5). Any other one may come early, and the request goes on to its end.
-    fn refuses_rest(&self, id: ExchangeId) -> bool {
+    pub(super) fn refuses_rest(&self, id: ExchangeId) -> bool {
         let head = self.exchanges.get(id).and_then(|exchange| exchange.head.as_ref());
         self.close_declared || head.is_some_and(|head| head.status >= 300)
     }
@@ -450,7 +450,10 @@ impl ClientConn {
         let leaves = exchange.is_leaving();
         self.complete_response(id, trailers, now);
         match leaves {
-            true => self.read_input(ReadInput::Answered),
+            true => {
+                self.empty_lines = 0;
+                self.read_input(ReadInput::Answered);
+            }
             false => self.end_exchange(now),
         }
     }

@@ -5,7 +5,7 @@ use super::choice::{Choice, Pipeline, Room, choose};
 use super::limits::HEAVY_OCTETS;
 use super::member::{Role, Status};
 use super::timers::Due;
-use crate::conn::{ClientConn, Waiting};
+use crate::conn::{ClientConn, ExchangeId, Waiting};
 use crate::driver::Driver;
 use crate::exchange::{Exchange, asks};
 use crate::link::Network;
@@ -17,6 +17,7 @@ use alloc::rc::Rc;
 
 /// What the request in front of a line asks of the connection that carries it.
 struct Wanted {
+    exchange: ExchangeId,
     pipelines: bool,
     reuse: Reuse,
     again: bool,
@@ -29,22 +30,38 @@ impl<N: Network> Poll<N> {
             known.marked = false;
         }
         while !self.holds_back() {
-            let Some((line, wanted)) = self.wanted(id) else { break };
+            let Some((line, wanted)) = self.wanted(id, Waiting::All) else { break };
             match self.choose(id, &wanted, now) {
-                Choice::Use(conn) => self.hand_over(line, conn, now),
+                Choice::Use(conn) => self.hand_over(line, wanted.exchange, conn, now),
                 Choice::Open(_) => self.open(id, now),
+                Choice::Wait if self.pass_by(id, &wanted, now) => {}
                 Choice::Wait => break,
             }
         }
     }
 
     /// What the request in front asks for.
-    fn wanted(&self, id: Id) -> Option<(Id, Wanted)> {
+    fn wanted(&self, id: Id, whom: Waiting) -> Option<(Id, Wanted)> {
         let line = self.origins.get(id)?.line?;
         let driver = self.members.get(line)?.shared.borrow();
-        let (_, exchange) = driver.conn.waiting()?;
+        let (number, exchange) = driver.conn.waiting(whom)?;
         let again = exchange.job.and_then(|job| self.jobs.get(job)).is_some_and(|job| job.retries > 0);
-        Some((line, Wanted { pipelines: exchange.pipelines, reuse: exchange.reuse, again }))
+        Some((line, Wanted { exchange: number, pipelines: exchange.pipelines, reuse: exchange.reuse, again }))
+    }
+
+    /// While the request in front waits for a fresh connection, the first one behind it that needs none has its turn. Returns whether it is
+    /// placed, or a connection is opened for it.
+    fn pass_by(&mut self, id: Id, front: &Wanted, now: Instant) -> bool {
+        if !asks(front.reuse, Reuse::FRESH) {
+            return false;
+        }
+        let Some((line, wanted)) = self.wanted(id, Waiting::NotFresh) else { return false };
+        match self.choose(id, &wanted, now) {
+            Choice::Use(conn) => self.hand_over(line, wanted.exchange, conn, now),
+            Choice::Open(_) => self.open(id, now),
+            Choice::Wait => return false,
+        }
+        true
     }
 
     fn choose(&mut self, id: Id, wanted: &Wanted, now: Instant) -> Choice<Id> {
@@ -58,7 +75,8 @@ impl<N: Network> Poll<N> {
         self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
         let Some(known) = self.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
-        let comes = known.connecting >= known.queued || undecided;
+        // A fresh one is for the request in front alone.
+        let comes = known.connecting >= if fresh { 1 } else { known.queued } || undecided;
         let pipelines = wanted.pipelines && !fresh && !yields && !known.is_one_at_a_time(now);
         let pipelines = known.members.iter().filter(|_| pipelines);
         let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn));
@@ -114,12 +132,12 @@ impl<N: Network> Poll<N> {
         })
     }
 
-    /// Moves the request in front of a line onto a connection.
-    fn hand_over(&mut self, line: Id, conn: Id, now: Instant) {
+    /// Moves a request of a line onto a connection.
+    fn hand_over(&mut self, line: Id, exchange: ExchangeId, conn: Id, now: Instant) {
         let (Some(from), Some(to)) = (self.members.get(line), self.members.get(conn)) else { return };
         let (from, to) = (Rc::clone(&from.shared), Rc::clone(&to.shared));
         let (mut from, mut driver) = (from.borrow_mut(), to.borrow_mut());
-        let Some(exchange) = from.conn.waiting().map(|(id, _)| id).and_then(|id| from.conn.withdraw(id)) else { return };
+        let Some(exchange) = from.conn.withdraw(exchange) else { return };
         let reused = u64::from(driver.conn.requests() > 0);
         self.reused += reused;
         let job = exchange.job;

@@ -36,8 +36,7 @@ impl<N: Network> Poll<N> {
         let id = this.known(origin, now);
         let job = this.enter(id, request, token, now)?;
         this.dispatch(id, now);
-        if let Some(surplus) = this.surplus(id) {
-            this.jobs.remove(surplus);
+        if this.take_back(id, job) {
             return Err(failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0));
         }
         let entered = this.jobs.get_mut(job).ok_or_else(internal)?;
@@ -55,23 +54,20 @@ impl<N: Network> Poll<N> {
     pub fn submit_all(&mut self, origin: &Rc<Origin>, requests: Vec<Request>, first_token: u64, now: Instant) {
         self.heed_all(now);
         let id = self.known(origin, now);
-        let mut entered = 0;
+        let mut entered = Vec::with_capacity(requests.len());
         for (mut request, index) in requests.into_iter().zip(0..) {
             let options = request.options.get_or_insert_with(RequestOptions::default);
             options.collect_octets_max.get_or_insert(COLLECT_OCTETS_DEFAULT);
             let token = first_token.wrapping_add(index);
             match self.enter(id, request, token, now) {
-                Ok(_) => entered += 1,
+                Ok(job) => entered.push((job, token)),
                 Err(refusal) => self.complete(job::refused(token, refusal)),
             }
         }
         self.dispatch(id, now);
-        let mut refused = Vec::new();
         // Those that waited before stay, also when they are more than may wait by now.
-        for _ in 0..entered {
-            let Some(job) = self.surplus(id) else { break };
-            refused.extend(self.jobs.remove(job).map(|job| job.token));
-        }
+        let refused: Vec<u64> =
+            entered.into_iter().rev().filter(|(job, _)| self.take_back(id, *job)).map(|(_, token)| token).collect();
         for token in refused.into_iter().rev() {
             self.complete(job::refused(token, failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0)));
         }
@@ -221,18 +217,24 @@ impl<N: Network> Poll<N> {
         Ok(job)
     }
 
-    /// Takes the last request of a line back when more wait than may; gives its job.
-    fn surplus(&mut self, id: Id) -> Option<Id> {
+    /// Takes a request that has just come in back, if it waits and more wait than may. Returns whether it did.
+    fn take_back(&mut self, id: Id, job: Id) -> bool {
         if self.queued <= self.limits.queue_length_max.saturating_add(self.connecting) {
-            return None;
+            return false;
         }
-        let line = self.origins.get(id)?.line?;
-        let shared = Rc::clone(&self.members.get(line)?.shared);
+        let line = self.origins.get(id).and_then(|known| known.line);
+        let place = self.jobs.get(job).map(|job| job.place).filter(|(member, _)| Some(*member) == line);
+        let Some((member, exchange)) = place.and_then(|(member, exchange)| Some((self.members.get(member)?, exchange))) else {
+            return false;
+        };
+        let shared = Rc::clone(&member.shared);
         let mut driver = shared.borrow_mut();
-        let last = driver.conn.last_waiting()?;
-        let exchange = driver.conn.withdraw(last)?;
-        self.recount(id, &driver.conn);
-        exchange.job
+        let withdrawn = driver.conn.withdraw(exchange).is_some();
+        if withdrawn {
+            self.recount(id, &driver.conn);
+            self.jobs.remove(job);
+        }
+        withdrawn
     }
 
     /// Counts the requests in a line anew.

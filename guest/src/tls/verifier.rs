@@ -84,7 +84,7 @@ impl Verifier {
             Err(error) => return Err(explained(&error, &cert, intermediates, now)),
         };
         match cert.verify_is_valid_for_subject_name(name) {
-            Err(error) if !is_for_unusual(leaf, name) => return Err(refused(&error, now)),
+            Err(error) if !is_for_unusual(leaf, name) => Err(refused(&error, now)),
             Ok(()) | Err(_) => self.check_pins(keys.into_iter()),
         }
     }

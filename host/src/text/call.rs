@@ -69,7 +69,7 @@ texts! {
         NotHttp "not-http" "the server does not answer in HTTP",
             "check the port and the scheme: is this another protocol, or TLS?";
         InvalidStatusLine "invalid-status-line" "the server sent a malformed status line", PEER_DEFECT;
-        InvalidStatusCode "invalid-status-code" "the server sent a status code outside 100 to 599", PEER_DEFECT;
+        InvalidStatusCode "invalid-status-code" "the server sent a status code that is not 100 to 999", PEER_DEFECT;
         InvalidLineEnding "invalid-line-ending" "the server ended a line of the head in something else than CR LF", LENIENT;
         InvalidFieldLine "invalid-field-line" "the server sent a malformed field line", LENIENT;
         InvalidFieldValue "invalid-field-value" "the server sent a field value with a control character in it", LENIENT;

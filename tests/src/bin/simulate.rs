@@ -44,7 +44,7 @@ fn simulate(steps: usize, first_seed: u64) -> ExitCode {
     println!("simulating {steps} steps from seed {first_seed} on");
     while counts.steps < steps || counts.runs == 0 {
         if let Err(failing) = play(seed, &mut counts) {
-            show(seed, failing);
+            show(seed, *failing);
             println!("before it:\n{counts}");
             return ExitCode::FAILURE;
         }

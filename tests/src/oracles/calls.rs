@@ -14,7 +14,7 @@ const STEPS_MAX: usize = 2_000;
 pub fn check(octets: &[u8]) {
     let mut counts = Counts::default();
     if let Err(failing) = explore(&mut Choices::given(octets), STEPS_MAX, &mut counts) {
-        let Failing { setup, steps, violation } = shrink(failing);
+        let Failing { setup, steps, violation } = shrink(*failing);
         let steps: Vec<String> = steps.iter().map(|step| format!("  {step}")).collect();
         panic!("{setup:?}\n{}\n{}\n{}", steps.join("\n"), violation.message, violation.place);
     }

@@ -1,6 +1,6 @@
 //! The servers: how each is found, configured, started and restarted, and what it cannot do. One row per server.
 
-use super::capability::Capability::{self, EarlyHints, RequestLimit, Trailers};
+use super::capability::Capability::{self, EarlyAnswer, EarlyHints, RequestLimit, Trailers};
 use crate::program::{command, find_program, version_in};
 use std::path::PathBuf;
 
@@ -64,7 +64,10 @@ pub const KINDS: [Kind; 8] = [
         as_root: "User nobody\nGroup nogroup",
         arguments: &["-D", "FOREGROUND", "-f", "@CONFIG@"],
         restart: Restart::Signal("USR1"),
-        lacks: &[(Trailers, "its proxy does not pass the trailer section on")],
+        lacks: &[
+            (Trailers, "its proxy does not pass the trailer section on"),
+            (EarlyAnswer, "its proxy reads the answer when it has passed the content on"),
+        ],
     },
     Kind {
         name: "HAProxy",
@@ -106,7 +109,10 @@ pub const KINDS: [Kind; 8] = [
             "127.0.0.1:@ADMIN@",
             "--force",
         ]),
-        lacks: &[(RequestLimit, "it has no limit of requests on a connection")],
+        lacks: &[
+            (RequestLimit, "it has no limit of requests on a connection"),
+            (EarlyAnswer, "it answers early with `close`, which refuses the rest"),
+        ],
     },
     Kind {
         name: "Node http",

@@ -87,7 +87,7 @@ fn caught(act: impl FnOnce()) -> Option<Violation> {
 ///
 /// # Errors
 /// How it failed.
-pub fn explore(choices: &mut Choices, steps_max: usize, counts: &mut Counts) -> Result<(), Failing> {
+pub fn explore(choices: &mut Choices, steps_max: usize, counts: &mut Counts) -> Result<(), Box<Failing>> {
     let setup = Setup::draw(choices);
     let mut steps: Vec<Step> = Vec::with_capacity(steps_max.min(4_096));
     let held = memory::held();
@@ -107,7 +107,7 @@ pub fn explore(choices: &mut Choices, steps_max: usize, counts: &mut Counts) -> 
         assert!(memory::held() - held < LEAK_OCTETS_MAX, "the run left {} octets behind", memory::held() - held);
     });
     match violation {
-        Some(violation) => Err(Failing { setup, steps, violation }),
+        Some(violation) => Err(Box::new(Failing { setup, steps, violation })),
         None => Ok(()),
     }
 }
@@ -116,7 +116,7 @@ pub fn explore(choices: &mut Choices, steps_max: usize, counts: &mut Counts) -> 
 ///
 /// # Errors
 /// How it failed.
-pub fn play(seed: u64, counts: &mut Counts) -> Result<(), Failing> {
+pub fn play(seed: u64, counts: &mut Counts) -> Result<(), Box<Failing>> {
     let mut choices = Choices::seeded(seed);
     let steps = *choices.pick(&STEPS_MOST);
     explore(&mut choices, steps, counts)

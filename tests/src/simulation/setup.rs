@@ -30,8 +30,8 @@ pub struct Setup {
     pub half_close: bool,
     /// `first-octet`, `between-octets` and `idle`, in milliseconds.
     pub silence_ms: u64,
-    /// `pipeline-stall`, in milliseconds.
-    pub stall_ms: Option<u64>,
+    /// `pipeline-stall`, in milliseconds; 0: none.
+    pub stall_ms: u32,
     /// At the end everybody does what is expected of them; otherwise the connections are closed.
     pub orderly: bool,
 }
@@ -48,7 +48,7 @@ impl Default for Setup {
             requests_max: None,
             half_close: false,
             silence_ms: 60_000,
-            stall_ms: None,
+            stall_ms: 0,
             orderly: false,
         }
     }
@@ -68,7 +68,7 @@ impl Setup {
             requests_max: *choices.pick(&[None, None, None, Some(3)]),
             half_close: choices.chance(1, 4),
             silence_ms: *choices.pick(&[60_000, 5_000]),
-            stall_ms: *choices.pick(&[None, None, Some(1_000)]),
+            stall_ms: *choices.pick(&[0, 0, 1_000]),
             orderly: choices.chance(1, 2),
         }
     }
@@ -79,7 +79,7 @@ impl Setup {
             deadlines.first_octet = ms(self.silence_ms);
             deadlines.between_octets = ms(self.silence_ms);
             deadlines.idle = ms(self.silence_ms);
-            deadlines.pipeline_stall = self.stall_ms.and_then(ms);
+            deadlines.pipeline_stall = Some(self.stall_ms).filter(|span| *span > 0).and_then(|span| ms(span.into()));
         });
         let given = given.limits(|limits| {
             limits.receive_buffer_octets_max = Some(self.receive_octets_max);

@@ -216,7 +216,7 @@ impl Client {
             // That of the first one ends all of them.
             Timer::PipelineStall => {
                 let first = self.asked.values().filter_map(|asked| asked.left_whole).min();
-                (first.expect("a deadline of what was not sent"), self.setup.stall_ms.map_or(u64::MAX, |span| span * MS))
+                (first.expect("a deadline of what was not sent"), u64::from(self.setup.stall_ms) * MS)
             }
             Timer::BetweenOctets => (self.moved, silence),
             Timer::Connect => (self.began, CONNECT_NS),

@@ -62,6 +62,34 @@ scenarios! {
         s.open();
     }
 
+    fn a_response_that_was_collected_before_its_request_ended_is_reported_once_more_and_not_for_ever(s: &mut Scene) {
+        s.send(1, request("POST", "/1").length(2));
+        s.write(1, "a");
+        s.peer_got(&["POST /1 \"a\" ..."]);
+        s.peer_sends(ACCEPTED);
+        assert!(s.collect(1, 100).is_ok());
+        assert_eq!(s.ready(1), "writable");
+        s.write(1, "b");
+        s.peer_got(&["POST /1 \"ab\""]);
+        assert_eq!(s.ready(1), "complete");
+        s.read_fails(1, "api-misuse(response-taken)");
+        assert_eq!(s.ready(1), "");
+        s.open();
+    }
+
+    fn an_empty_line_behind_an_early_response_is_let_go(s: &mut Scene) {
+        s.send_all(1, vec![request("PUT", "/1").length(20), get("/2")]);
+        s.write(1, "0123456789");
+        s.peer_got(&["PUT /1 \"0123456789\" ..."]);
+        s.peer_sends(format!("{ACCEPTED}\r\n"));
+        s.answered(1, "202");
+        s.write(1, "abcdefghij");
+        s.peer_got(&["PUT /1 \"0123456789abcdefghij\"", "GET /2"]);
+        s.peer_sends(ok("2"));
+        s.answered(2, "200 2");
+        s.open();
+    }
+
     fn an_error_a_redirection_and_close_stop_the_upload(s: &mut Scene) {
         s.send(1, request("PUT", "/1").length(20));
         s.write(1, "0123456789");

@@ -81,12 +81,13 @@ fn a_server_that_takes_some_requests_a_connection_without_saying_so_answers_a_li
 #[test]
 fn a_server_that_closes_behind_every_response_answers_a_list() {
     for connections in [1, 6] {
-        let (port, _) = threads(|stream| {
+        let (port, accepted) = threads(|stream| {
             let Some(target) = target(stream) else { return };
             answer(stream, &target);
             std::thread::sleep(Duration::from_millis(2));
         });
         all_answered(port, 30, connections, ConnOptions::default());
+        assert!(accepted.load(Ordering::SeqCst) <= 90);
     }
 }
 
@@ -111,8 +112,8 @@ fn a_server_that_loses_what_is_pipelined_answers_a_list_and_is_asked_one_at_a_ti
             let ended = pool.ends(8).await;
             assert!(ended.iter().all(|completion| completion.outcome.is_ok()), "{ended:?}");
             let resent: u32 = ended.iter().map(|completion| completion.retries).sum();
-            // The first response shows that the connection persists; of the seven requests behind it, the server takes one.
-            assert_eq!(resent, if round == 0 { 6 } else { 0 });
+            // The first response shows that the connection persists; of the seven requests behind it, the server takes one or a few.
+            assert_eq!(resent > 0, round == 0, "{resent} in round {round}");
         }
     });
     assert_eq!(accepted.load(Ordering::SeqCst), 2);
@@ -122,7 +123,7 @@ fn a_server_that_loses_what_is_pipelined_answers_a_list_and_is_asked_one_at_a_ti
 fn a_request_that_takes_longer_than_those_before_it_is_not_lost() {
     // Four times the longest wait so far is more than the deadline.
     let (port, accepted) = threads(|stream| {
-        let waits = [400, 10, 900];
+        let waits = [1_000, 10, 1_500];
         for wait in waits.into_iter().cycle() {
             let Some(target) = target(stream) else { return };
             std::thread::sleep(Duration::from_millis(wait));
@@ -209,7 +210,7 @@ fn a_server_that_never_answers_is_not_asked_again_and_again() {
 
 #[test]
 fn giving_up_many_sends_none_of_those_that_wait() {
-    const COUNT: u64 = 5_000;
+    const COUNT: usize = 5_000;
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&heard);
     let (port, _) = serve(move |_, mut stream| {
@@ -223,13 +224,14 @@ fn giving_up_many_sends_none_of_those_that_wait() {
     });
     runtime().block_on(async {
         let mut pool = Pool::new(per_origin(6), ConnOptions::default(), port).await;
-        pool.submit(&vec![Request::post("/", b"x".to_vec()); COUNT as usize], 0).await;
+        pool.submit(&vec![Request::post("/", b"x".to_vec()); COUNT], 0).await;
         while heard.load(Ordering::SeqCst) < 6 {
             pool.wait(10).await;
         }
-        let tokens: Vec<u64> = (0..COUNT).chain([COUNT + 1]).collect();
-        assert_eq!(u64::from(pool.poll.cancel_all(&mut pool.client, &tokens).await.expect("alive")), COUNT);
-        let ended = pool.ends(COUNT as usize).await;
+        let tokens: Vec<u64> = (0..COUNT as u64).chain([COUNT as u64 + 1]).collect();
+        let cancelled = pool.poll.cancel_all(&mut pool.client, &tokens).await.expect("alive");
+        assert_eq!(cancelled as usize, COUNT);
+        let ended = pool.ends(COUNT).await;
         assert!(ended.iter().all(|completion| completion.outcome.is_err()));
         pool.wait(50).await;
     });

@@ -16,7 +16,7 @@ fn whatever_happens_every_request_has_one_true_outcome() {
     let mut counts = Counts::default();
     for seed in 0.. {
         if let Err(failing) = play(seed, &mut counts) {
-            let small = shrink(failing);
+            let small = shrink(*failing);
             let steps: Vec<String> = small.steps.iter().map(ToString::to_string).collect();
             let Violation { message, place } = small.violation;
             panic!("./dev simulate 1 {seed}\n{:?}\n{}\n{message}\n{place}", small.setup, steps.join("\n"));

@@ -6,7 +6,8 @@ use crate::servers::capability::{Found, Scale};
 use crate::servers::content::Sum;
 use crate::servers::origin::blocks;
 use crate::servers::running::Running;
-use sandpiper_host::{ConnOptions, Request, RequestOptions};
+use sandpiper_host::types::{CloseReason, Error};
+use sandpiper_host::{ConnOptions, Failure, Request, RequestOptions};
 
 /// Above what the limited port takes.
 const TOO_LARGE_OCTETS: u64 = 24 << 20;
@@ -73,7 +74,12 @@ pub(in crate::servers) fn refused(server: &mut Running, caller: &mut Caller, _: 
 pub(in crate::servers) fn early_answer(server: &mut Running, caller: &mut Caller, _: Scale) -> Result<Found, String> {
     let conn = caller.connect(server.plain, ConnOptions::default());
     let request = Request::new("POST", "/app/mirror").with_content_length(EXPECTED_OCTETS);
-    let (response, early) = caller.converse(&conn, &request, blocks(EXPECTED_OCTETS)).map_err(failed)?;
+    let (response, early) = match caller.converse(&conn, &request, blocks(EXPECTED_OCTETS)) {
+        Err(Failure { error: Error::Closed(CloseReason::EarlyResponse), .. }) => {
+            return Ok(Found::Absent("it answers early, and has `close`: the rest is not wanted".to_owned()));
+        }
+        conversed => conversed.map_err(failed)?,
+    };
     require!(response.head.status == 200, "{:?}", response.head);
     require!(response.sum == sum_of(EXPECTED_OCTETS), "{} octets came back", response.sum.octets);
     require!(response.written == EXPECTED_OCTETS, "{} octets were written", response.written);
