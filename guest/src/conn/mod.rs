@@ -135,6 +135,8 @@ pub struct ClientConn {
     /// It has the `close` option.
     close_declared: bool,
     known: PersistenceLearnt,
+    /// After how many requests the server has ended the connection before this one.
+    ends_after: Option<u64>,
     /// How it ended before a pipeline was answered, if not by the caller's wish.
     broke: Option<Break>,
     /// An idle connection has been read from until nothing came, so that a request may be written (RFC 9112 §9.2).
@@ -224,6 +226,7 @@ impl ClientConn {
             shown: Shown::Closes,
             close_declared: false,
             known,
+            ends_after: None,
             broke: None,
             looked: false,
             look_stalled: None,
@@ -323,6 +326,11 @@ impl ClientConn {
     /// Requests that wait to be written.
     pub fn queued(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Final responses completed so far.
+    pub fn responses(&self) -> u64 {
+        self.responses
     }
 
     /// Requests written so far.

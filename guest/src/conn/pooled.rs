@@ -67,8 +67,10 @@ impl ClientConn {
     }
 
     /// From now on, requests that have no turn any more because the connection ends are set aside: see [`take_unsent`](Self::take_unsent).
-    pub fn join_pool(&mut self) {
+    /// `ends_after`: after so many requests the server has ended an earlier connection, and said so.
+    pub fn join_pool(&mut self, ends_after: Option<u64>) {
         self.pooled = true;
+        self.ends_after = ends_after;
     }
 
     /// Ends that.

@@ -83,8 +83,15 @@ impl ClientConn {
     pub(super) fn may_pipeline(&self) -> bool {
         let last = self.outstanding.back().and_then(|id| self.exchanges.get(*id));
         self.known == PersistenceLearnt::Pipelining
+            && !self.is_near_end()
             && self.outstanding.len() < self.settings.pipeline_depth_max
             && last.is_some_and(|last| last.pipelines && (!last.holds_pipeline || last.head.is_some()))
+    }
+
+    /// Whether the server may end the connection with the next response, as it did before: what stood behind that would be sent again. One that
+    /// has carried twice as many requests is not near any more.
+    fn is_near_end(&self) -> bool {
+        self.ends_after.is_some_and(|requests| (requests..2 * requests).contains(&self.requests))
     }
 
     fn begin_request(&mut self, id: ExchangeId, now: Instant) {

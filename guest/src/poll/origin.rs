@@ -79,6 +79,8 @@ pub(super) struct Known {
     pub(super) version: Option<HttpVersion>,
     /// What the last connection that showed anything has shown.
     pub(super) persistence: PersistenceLearnt,
+    /// After how many responses the server has declared the end of the last connection that it ended so.
+    pub(super) ends_after: Option<u64>,
     /// Pipelines that broke without a declared end, and when the last one did.
     pub(super) breaks: u32,
     /// The same.
@@ -148,6 +150,7 @@ impl Known {
             connecting: 0,
             version: None,
             persistence: PersistenceLearnt::Unknown,
+            ends_after: None,
             breaks: 0,
             broke_at: Instant(0),
             one_at_a_time_until: None,

@@ -179,6 +179,7 @@ impl<N: Network> Poll<N> {
     fn open(&mut self, id: Id, now: Instant) {
         let Some(known) = self.origins.get_mut(id) else { return };
         let origin = Rc::clone(&known.origin);
+        let ends_after = known.ends_after;
         let mut persistence = origin.settings.persistence;
         let shown = known.persistence == PersistenceLearnt::Pipelining;
         if persistence == Persistence::Learn && shown {
@@ -192,7 +193,7 @@ impl<N: Network> Poll<N> {
                 let number = self.network.next_connection();
                 let settings = Rc::clone(&origin.settings);
                 let mut conn = ClientConn::with_shared(number, origin.authority.clone(), settings, persistence, now);
-                conn.join_pool();
+                conn.join_pool(ends_after);
                 let shared = Driver::new(conn, Some(link));
                 let conn = self.add(&shared, Role::Pooled(id));
                 self.watch(conn);

@@ -44,6 +44,11 @@ impl<N: Network> Poll<N> {
             if before == Status::Connecting {
                 self.end_connecting(origin, status, conn, now);
             }
+            if let (Status::Closed, Some(Error::Closed(CloseReason::PeerOption)), Some(known)) =
+                (status, conn.ended_by(), self.origins.get_mut(origin))
+            {
+                known.ends_after = Some(conn.responses()).filter(|responses| *responses > 0);
+            }
             if let (Status::Closed, Some(broke), Some(known)) = (status, conn.broke(), self.origins.get_mut(origin)) {
                 known.note_break(broke, now);
             }

@@ -59,7 +59,9 @@ fn seven_a_connection(stream: &mut TcpStream) {
 fn a_server_that_takes_some_requests_a_connection_answers_a_list() {
     for connections in [1, 6] {
         let (port, accepted) = threads(seven_a_connection);
-        assert!(all_answered(port, 100, connections, ConnOptions::default()) > 0);
+        let resent = all_answered(port, 100, connections, ConnOptions::default());
+        // The pool learns from the first connections, and does not fill a pipeline beyond the seventh request.
+        assert!(resent > 0 && resent <= connections * 63, "{resent} were sent again");
         assert!(accepted.load(Ordering::SeqCst) >= 100_usize.div_ceil(7));
     }
 }
