@@ -129,6 +129,14 @@ where
     })
 }
 
+/// The answers of another resolver that are wished for.
+pub(crate) fn filtered(resolver: Resolver, wish: impl Fn(IpAddr) -> bool + Clone + Send + Sync + 'static) -> Resolver {
+    Arc::new(move |name, slot| {
+        let (answers, wish) = (resolver(name, slot), wish.clone());
+        Box::pin(async move { Ok(answers.await?.into_iter().filter(|answer| wish(answer.ip())).collect()) })
+    })
+}
+
 /// Begins to look up a name, which is an address perhaps.
 fn start(name: &str, reach: &Arc<Reach>, resolver: &Resolver, slots: &Arc<Semaphore>) -> Result<Lookup, ErrorCode> {
     let host = match parse(name) {
@@ -248,6 +256,17 @@ impl ip_name_lookup::HostResolveAddressStream for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_answers_that_are_wished_for_remain_and_their_interfaces_too() {
+        let answers: Vec<SocketAddr> = ["[fe80::1%3]:0", "192.0.2.1:0"].map(|answer| answer.parse().unwrap()).into();
+        let given: Resolver = Arc::new(move |_, _| Box::pin(std::future::ready(Ok(answers.clone()))));
+        let slot = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let six = filtered(given, |ip| ip.is_ipv6())("h".to_owned(), slot()).await.unwrap();
+        assert_eq!(six, ["[fe80::1%3]:0".parse().unwrap()]);
+        let four = filtered(system_resolver(), |ip| ip.is_ipv4())("a.localhost".to_owned(), slot()).await.unwrap();
+        assert_eq!(four, ["127.0.0.1:0".parse().unwrap()]);
+    }
 
     #[test]
     fn localhost_and_what_is_below_it_is_this_machine() {

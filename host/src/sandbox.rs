@@ -19,7 +19,7 @@ use crate::error::{HostError, text};
 use crate::faults::{Fault, Faults, Import, interpose};
 use crate::host_tls::HostTls;
 use crate::limits::{ClientLimits, Ticker};
-use crate::lookup::{Resolver, given_resolver, system_resolver};
+use crate::lookup::{Resolver, filtered, given_resolver, system_resolver};
 use crate::policy::{Policy, Rule};
 use crate::record::{Recorder, Replay, Tape, shadow};
 use crate::state::{Given, State, link};
@@ -309,6 +309,13 @@ impl SandboxBuilder {
         A: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
     {
         self.resolver = given_resolver(resolve);
+        self
+    }
+
+    /// Of the addresses that names resolve to, uses those alone for which `wish` is true, such as those of one family. Of this machine's
+    /// resolver, or of the one that [`SandboxBuilder::resolver`] has set before.
+    pub fn answers(mut self, wish: impl Fn(IpAddr) -> bool + Clone + Send + Sync + 'static) -> Self {
+        self.resolver = filtered(self.resolver, wish);
         self
     }
 

@@ -1,6 +1,5 @@
 //! `-4` and `-6`: addresses of one family.
 
-use std::io;
 use std::net::IpAddr;
 
 use sandpiper_host::types::Endpoint;
@@ -12,7 +11,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    fn has(self, address: IpAddr) -> bool {
+    pub(crate) fn has(self, address: IpAddr) -> bool {
         // An IPv6 address that stands for an IPv4 address leads to that one.
         address.to_canonical().is_ipv4() == (self == Self::V4)
     }
@@ -29,7 +28,6 @@ impl Family {
     /// # Errors
     /// A sentence: it has addresses, and none of the family.
     pub(crate) fn restrict(self, endpoint: Endpoint) -> Result<Endpoint, String> {
-        let parse = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let refuse = |address: &str| Err(format!("{} is asked for, and {address} is no such address", self.name()));
         if endpoint.addresses.is_empty() {
             return match parse(&endpoint.host) {
@@ -44,14 +42,14 @@ impl Family {
             false => Ok(Endpoint { addresses, ..endpoint }),
         }
     }
+}
 
-    /// The addresses of the family that this machine's resolver has for a name.
-    ///
-    /// # Errors
-    /// Those of the resolver.
-    pub(crate) async fn look_up(self, name: String) -> io::Result<Vec<IpAddr>> {
-        let answers = tokio::net::lookup_host((name, 0)).await?;
-        Ok(answers.map(|address| address.ip()).filter(|&address| self.has(address)).collect())
+/// An address, without its brackets and its zone (RFC 4007 §11).
+fn parse(text: &str) -> Option<IpAddr> {
+    let text = text.trim_matches(['[', ']']);
+    match text.split_once('%') {
+        Some((address, _)) => address.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
     }
 }
 
@@ -71,6 +69,12 @@ mod tests {
         assert_eq!(restricted(Family::V4, "h", &["::1", "10.0.0.1", "::ffff:10.0.0.2"]), Ok("10.0.0.1 ::ffff:10.0.0.2".into()));
         assert_eq!(restricted(Family::V6, "h", &["::1", "10.0.0.1"]), Ok("::1".into()));
         assert!(restricted(Family::V6, "127.0.0.1", &[]).unwrap_err().contains("-6: IPv6 is asked for, and 127.0.0.1"));
+        for scoped in ["fe80::1%1", "[fe80::1%1]"] {
+            assert!(restricted(Family::V4, scoped, &[]).unwrap_err().contains("-4: IPv4 is asked for, and"), "{scoped}");
+            assert_eq!(restricted(Family::V6, scoped, &[]), Ok(String::new()));
+        }
+        assert_eq!(restricted(Family::V4, "h", &["fe80::1%1", "10.0.0.1"]), Ok("10.0.0.1".into()));
+        assert_eq!(restricted(Family::V6, "h", &["fe80::1%1", "10.0.0.1"]), Ok("fe80::1%1".into()));
         assert!(restricted(Family::V4, "[::1]", &[]).is_err() && restricted(Family::V4, "h", &["::1"]).is_err());
     }
 }

@@ -122,7 +122,7 @@ fn sandbox(fetch: &Fetch, plan: &Plan, tape: &Tape) -> Result<Sandbox, String> {
         builder = builder.host_tls(fetch.tls.host_tls(&plan.tls)?);
     }
     if let Some(family) = fetch.family() {
-        builder = builder.resolver(move |name| family.look_up(name));
+        builder = builder.answers(move |address| family.has(address));
     }
     let sandbox = builder.build().map_err(|error| component.explain(&error))?;
     match &plan.secured {

@@ -373,6 +373,8 @@ impl Incoming {
         self.open()?;
         if let To::Open(sink) = std::mem::replace(&mut self.to, To::Nowhere) {
             self.finished = sink.finish().map_err(|error| self.trouble(error))?;
+            // A signal that comes now finds a whole file, which stays.
+            self.unfinished.forget(self.index);
         }
         if let Some(resume) = &self.resume {
             resume.forget();
@@ -466,6 +468,21 @@ mod tests {
         incoming.take_head(head(304), b"").unwrap();
         incoming.finish().unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"before");
+    }
+
+    #[test]
+    fn a_signal_removes_no_file_that_is_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let fetch = fetch(&["--in-place", "-o", file.path().to_str().unwrap(), "http://h/"]).unwrap();
+        let listed = Listed { url: "http://h/".to_owned(), target: Target::parse("http://h/").unwrap(), output: None };
+        let destination = Destination::assign(&fetch.output, &[listed]).unwrap().remove(0).0;
+        let unfinished = Unfinished::new(Arc::from([]));
+        let mut incoming = Incoming::new(Form { remove: true, ..PLAIN }, destination, None, 0, unfinished.clone());
+        incoming.take_head(head(200), b"").unwrap();
+        incoming.take_content(b"content".to_vec()).unwrap();
+        incoming.finish().unwrap();
+        assert_eq!(unfinished.remove_temporaries(), 0);
+        assert_eq!(std::fs::read(&file).unwrap(), b"content");
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Unfinished {
         }
     }
 
-    /// The exchange ended, or is to be repeated: its temporary file, if any, is gone.
+    /// The file of this exchange is whole, or is gone because the exchange ended or is to be repeated.
     pub(crate) fn forget(&self, index: usize) {
         self.state().temporaries.remove(&index);
     }
@@ -81,7 +81,8 @@ impl Unfinished {
         format!("{unfinished} of {} exchanges unfinished{text}", state.urls.len())
     }
 
-    fn remove_temporaries(&self) -> usize {
+    /// Removes the files of exchanges that have not ended. Returns their number.
+    pub(super) fn remove_temporaries(&self) -> usize {
         let temporaries = std::mem::take(&mut self.state().temporaries);
         temporaries.into_values().filter(|temporary| std::fs::remove_file(temporary).is_ok()).count()
     }

@@ -110,7 +110,7 @@ pub(crate) const REFUSED: &[Refused] = &[
         OTHER_PROTOCOL,
     ),
     refused(&["--proto-default"], "write the scheme in the URL, such as https://"),
-    refused(&["--disallow-username-in-url"], "it is always so: leave the option out"),
+    refused(&["--disallow-username-in-url"], "a URL with a user name is always refused: leave the option out"),
     refused(&["--fail-early"], "every URL ends in its own result; the exit status is 1 when one of them failed"),
     refused(&["--libcurl"], "no source code is written"),
     refused(&["--styled-output", "--no-styled-output", "-M", "--manual"], "sandpiper fetch --help says everything"),

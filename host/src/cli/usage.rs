@@ -1,5 +1,6 @@
 //! Arguments that cannot be understood, in words of the program's own where clap's would mislead.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -8,6 +9,10 @@ use clap::{CommandFactory, Parser};
 use super::args::Arguments;
 use super::escape;
 use super::refused;
+
+/// Options whose values can hold secrets: no message repeats them.
+const SECRET: [&str; 8] =
+    ["--header", "--user", "--oauth2-bearer", "--user-agent", "--referer", "--trailer", "--form", "--form-string"];
 
 /// Reads the command line.
 ///
@@ -44,8 +49,16 @@ pub(crate) fn explain(error: &clap::Error) -> Option<String> {
         ErrorKind::UnknownArgument if argument.starts_with('-') => Some(unknown(argument, text(ContextKind::SuggestedArg))),
         // `--json=DATA`
         ErrorKind::TooManyValues if argument.starts_with("--json") => refused::why("--json").map(str::to_owned),
+        ErrorKind::ValueValidation => without_value(argument, error),
         _ => None,
     }
+}
+
+/// The option and what is wrong, if the value is not to be shown.
+fn without_value(argument: &str, error: &clap::Error) -> Option<String> {
+    let option = argument.split(' ').next().filter(|option| SECRET.contains(option))?;
+    let reason = error.source().map_or_else(|| "the value cannot be used".to_owned(), ToString::to_string);
+    Some(format!("{option}: {reason}"))
 }
 
 fn unknown(argument: &str, similar: Option<&str>) -> String {
@@ -66,7 +79,6 @@ fn unknown(argument: &str, similar: Option<&str>) -> String {
 /// Finds the argument: clap does not say which. All others are made UTF-8, one after the other.
 fn not_utf8(arguments: &[OsString]) -> Option<String> {
     let lossy = |argument: &OsString| OsString::from(argument.to_string_lossy().into_owned());
-    let wrong = arguments.iter().filter(|argument| argument.to_str().is_none());
     for (at, argument) in arguments.iter().enumerate().filter(|(_, argument)| argument.to_str().is_none()) {
         let alone = arguments.iter().enumerate().map(|(own, other)| if own == at { other.clone() } else { lossy(other) });
         let parsed = Arguments::command().try_get_matches_from(alone);
@@ -75,8 +87,7 @@ fn not_utf8(arguments: &[OsString]) -> Option<String> {
         }
     }
     // Two together, if ever.
-    let all: Vec<String> = wrong.map(|argument| format!("{argument:?}")).collect();
-    Some(format!("of the arguments {} one is not UTF-8, and its option takes text", all.join(", ")))
+    Some("an argument is not UTF-8, and its option takes text".to_owned())
 }
 
 #[cfg(test)]
@@ -101,6 +112,28 @@ mod tests {
         assert_eq!(words(&[b"-fsSL", b"http://h/"]), words(&[b"-L", b"http://h/"]));
         assert!(words(&[b"--location"]).starts_with("--location is not an option here: redirects"));
         assert!(words(&[b"--json={}", b"http://h/"]).contains("--data-json"));
+    }
+
+    #[test]
+    fn values_that_can_be_secrets_are_not_shown() {
+        for (arguments, option) in [
+            (&[&b"--oauth2-bearer"[..], b"secret\r"][..], "--oauth2-bearer: "),
+            (&[b"--oauth2-bearer=secret\r"], "--oauth2-bearer: "),
+            (&[b"-u", b"me:secret\nss"], "--user: "),
+            (&[b"-ume:secret\n"], "--user: "),
+            (&[b"-H", b"Authorization: secret\r"], "--header: "),
+            (&[b"-H", b"Bearer secret: x"], "--header: "),
+            (&[b"-H", b"Bearer secret"], "--header: "),
+            (&[b"-A", b"secret\r"], "--user-agent: "),
+            (&[b"-e", b"http://me:secret@h/;auto"], "--referer: "),
+            (&[b"-T", b"f", b"--trailer", b"Token: secret\r"], "--trailer: "),
+            (&[b"-F", b"secret"], "--form: "),
+            (&[b"--form-string", b"secret"], "--form-string: "),
+        ] {
+            let words = words(&[arguments, &[b"http://h/"]].concat());
+            assert!(words.starts_with(option) && words.len() > option.len() + 10, "{words}");
+            assert!(!words.contains("secret"), "{words}");
+        }
     }
 
     #[test]

@@ -51,9 +51,10 @@ impl Reach {
         Self { policy, seen: Mutex::default() }
     }
 
-    /// May the name be looked up? Given and remembered in its canonical form.
+    /// May the name be looked up? Given and remembered in its canonical form. One that is connected to over a Unix socket never is: it has
+    /// an address that stands for it, or none.
     pub(crate) fn may_look_up(&self, name: &str) -> bool {
-        let allowed = self.policy.allows_name(name);
+        let allowed = self.policy.allows_name(name) && !self.policy.routes_name(&canonical_name(name));
         if !allowed {
             self.deny(Denied::Name(name.to_owned()));
         }
@@ -106,7 +107,7 @@ impl Reach {
     }
 
     /// The address that stands for a name which is connected to over a Unix socket. It is of the network 0.0.0.0/8, to which nobody can
-    /// connect (RFC 6890). `None`: the name is to be looked up.
+    /// connect (RFC 6890). `None`: the name has none; whether it is looked up, [`Reach::may_look_up`] says.
     pub(crate) fn stand_in(&self, name: &str) -> Option<IpAddr> {
         let name = canonical_name(name);
         if !self.policy.routes_name(&name) {
@@ -340,6 +341,16 @@ mod tests {
         for refused in ["0.0.0.1:82", "0.0.0.2:80", "0.0.0.3:80", "0.0.0.0:80"] {
             assert_eq!(reach.way_to(at(refused)), None, "{refused}");
         }
+    }
+
+    #[test]
+    fn a_name_with_a_unix_socket_is_never_looked_up() {
+        let reach = routed(&["unix:/a", "test", "*.test"], &[("*.test:80", "/a")]);
+        reach.seen().stand_ins = (0..STAND_INS_MAX).map(|number| format!("{number}.test")).collect();
+        assert_eq!(reach.stand_in("0.test"), Some(ip("0.0.0.1")));
+        assert_eq!((reach.stand_in("one-more.test"), reach.may_look_up("one-more.test")), (None, false));
+        assert_eq!(reach.take_denied(), [Denied::Name("one-more.test".to_owned())]);
+        assert!(reach.stand_in("test").is_none() && reach.may_look_up("test"), "it has no Unix socket");
     }
 
     #[test]

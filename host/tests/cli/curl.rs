@@ -68,7 +68,9 @@ fn addresses_of_one_family_are_tried() {
     assert_eq!(run(&[&["fetch"][..], &both].concat()).ended_with(0).text(), "/a");
     let six = ["fetch", "-6", &server.url("/")];
     run(&six).ended_with(2).complains_of(&["-6: IPv6 is asked for, and 127.0.0.1 is no such address"]);
-    assert_eq!(run(&["fetch", "-4", &format!("http://localhost:{port}/b")]).ended_with(0).text(), "/b");
+    for name in ["localhost", "a.localhost"] {
+        assert_eq!(run(&["fetch", "-4", &format!("http://{name}:{port}/b")]).ended_with(0).text(), "/b");
+    }
     // On a machine with IPv6, that its address of localhost is not that of the server.
     if TcpListener::bind(("::1", 0)).is_ok() {
         run(&["fetch", "-6", "--connect-timeout", "5", &format!("http://localhost:{port}/")]).ended_with(1);

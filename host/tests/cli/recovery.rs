@@ -76,13 +76,20 @@ fn an_orderly_end_is_no_reason_to_stop_pipelining() {
     assert_eq!(server.accepted(), 15);
 }
 
-/// Says on each connection how many requests came together behind the first response, and ends it without an answer to them.
+/// Ends its first two connections when two requests have come behind the first response, without an answer to them. On the others, says how
+/// many come before each answer.
 fn breaks_pipelines(seen: Arc<Mutex<Vec<usize>>>) -> Server {
-    Server::start(move |_, mut connection| {
+    Server::start(move |number, mut connection| {
         let Some(first) = connection.request() else { return };
         connection.answer(first.target().as_bytes());
-        loop {
-            let Some(request) = connection.request() else { return };
+        if number <= 2 {
+            // A client that sends one at a time waits here, and its run does not end.
+            (connection.request(), connection.request());
+            _ = connection.stream().shutdown(std::net::Shutdown::Write);
+            return connection.linger();
+        }
+        while let Some(request) = connection.request() {
+            // On a machine that stalls, fewer may come in this time; never more.
             connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
             let mut together = 1;
             while connection.request().is_some() {
@@ -90,9 +97,6 @@ fn breaks_pipelines(seen: Arc<Mutex<Vec<usize>>>) -> Server {
             }
             connection.stream().set_read_timeout(None).unwrap();
             seen.lock().unwrap().push(together);
-            if together > 1 {
-                return;
-            }
             connection.answer(request.target().as_bytes());
         }
     })
@@ -104,7 +108,7 @@ fn a_server_whose_pipelines_break_twice_is_asked_one_at_a_time() {
     let server = breaks_pipelines(Arc::clone(&seen));
     let run = list(&server, 8, &[]).ended_with(0);
     assert_eq!((run.text(), server.accepted()), (in_order(8).as_str(), 3));
-    assert_eq!(*seen.lock().unwrap(), [7, 6, 1, 1, 1, 1, 1]);
+    assert_eq!(*seen.lock().unwrap(), [1, 1, 1, 1, 1]);
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn a_complaint_comes_behind_the_content_that_it_is_about() {
 #[test]
 fn output_is_not_held_back_and_the_option_says_so() {
     let server = Server::echo();
-    assert_eq!(run(&["fetch", "-N", "--no-buffer", &server.url("/x")]).code, Some(2));
-    assert_eq!(run(&["fetch", "-N", &server.url("/x")]).ended_with(0).text(), "/x");
+    for option in ["-N", "--no-buffer"] {
+        assert_eq!(run(&["fetch", option, &server.url("/x")]).ended_with(0).text(), "/x");
+    }
 }

@@ -38,7 +38,14 @@ fn control_characters_are_shown_as_text() {
     };
     assert!(plain.contains("a\\u{1b}]0;pwned\\u{7}b") && plain.contains("-o -"), "{plain:?}");
     assert_eq!((status, has_controls(&plain)), (0, false));
-    for options in [&["-i"][..], &["-I"], &["-D", "-", "-o", "/dev/null"], &["--json"]] {
+    for options in [
+        &["-i"][..],
+        &["-I"],
+        &["-D", "-", "-o", "/dev/null"],
+        &["-D", "/dev/stderr", "-o", "/dev/null"],
+        &["-D", "/dev/tty", "-o", "/dev/null"],
+        &["--json"],
+    ] {
         let (shown, _) = on_terminal(&[options, &[&server.url("/")]].concat()).unwrap();
         assert!(!has_controls(&shown), "{options:?}: {shown:?}");
         assert!(shown.contains("9b") && !shown.contains('\u{9b}'), "{options:?}: {shown:?}");

@@ -40,7 +40,11 @@ impl FieldArgument {
         };
         let name = String::from_utf8_lossy(name);
         if !is_token(&name) {
-            return Err(format!("{name:?} is not a field name: letters, digits and !#$%&'*+-.^_`|~ make one (RFC 9110 §5.1)"));
+            // Without the octets: who forgets a colon can have a secret before the next one.
+            return Err(
+                "what stands before the colon is not a field name: letters, digits and !#$%&'*+-.^_`|~ make one (RFC 9110 §5.1)"
+                    .to_owned(),
+            );
         }
         let value = value.map(checked).transpose()?;
         Ok(Self { name: name.into_owned(), value: value.map(<[u8]>::to_vec) })

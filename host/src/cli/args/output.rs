@@ -47,8 +47,8 @@ pub(crate) struct Output {
 
     /// Goes on with a download: `-` takes up where FILE ends; OFFSET leaves out so many octets, and adds the others to FILE.
     ///
-    /// FILE is written as with --in-place, so that a download which was broken off can go on, also after -C - itself. What the
-    /// response is of (its URL, a strong ETag or Last-Modified, its size) is kept in `.FILE.resume` beside FILE until FILE is
+    /// FILE is written as with --in-place, so that a download which was broken off can go on, also after -C - itself. The URL,
+    /// a strong ETag or Last-Modified and the size of the content are kept in `.FILE.resume` beside FILE until FILE is
     /// whole. So the server is asked for the rest of the same content (If-Range); if there is other content now, FILE is
     /// written anew. For GET alone; a response that is neither the rest nor the whole is not written.
     #[arg(short = 'C', long, value_name = "OFFSET|-", value_parser = continue_at, conflicts_with_all = ["include", "head", "data", "upload", "json"], help_heading = OUTPUT)]

@@ -11,6 +11,7 @@ use super::{Active, Engine, Stop};
 
 /// A connection that took longer was dropped at first: the system asks for it again after a second.
 const CONNECT_SLOW: Duration = Duration::from_secs(1);
+
 impl Engine<'_> {
     /// Does what is due.
     pub(super) async fn heed_alarms(&mut self) -> Result<(), Stop> {

@@ -1,5 +1,6 @@
 //! `-D`: the heads of responses, apart from their contents.
 
+use std::borrow::Cow;
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -49,10 +50,17 @@ impl HeadDump {
     }
 
     pub(crate) fn write(&self, head: &[u8]) -> io::Result<()> {
+        let head = if self.is_terminal() { Cow::Owned(shown(head)) } else { Cow::Borrowed(head) };
         match self {
-            Self::Stdout if io::stdout().is_terminal() => io::stdout().write_all(&shown(head)),
-            Self::Stdout => io::stdout().write_all(head),
-            Self::File(file, _) => (&*file).write_all(head),
+            Self::Stdout => io::stdout().write_all(&head),
+            Self::File(file, _) => (&*file).write_all(&head),
+        }
+    }
+
+    fn is_terminal(&self) -> bool {
+        match self {
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::File(file, _) => file.is_terminal(),
         }
     }
 }

@@ -216,7 +216,7 @@ fn try_directory(directory: &Path) -> Result<(u32, u32), String> {
     if !directory.is_dir() {
         return Err(format!("there is no directory {}", directory.display()));
     }
-    let (open, temporary) = create_beside(&directory.join("trial"))
+    let (open, temporary) = create_beside(&directory.join("trial"), None)
         .map_err(|error| format!("no file can be made in the directory {}: {error}", directory.display()))?;
     let metadata = open.metadata();
     _ = fs::remove_file(temporary);

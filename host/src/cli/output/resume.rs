@@ -4,7 +4,7 @@
 //! same content alone, and for all of it otherwise (`If-Range`, RFC 9110 §13.1.5).
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use sandpiper_host::types::{FieldLine, ResponseHead};
 use serde::{Deserialize, Serialize};
 
 use super::super::args::ContinueAt;
-use super::sink::beside;
+use super::sink::{beside, create_beside};
 
 /// Octets of what stands beside a file; a URL is shorter.
 const MEMORY_OCTETS_MAX: u64 = 1 << 17;
@@ -182,7 +182,9 @@ impl Resume {
 }
 
 impl Memory {
+    /// Only from a regular file: a link can lead anywhere, and a pipe is waited for.
     fn read(file: &Path) -> Option<Self> {
+        fs::symlink_metadata(file).ok().filter(fs::Metadata::is_file)?;
         let mut text = String::new();
         fs::File::open(file).ok()?.take(MEMORY_OCTETS_MAX).read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()
@@ -190,10 +192,21 @@ impl Memory {
 
     /// Where no file can be made, none that is wrong stays.
     fn write(&self, file: &Path) -> io::Result<()> {
-        match fs::write(file, serde_json::to_string(self)?) {
+        match self.put(file) {
             Err(_) if fs::symlink_metadata(file).is_err() => Ok(()),
             written => written,
         }
+    }
+
+    /// A new file takes the name, so that a link which has it is replaced, and not followed.
+    fn put(&self, file: &Path) -> io::Result<()> {
+        let text = serde_json::to_string(self)?;
+        let (mut open, temporary) = create_beside(file, None)?;
+        let put = open.write_all(text.as_bytes()).and_then(|()| fs::rename(&temporary, file));
+        if put.is_err() {
+            _ = fs::remove_file(&temporary);
+        }
+        put
     }
 }
 
@@ -358,5 +371,33 @@ mod tests {
         new().forget();
         assert_eq!((fields(&new()), fs::read_dir(directory.path()).unwrap().count()), (vec!["Range: bytes=5-".to_owned()], 1));
         assert!(Resume::new(ContinueAt::End, directory.path(), "u").is_err());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_memory_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let memory = Memory { url: "http://h/".to_owned(), validator: Some("\"a\"".to_owned()), octets: Some(9) };
+        let (file, target) = (path("f"), path("target"));
+        fs::write(&file, "12345").unwrap();
+        let planted = serde_json::to_string(&memory).unwrap();
+        fs::write(&target, &planted).unwrap();
+        std::os::unix::fs::symlink(&target, path(".f.resume")).unwrap();
+        let new = || Resume::new(ContinueAt::End, &file, "http://h/").unwrap();
+        assert_eq!(fields(&new()), ["Range: bytes=5-"], "what it leads to is not read");
+        new().remember(&head(200, &[("ETag", "\"b\"")]), Start::Anew).unwrap();
+        assert_eq!(fields(&new()), ["Range: bytes=5-", "If-Range: \"b\""]);
+        assert_eq!(fs::read_to_string(&target).unwrap(), planted, "what it leads to is not written");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        fs::create_dir(directory.path().join(".f.resume")).unwrap();
+        let resume = Resume::new(ContinueAt::End, &file, "http://h/").unwrap();
+        assert!(resume.remember(&head(200, &[]), Start::Anew).is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

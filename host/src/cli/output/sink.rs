@@ -1,7 +1,8 @@
 //! An open destination.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -16,6 +17,10 @@ use super::terminal::Terminal;
 const TEMPORARY_NAMES_MAX: u32 = 100;
 /// Octets of a file's name that its temporary file has too. Names may have 255, and what is added to this takes fewer than 50.
 const NAME_OCTETS_KEPT: usize = 200;
+/// Of a file that is to have the permissions of another one, until it has them: for its owner alone.
+const PRIVATE_MODE: u32 = 0o600;
+/// As the system makes files, less what the process's mask takes away.
+const USUAL_MODE: u32 = 0o666;
 /// Numbers behind a name that is taken, as in curl.
 const NUMBERS: std::ops::RangeInclusive<u32> = 1..=100;
 
@@ -38,7 +43,8 @@ enum To {
     Direct {
         open: File,
         name: PathBuf,
-        remove: bool,
+        /// The file itself, links followed, if it is removed when it is not whole.
+        doomed: Option<PathBuf>,
     },
 }
 
@@ -65,23 +71,23 @@ impl Sink {
     fn open_file(place: &Place, start: Option<Start>, remove: bool) -> io::Result<To> {
         let name = place.name.clone();
         Ok(match (&place.way, start) {
-            (Way::Descriptor(number), _) => To::Direct { open: standard::duplicate(*number)?, name, remove: false },
-            (_, Some(Start::At(from))) => To::Direct { open: open_at(place.file(), from)?, name, remove },
+            (Way::Descriptor(number), _) => To::Direct { open: standard::duplicate(*number)?, name, doomed: None },
+            (_, Some(Start::At(from))) => {
+                let open = open_at(place.file(), from)?;
+                To::Direct { open, name, doomed: remove.then(|| place.file().to_owned()) }
+            }
             (Way::Replace | Way::Number, _) => Self::open_temporary(place.file(), place.way == Way::Number)?,
             (Way::InPlace, _) => {
                 let open = open_in_place(place.file())?;
                 let remove = remove && open.metadata()?.is_file();
-                To::Direct { open, name, remove }
+                To::Direct { open, name, doomed: remove.then(|| place.file().to_owned()) }
             }
         })
     }
 
     fn open_temporary(file: &Path, numbered: bool) -> io::Result<To> {
         let before = fs::metadata(file).ok().filter(|_| !numbered);
-        let (open, temporary) = create_beside(file)?;
-        if let Some(metadata) = before {
-            open.set_permissions(metadata.permissions())?;
-        }
+        let (open, temporary) = create_beside(file, before.map(|metadata| metadata.permissions()))?;
         Ok(To::Temporary { open, temporary, file: file.to_owned(), numbered })
     }
 
@@ -89,8 +95,8 @@ impl Sink {
     pub(crate) fn doomed(&self) -> Option<&Path> {
         match &self.to {
             To::Temporary { temporary, .. } => Some(temporary),
-            To::Direct { name, remove: true, .. } => Some(name),
-            _ => None,
+            To::Direct { doomed, .. } => doomed.as_deref(),
+            To::Stdout(_) => None,
         }
     }
 
@@ -149,9 +155,9 @@ impl Sink {
                 let before = if file.exists() { "; the file that was there before is unchanged" } else { "" };
                 Some(format!("{} was not written ({written} octets removed){before}", file.display()))
             }
-            To::Direct { name, remove: true, .. } => {
-                _ = fs::remove_file(&name);
-                Some(format!("{} was removed (with {written} octets)", name.display()))
+            To::Direct { doomed: Some(file), .. } => {
+                _ = fs::remove_file(&file);
+                Some(format!("{} was removed (with {written} octets)", file.display()))
             }
             _ if written == 0 => None,
             To::Stdout(terminal) => {
@@ -181,12 +187,23 @@ fn open_at(file: &Path, from: Option<u64>) -> io::Result<File> {
     }
 }
 
-/// A new file in the same directory, with a name that tells whose it is.
-pub(crate) fn create_beside(file: &Path) -> io::Result<(File, PathBuf)> {
+/// A new file in the same directory, with a name that tells whose it is. `permissions`: those that it is to have instead of the usual ones;
+/// nobody can open it earlier whom they keep out.
+pub(crate) fn create_beside(file: &Path, permissions: Option<Permissions>) -> io::Result<(File, PathBuf)> {
+    let mode = if permissions.is_some() { PRIVATE_MODE } else { USUAL_MODE };
+    let (open, temporary) = create_new_beside(file, mode)?;
+    if let Some(Err(error)) = permissions.map(|permissions| open.set_permissions(permissions)) {
+        _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    Ok((open, temporary))
+}
+
+fn create_new_beside(file: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     let process = std::process::id();
     for attempt in 0..TEMPORARY_NAMES_MAX {
         let temporary = beside(file, &format!("{process}-{attempt}.part"));
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
             Ok(open) => return Ok((open, temporary)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -340,6 +357,34 @@ mod tests {
             assert_eq!(sink.doomed().is_some(), remove);
             sink.abandon().unwrap();
             assert_eq!(file.exists(), !remove);
+        }
+    }
+
+    #[test]
+    fn in_place_the_file_that_a_link_leads_to_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("f"), directory.path().join("link"));
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        let wishes = Wishes { in_place: true, ..Wishes::default() };
+        let mut sink = Sink::open(&destination(&link, wishes), None, true).unwrap();
+        sink.write(b"half").unwrap();
+        assert_eq!(sink.doomed(), Some(file.as_path()));
+        assert!(sink.abandon().unwrap().starts_with(&format!("{} was removed", file.display())));
+        assert!(!file.exists() && link.is_symlink());
+    }
+
+    #[test]
+    fn a_private_file_is_private_from_the_beginning() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        let mode = |open: &File| open.metadata().unwrap().permissions().mode() & 0o777;
+        let (open, _) = create_new_beside(&file, PRIVATE_MODE).unwrap();
+        assert_eq!(mode(&open), 0o600);
+        for permissions in [0o600, 0o640] {
+            let (open, _) = create_beside(&file, Some(Permissions::from_mode(permissions))).unwrap();
+            assert_eq!(mode(&open), permissions);
         }
     }
 }
