@@ -202,6 +202,9 @@ fn media_type(name: &[u8]) -> &'static str {
     known.map_or("application/octet-stream", |&(_, media_type)| media_type)
 }
 
+/// The name and the value of a parameter.
+type Parameter = (Vec<u8>, Vec<u8>);
+
 /// The value of `-F` and its parameters, with semicolons between them.
 struct Words<'a> {
     rest: &'a [u8],
@@ -225,7 +228,7 @@ impl Words<'_> {
     }
 
     /// `;NAME=VALUE`. Parameters of a media type belong to it.
-    fn next_parameter(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+    fn next_parameter(&mut self) -> Result<Option<Parameter>, String> {
         let Some(rest) = self.rest.strip_prefix(b";") else {
             return Ok(None);
         };

@@ -96,7 +96,7 @@ fn an_echo_comes_back_while_the_upload_goes_on() {
     });
     let (_keep, directory) = scratch();
     let file = directory.join("f");
-    let octets: Vec<u8> = (0..UPLOAD_OCTETS as u32 / 4).flat_map(u32::to_le_bytes).collect();
+    let octets: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(UPLOAD_OCTETS).collect();
     std::fs::write(&file, &octets).unwrap();
     assert!(run(&["fetch", "-T", file.to_str().unwrap(), &server.url("/")]).ended_with(0).stdout == octets);
 }

@@ -84,7 +84,8 @@ fn breaks_pipelines(seen: Arc<Mutex<Vec<usize>>>) -> Server {
         connection.answer(first.target().as_bytes());
         if number <= 2 {
             // A client that sends one at a time waits here, and its run does not end.
-            (connection.request(), connection.request());
+            connection.request();
+            connection.request();
             _ = connection.stream().shutdown(std::net::Shutdown::Write);
             return connection.linger();
         }
