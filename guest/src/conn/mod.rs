@@ -5,9 +5,11 @@
 //! | `call` | the caller's: `send`, `write`, `finish`, `read`, `collect`, `cancel`, … |
 //! | `transmit` | octets out: which request is written next, and as what |
 //! | `receive` | octets in: heads, content, trailers, and what each means for the connection |
+//! | `interim` | interim responses, and how many may come |
 //! | `look` | whether an idle connection may be written to |
 //! | `end` | how exchanges and the connection end, and with which delivery |
 //! | `clock` | deadlines |
+//! | `persistence` | what responses say about the connection's end |
 //! | `pooled` | the pool's: exchanges move between its waiting line and its connections |
 //! | `queue` | those that have not been written |
 //!
@@ -18,7 +20,9 @@
 mod call;
 mod clock;
 mod end;
+mod interim;
 mod look;
+mod persistence;
 mod pooled;
 mod queue;
 mod receive;

@@ -49,6 +49,9 @@ impl Waiting {
 /// A request was lost in a pipeline.
 const STALL: Error = Error::TimedOut(Timer::PipelineStall);
 
+/// How many requests that need a fresh connection others pass by: so looking for the others costs the same, however many wait.
+const PASSED_MAX: usize = 256;
+
 /// The id of a waiting line: of no connection.
 const LINE: u64 = 0;
 
@@ -104,10 +107,10 @@ impl ClientConn {
         }
     }
 
-    /// The first request that waits.
+    /// The first request that waits, among so many in front as may be passed by.
     pub fn waiting(&self, whom: Waiting) -> Option<(ExchangeId, &Exchange)> {
-        let listed = self.queue.ids().filter_map(|id| Some((id, self.exchanges.get(id)?)));
-        listed.into_iter().find(|(_, exchange)| exchange.is_queued && whom.includes(exchange))
+        let mut listed = self.queue.ids().take(PASSED_MAX).filter_map(|id| Some((id, self.exchanges.get(id)?)));
+        listed.find(|(_, exchange)| exchange.is_queued && whom.includes(exchange))
     }
 
     /// Takes an exchange away whose turn has not come.
@@ -292,4 +295,40 @@ fn ends_all(error: Error) -> bool {
 
 fn by_caller(error: Error) -> bool {
     matches!(error, Error::Closed(CloseReason::Cancelled | CloseReason::Local | CloseReason::Dropped | CloseReason::Taken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{RequestContent, RequestOptions};
+
+    fn request(reuse: Reuse) -> Request {
+        Request {
+            method: String::from("GET"),
+            request_target: String::from("/"),
+            authority: None,
+            fields: Vec::new(),
+            content: RequestContent::None,
+            options: Some(RequestOptions { reuse: Some(reuse), ..RequestOptions::default() }),
+        }
+    }
+
+    fn line(fresh: usize) -> ClientConn {
+        let settings = Settings::checked(None).expect("the defaults");
+        let mut line = ClientConn::line(String::from("h"), settings, Instant(0));
+        for reuse in core::iter::repeat_n(Reuse::FRESH, fresh).chain([Reuse::empty()]) {
+            line.send(request(reuse), 0, Instant(0)).expect("room");
+        }
+        line
+    }
+
+    #[test]
+    fn so_many_that_need_a_fresh_connection_are_passed_by_and_no_more() {
+        for (fresh, passes) in [(0, true), (1, true), (PASSED_MAX - 1, true), (PASSED_MAX, false)] {
+            let line = line(fresh);
+            assert_eq!(line.waiting(Waiting::NotFresh).is_some(), passes, "{fresh}");
+            assert_eq!(line.waiting(Waiting::Fresh).is_some(), fresh > 0);
+            assert!(line.waiting(Waiting::All).is_some());
+        }
+    }
 }

@@ -7,12 +7,12 @@ use crate::field;
 use crate::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
 use crate::h1::framing::{Framing, response_framing};
 use crate::h1::parse::{Fault, HeadLimits};
-use crate::h1::state::{ReadInput, ReadSide, Shown, learn, shown};
-use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, SECOND_NS, Settings};
+use crate::h1::state::{ReadInput, ReadSide, Shown, learn};
+use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
 use crate::timer::Instant;
 use crate::types::{
-    CloseReason, ConnState, Delivery, Ending, Error, FieldLine, Leniency, Limit, LogEvent, Misbehaviour, PackedHead,
-    PersistenceLearnt, Request,
+    CloseReason, ConnState, Ending, Error, FieldLine, Leniency, Limit, LogEvent, Misbehaviour, PackedHead, PersistenceLearnt,
+    Request,
 };
 use alloc::vec::Vec;
 
@@ -191,29 +191,6 @@ impl ClientConn {
         taken.map(|()| true)
     }
 
-    /// An interim response never completes an exchange (RFC 9110 §15.2).
-    fn take_interim(&mut self, id: ExchangeId, head: PackedHead, octets: usize, now: Instant) -> Result<(), Fault> {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
-        let limits = &self.settings.limits;
-        let too_many = exchange.interim.len() >= limits.interim_responses_max;
-        if too_many || !admits_interim(exchange, octets as u64, limits.head_octets_max as u64, now) {
-            return Err(Fault { error: Error::LimitExceeded(Limit::InterimResponses), at: 0 });
-        }
-        exchange.had_interim = true;
-        self.log.add(now, Some(exchange.token), || LogEvent::Interim(head.unpacked()));
-        exchange.response_input(ResponseInput::Interim);
-        let proceeds = head.status == 100 && exchange.sending == RequestHalf::Continue;
-        if exchange.reader != Reader::Nobody {
-            exchange.interim_octets += octets;
-            exchange.interim.push(head);
-            self.mark(id);
-        }
-        if proceeds {
-            self.proceed(id, now);
-        }
-        Ok(())
-    }
-
     fn take_final(&mut self, id: ExchangeId, head: PackedHead, now: Instant) -> Result<(), Fault> {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
         let refused = |error| Fault { error, at: 0 };
@@ -253,34 +230,6 @@ impl ClientConn {
             Framing::Tunnel => {}
         }
         Ok(())
-    }
-
-    /// What this response shows about persistence (RFC 9112 §9.3), and what `Keep-Alive` promises.
-    fn note_persistence(&mut self, head: &PackedHead, framing: Framing) {
-        let (mut close, mut keep_alive) = (false, false);
-        // Compared as a whole: `keep-alivex` is not `keep-alive` (RFC 9110 §7.6.1).
-        for option in field::list_members(head, "connection") {
-            close |= option.eq_ignore_ascii_case(b"close");
-            keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-        }
-        self.shown = shown(head.version, close, keep_alive, framing != Framing::UntilClose);
-        self.close_declared = close;
-        let behind = self.outstanding.len().saturating_sub(1) as u64;
-        let (timeout_s, max) = keep_alive_parameters(head);
-        self.peer_idle_ns = timeout_s.map(|seconds| seconds.min(u64::MAX / SECOND_NS) * SECOND_NS);
-        self.peer_requests_left = max.map(|max| max.saturating_sub(behind));
-    }
-
-    /// This is the last response. What stands behind it on the wire is unprocessed if the peer has declared the close (RFC 9112 §9.6);
-    /// otherwise nothing is known about it.
-    fn heed_close(&mut self, now: Instant) {
-        let until_close = self.front_framing() == Some(Framing::UntilClose) && !self.close_declared;
-        let reason = Error::Closed(if until_close { CloseReason::UntilClose } else { CloseReason::PeerOption });
-        self.stop_accepting(reason, now);
-        self.learn_closing(now);
-        self.fail_behind_front(reason, self.close_declared.then_some(Delivery::Unprocessed), now);
-        self.shut_write_behind_front();
-        self.fail_queued(reason, now);
     }
 
     /// Whether the final response of an exchange says that the rest of its request is not wanted: it is an error or a redirection, or has the
@@ -498,25 +447,13 @@ impl ClientConn {
         matches!(self.read, ReadSide::Content | ReadSide::Tunnel) && self.room_for_content() == 0
     }
 
-    fn front_framing(&self) -> Option<Framing> {
+    pub(super) fn front_framing(&self) -> Option<Framing> {
         self.outstanding.front().and_then(|id| self.exchanges.get(*id)).map(|exchange| exchange.framing)
     }
 
     fn front_reader(&self) -> Option<Reader> {
         self.outstanding.front().and_then(|id| self.exchanges.get(*id)).map(|exchange| exchange.reader)
     }
-}
-
-/// How fast interim responses may come: as many octets as the heads of one exchange may have, in this time.
-const INTERIM_REFILL_NS: u64 = 10 * SECOND_NS;
-
-/// Counts an interim response of so many octets, unless that is more than the server may send by now.
-fn admits_interim(exchange: &mut Exchange, octets: u64, octets_max: u64, now: Instant) -> bool {
-    let passed = now.since(exchange.interim_since).min(INTERIM_REFILL_NS);
-    let allowed = octets_max * passed / INTERIM_REFILL_NS;
-    exchange.interim_since = now;
-    exchange.interim_debt = exchange.interim_debt.saturating_sub(allowed) + octets;
-    exchange.interim_debt <= octets_max
 }
 
 /// Whether a switch names a protocol, and only such as the request offered (RFC 9110 §7.8).
@@ -547,21 +484,4 @@ fn is_request_timeout(octets: &[u8]) -> Option<bool> {
         true if octets.len() >= "HTTP/1.1 408 ".len() => Some(true),
         true => None,
     }
-}
-
-/// `timeout` in seconds and `max` in requests, from `Keep-Alive` (RFC 2068 §19.7.1.1, still sent by most servers).
-fn keep_alive_parameters(head: &PackedHead) -> (Option<u64>, Option<u64>) {
-    let mut timeout = None;
-    let mut max = None;
-    for member in field::list_members(head, "keep-alive") {
-        let mut parts = member.splitn(2, |&octet| octet == b'=');
-        let name = parts.next().unwrap_or_default();
-        let value = parts.next().and_then(|value| crate::abnf::decimal(crate::abnf::trim_ows(value)));
-        if name.eq_ignore_ascii_case(b"timeout") {
-            timeout = value;
-        } else if name.eq_ignore_ascii_case(b"max") {
-            max = value;
-        }
-    }
-    (timeout, max)
 }
