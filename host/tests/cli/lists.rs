@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::program::{drain, names_in, run, run_with_input, scratch, start, wait};
 use super::server::{Server, dead_port};
+use super::terminal::on_terminal;
 
 #[test]
 fn urls_come_from_the_command_line_then_from_files_then_in_the_order_of_the_lines() {
@@ -138,19 +139,15 @@ fn takes_its_time() -> Server {
 fn a_terminal_shows_counts_and_a_pipe_does_not() {
     let server = takes_its_time();
     let (_keep, directory) = scratch();
-    let program = env!("CARGO_BIN_EXE_sandpiper");
-    let fetch = format!("fetch -Z --parallel-max 2 -o '{}/{{}}' {url} {url} {url}", directory.display(), url = server.url("/"));
-    let Ok(on_terminal) = Command::new("script").args(["-qec", &format!("{program} {fetch}"), "/dev/null"]).output() else {
-        eprintln!("SKIPPED: there is no `script` (util-linux) to make a terminal with");
+    let (into, url) = (format!("{}/{{}}", directory.display()), server.url("/"));
+    let Some((shown, _)) = on_terminal(&["-Z", "--parallel-max", "2", "-o", &into, &url, &url, &url]) else {
         return;
     };
-    let shown = String::from_utf8(on_terminal.stdout).unwrap();
     for words in
         ["0 done 2 active 1 queued, 2 open 0 idle 0 reused, 0 repeated", "2 done 1 active 0 queued, 2 open 1 idle 0 reused"]
     {
         assert!(shown.contains(words), "{shown:?}");
     }
-    let url = server.url("/");
     let piped = run(&["fetch", "-Z", &url, &url]).ended_with(0);
     assert_eq!((piped.text(), piped.stderr.as_str()), ("latelate", ""));
 }

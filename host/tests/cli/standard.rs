@@ -41,7 +41,7 @@ fn a_null_device_is_not_a_closed_output() {
 fn a_closed_standard_input_is_not_an_empty_content() {
     let server = Server::echo();
     let url = server.url("/");
-    for arguments in [&["-T", "-"][..], &["-d", "@-"], &["--upgrade", "x"]] {
+    for arguments in [&["-T", "-"][..], &["-d", "@-"], &["-w", "@-"], &["--upgrade", "x"]] {
         let arguments = [&["fetch", url.as_str()], arguments].concat();
         finish(shell("exec \"$@\" <&-", &arguments), b"").ended_with(2).complains_of(&["standard input is closed"]);
     }

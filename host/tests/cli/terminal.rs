@@ -14,7 +14,7 @@ fn server(content: &'static [u8]) -> Server {
 }
 
 /// What a terminal is sent, and the exit status; `None`: this machine has no program that makes one.
-fn on_terminal(arguments: &[&str]) -> Option<(String, i32)> {
+pub(crate) fn on_terminal(arguments: &[&str]) -> Option<(String, i32)> {
     let program = [&[env!("CARGO_BIN_EXE_sandpiper"), "fetch"], arguments].concat();
     let command: Vec<String> = program.iter().map(|argument| format!("'{argument}'")).collect();
     let output = Command::new("script")
@@ -22,7 +22,11 @@ fn on_terminal(arguments: &[&str]) -> Option<(String, i32)> {
         .stdin(Stdio::null())
         .output()
         .ok()
-        .filter(|output| output.status.code() != Some(127))?;
+        .filter(|output| output.status.code() != Some(127));
+    if output.is_none() {
+        eprintln!("SKIPPED: there is no `script` (util-linux) to make a terminal with");
+    }
+    let output = output?;
     Some((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code()?))
 }
 

@@ -134,10 +134,11 @@ fn new_connections_come_a_few_at_a_time() {
         }
     });
     let urls: String = (0..30).map(|number| server.url(&format!("/{number}\n"))).collect();
+    let started = Instant::now();
     run_with_input(&["fetch", "-K", "-", "-Z"], urls.as_bytes()).ended_with(0);
     let mut times = times.lock().unwrap().clone();
     times.sort();
     assert_eq!(times.len(), 30);
-    // Four at most within 20 ms: the thirtieth is not earlier than the seventh group.
-    assert!(times[29] - times[0] >= Duration::from_millis(100), "{:?}", times[29] - times[0]);
+    // Four at most within 30 ms: the thirtieth is in the eighth group. A machine that stalls only makes it later.
+    assert!(times[29] - started >= Duration::from_millis(200), "{:?}", times[29] - started);
 }

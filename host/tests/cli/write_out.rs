@@ -73,8 +73,12 @@ fn a_format_comes_from_a_file_and_goes_where_it_says() {
     let (server, file) = (Server::echo(), directory.join("format"));
     std::fs::write(&file, "a%{stderr}b%{no_such}%{stdout}c\n").unwrap();
     let named = format!("@{}", file.to_str().unwrap());
-    let run = run(&["fetch", "-o", "/dev/null", "-w", &named, &server.url("/")]).ended_with(0);
-    assert_eq!((run.text(), run.stderr.as_str()), ("ac\n", "sandpiper: unknown --write-out variable: 'no_such'\nb"));
+    let shown = run(&["fetch", "-o", "/dev/null", "-w", &named, &server.url("/")]).ended_with(0);
+    assert_eq!((shown.text(), shown.stderr.as_str()), ("ac\n", "sandpiper: unknown --write-out variable: 'no_such'\nb"));
     let read = run_with_input(&["fetch", "-o", "/dev/null", "-w", "@-", &server.url("/")], b"%{response_code}").ended_with(0);
     assert_eq!(read.text(), "200");
+    let both = run(&["fetch", "-w", "@-", "-T", "-", &server.url("/")]).ended_with(2);
+    both.complains_of(&["-w @- and -T - would both read standard input"]);
+    let query = ["fetch", "-o", "/dev/null", "-w", "%{url_effective}", "-G", "-d", "a=1", &server.url("/x?b")];
+    assert_eq!(run(&query).ended_with(0).text(), server.url("/x?b&a=1"));
 }

@@ -176,8 +176,8 @@ scenarios! {
 
     fn a_whole_content_is_sent_to_its_end_before_the_exchange_ends(s: &mut Scene) {
         const OCTETS: usize = 300_000;
-        s.send(1, request("PUT", "/1").content(vec![b'x'; OCTETS]));
         s.peer_reads(false);
+        s.send(1, request("PUT", "/1").content(vec![b'x'; OCTETS]));
         s.peer_sends(ACCEPTED);
         s.peer_reads(true);
         s.answered(1, "202");
