@@ -2,7 +2,7 @@
 
 use super::args::{Connection, Persistence};
 
-/// `limits.queue-length-max`, which is left at its default.
+/// The default of `limits.queue-length-max`. Where `--limit queue-length=N` is less, connections refuse what is beyond it, and it waits here.
 const QUEUE_LENGTH_MAX: usize = 1024;
 const CONNECTIONS_DEFAULT: u32 = 64;
 const DEPTH_DEFAULT: u32 = 64;

@@ -107,9 +107,12 @@ pub(crate) fn ranges(text: &str) -> Result<String, String> {
 }
 
 fn is_ordered(first: &str, last: &str) -> bool {
-    let (first, last) = (first.trim_start_matches('0'), last.trim_start_matches('0'));
-    // Of numbers without leading zeros the longer one is the larger one.
-    last.is_empty() || first.is_empty() || (first.len(), first) <= (last.len(), last)
+    let size = |number: &str| {
+        // Of numbers without leading zeros the longer one is the larger one.
+        let digits = number.trim_start_matches('0');
+        (digits.len(), digits.to_owned())
+    };
+    last.is_empty() || size(first) <= size(last)
 }
 
 #[cfg(test)]
@@ -143,7 +146,7 @@ mod tests {
             assert_eq!(ranges(good).as_deref(), Ok(good));
         }
         assert_eq!(ranges("5").as_deref(), Ok("5-"));
-        for wrong in ["", "-", "a-b", "1-2-3", "5-4", "1-2,", "bytes=0-1", "10-9"] {
+        for wrong in ["", "-", "a-b", "1-2-3", "5-4", "5-0", "1-2,", "bytes=0-1", "10-9"] {
             assert!(ranges(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,7 +1,6 @@
 //! What follows the head of a request: read or measured before anything is sent.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,19 +8,14 @@ use super::args::Fetch;
 use super::args::data::{DataPart, Kind};
 use super::form;
 use super::pieces::{Piece, Pieces};
-use super::template::is_stdin;
+use super::standard::{self, is_stdin};
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Content {
     #[default]
     None,
     Whole(Vec<u8>),
-    /// `-T FILE`, a regular file; with trailers it is chunked.
-    File {
-        path: PathBuf,
-        octets: u64,
-    },
-    /// `-F`, or what is chunked although its length is known.
+    /// `-F`, or `-T FILE` of a regular file, or what is chunked although its length is known.
     Pieces(Pieces),
     /// `-T -`, or what is not a regular file: it can be read only once.
     Stream(PathBuf),
@@ -56,7 +50,6 @@ impl Content {
         match self {
             Self::None => Some(0),
             Self::Whole(octets) => Some(octets.len() as u64),
-            Self::File { octets, .. } => Some(*octets),
             Self::Pieces(pieces) => pieces.octets(),
             Self::Stream(_) => None,
         }
@@ -66,7 +59,6 @@ impl Content {
     pub(crate) fn chunked(self) -> Self {
         match self {
             Self::Whole(octets) => Self::Pieces(Pieces::new(vec![Piece::Octets(octets)]).without_length()),
-            Self::File { path, octets } => Self::Pieces(Pieces::new(vec![Piece::File { path, octets }]).without_length()),
             Self::Pieces(pieces) => Self::Pieces(pieces.without_length()),
             Self::None | Self::Stream(_) => self,
         }
@@ -77,7 +69,7 @@ fn upload(fetch: &Fetch, urls: usize) -> Result<Content, String> {
     let path = fetch.request.upload.as_deref().unwrap_or(Path::new("-"));
     let piece = if is_stdin(path) { Ok(Piece::Pipe(path.to_owned())) } else { Piece::of_file(path) };
     match piece.map_err(|error| format!("-T {}: {error}", path.display()))? {
-        Piece::File { path, octets } => Ok(Content::File { path, octets }),
+        file @ Piece::File { .. } => Ok(Content::Pieces(Pieces::new(vec![file]))),
         _ if urls > 1 => Err(format!("-T {}: it can be read only once, and there are {urls} URLs", path.display())),
         _ => Ok(Content::Stream(path.to_owned())),
     }
@@ -144,10 +136,7 @@ fn octets(part: &DataPart) -> Result<Vec<u8>, String> {
 
 fn read(file: &OsStr) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
-    match is_stdin(Path::new(file)) {
-        true => io::stdin().read_to_end(&mut octets)?,
-        false => File::open(file)?.read_to_end(&mut octets)?,
-    };
+    standard::open(Path::new(file))?.read_to_end(&mut octets)?;
     Ok(octets)
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::pieces::{Piece, Pieces};
-use super::template::is_stdin;
+use super::standard::is_stdin;
 
 /// One `-F` or `--form-string`.
 #[derive(Clone, Debug, PartialEq, Eq)]

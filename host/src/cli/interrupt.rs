@@ -48,7 +48,7 @@ impl Unfinished {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A temporary file of this exchange exists.
+    /// This file is removed if the program ends before the exchange.
     pub(crate) fn keep_in_mind(&self, index: usize, temporary: Option<&Path>) {
         if let Some(temporary) = temporary {
             self.state().temporaries.insert(index, temporary.to_owned());

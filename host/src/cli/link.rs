@@ -226,16 +226,8 @@ impl Link {
 }
 
 /// A failure of a request that no connection was there for.
-pub(crate) fn unconnected(error: Error) -> Failure {
-    Failure {
-        error,
-        delivery: Delivery::NotSent,
-        phase: Phase::Connecting,
-        side: Side::Local,
-        octets_sent: 0,
-        octets_received: 0,
-        connection: 0,
-    }
+pub(crate) fn unsent(error: Error, phase: Phase) -> Failure {
+    Failure { error, delivery: Delivery::NotSent, phase, side: Side::Local, octets_sent: 0, octets_received: 0, connection: 0 }
 }
 
 /// Spans from the command line are far from the end of the range.

@@ -1,13 +1,11 @@
 //! The URLs of a fetch: those of the command line, then those of the files of `-K`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, Read};
 
 use super::args::Fetch;
 use super::args::field::HeaderArgument;
+use super::standard::{self, is_stdin};
 use super::target::Target;
-use super::template::is_stdin;
 
 /// More are not held in memory.
 const URLS_MAX: usize = 1_000_000;
@@ -43,7 +41,7 @@ pub(crate) fn list(fetch: &Fetch) -> Result<Vec<Listed>, String> {
     check_stdin(fetch)?;
     for file in &fetch.config {
         let name = if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
-        let lines = open(file).map_err(|error| format!("-K {name}: {error}"))?;
+        let lines = standard::open(file).map_err(|error| format!("-K {name}: {error}"))?;
         let before = list.len();
         read(lines, &name, &mut list)?;
         if list.len() == before {
@@ -84,16 +82,10 @@ fn stdin_readers(fetch: &Fetch) -> Vec<String> {
     let data = asked.data.parts.iter().filter(|part| part.file().is_some_and(|file| file == "-"));
     readers.extend(data.map(|part| format!("{} {}", part.option(), String::from_utf8_lossy(&part.value))));
     readers.extend(asked.data.form.iter().filter(|part| part.reads_stdin()).map(|_| "-F of `-`".to_owned()));
+    readers.extend(fetch.output.write_out.as_deref().filter(|format| *format == "@-").map(|_| "-w @-".to_owned()));
     readers.extend(asked.upload.as_deref().filter(|file| is_stdin(file)).map(|_| "-T -".to_owned()));
     readers.extend(is_tunnel.then(|| "a tunnel".to_owned()));
     readers
-}
-
-fn open(file: &Path) -> io::Result<Box<dyn BufRead>> {
-    match is_stdin(file) {
-        true => Ok(Box::new(io::stdin().lock())),
-        false => Ok(Box::new(BufReader::new(File::open(file)?))),
-    }
 }
 
 /// What a line says.

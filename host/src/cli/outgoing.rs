@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::content::Content;
 use super::pieces;
-use super::template::is_stdin;
+use super::standard::is_stdin;
 
 /// Octets of one `write`: what a pipe or file gives at once.
 pub(crate) const PIECE_OCTETS: usize = 65_536;
@@ -26,7 +26,6 @@ pub(crate) const WHOLE_OCTETS_MAX: usize = 65_536;
 enum Source {
     /// From here on in `Template::content`.
     Memory(usize),
-    File(io::Take<File>),
     /// Regular files and octets, one after the other.
     Pieces(pieces::Reader),
     /// A thread reads it, since standard input can block for ever.
@@ -74,7 +73,6 @@ impl Outgoing {
             Content::None => return Ok(None),
             Content::Whole(octets) if octets.len() <= WHOLE_OCTETS_MAX => return Ok(None),
             Content::Whole(_) => Source::Memory(0),
-            Content::File { path, octets } => Source::File(File::open(path)?.take(*octets)),
             Content::Pieces(pieces) if pieces.are_regular() => Source::Pieces(pieces.reader()),
             Content::Pieces(pieces) => {
                 let reader = pieces.reader();
@@ -178,9 +176,6 @@ impl Outgoing {
                 let end = octets.len().min(*start + PIECE_OCTETS);
                 self.piece.extend_from_slice(&octets[*start..end]);
                 *start = end;
-            }
-            Source::File(file) => {
-                file.by_ref().take(PIECE_OCTETS as u64).read_to_end(&mut self.piece)?;
             }
             Source::Pieces(reader) => {
                 reader.take(PIECE_OCTETS as u64).read_to_end(&mut self.piece)?;

@@ -1,10 +1,10 @@
-//! The descriptors that the program was started with.
+//! The descriptors that the program was started with, and standard input.
 //!
 //! Before `main`, Rust's runtime opens /dev/null in the place of each of 0, 1 and 2 that is closed. From then on, output is thrown away without
 //! an error, and a closed descriptor looks like one that the caller has led to /dev/null. So the look is taken before the runtime's.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,6 +70,22 @@ pub(crate) fn output_problem() -> Option<&'static str> {
 
 pub(crate) fn input_is_closed() -> bool {
     !was_open(0)
+}
+
+/// `-` for the name of a file that is read.
+pub(crate) fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// A file, or for `-` standard input.
+///
+/// # Errors
+/// The file cannot be opened.
+pub(crate) fn open(file: &Path) -> io::Result<Box<dyn BufRead>> {
+    match is_stdin(file) {
+        true => Ok(Box::new(io::stdin().lock())),
+        false => Ok(Box::new(BufReader::new(File::open(file)?))),
+    }
 }
 
 /// The number of the descriptor that a file name stands for: `/dev/stdout`, `/dev/fd/N`, `/proc/self/fd/N`.

@@ -1,6 +1,6 @@
 //! What the requests of one `fetch` have in common.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use sandpiper_host::types::{Deadlines, FieldLine, Request, RequestContent, RequestOptions};
@@ -10,6 +10,7 @@ use super::args::field::{FieldArgument, HeaderArgument};
 use super::condition::Condition;
 use super::content::{Content, query};
 use super::outgoing::WHOLE_OCTETS_MAX;
+use super::standard;
 
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -25,17 +26,13 @@ pub(crate) struct Template {
     options: RequestOptions,
 }
 
-/// `-` for a file name.
-pub(crate) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
-
 impl Template {
     pub(crate) fn new(fetch: &Fetch, urls: usize) -> Result<Self, String> {
         let asked = &fetch.request;
         let given = given_fields(&asked.headers)?;
         let (content, media_type) = Content::of(fetch, urls)?;
-        let content = if is_chunked(&given)? { content.chunked() } else { content };
+        let chunked = is_chunked(&given)? || !asked.trailers.is_empty();
+        let content = if chunked { content.chunked() } else { content };
         let declared = declared(&given, &content)?;
         let method = asked.method.clone().unwrap_or_else(|| default_method(fetch).to_owned());
         check(fetch, &method, urls, &given, &content)?;
@@ -69,8 +66,8 @@ impl Template {
         }
     }
 
-    /// `-G`
-    fn with_query(&self, request_target: &str) -> String {
+    /// With what `-G` adds.
+    pub(crate) fn with_query(&self, request_target: &str) -> String {
         let Some(query) = &self.query else {
             return request_target.to_owned();
         };
@@ -94,7 +91,6 @@ impl Template {
         let length = match &self.content {
             Content::None => return RequestContent::None,
             Content::Whole(octets) if octets.len() <= WHOLE_OCTETS_MAX => return RequestContent::Whole(octets.clone()),
-            Content::File { .. } if !self.trailers.is_empty() => None,
             content => content.octets().or(self.declared),
         };
         length.map_or(RequestContent::UnknownLength, RequestContent::Length)
@@ -196,10 +192,7 @@ fn given_fields(headers: &[HeaderArgument]) -> Result<Vec<FieldArgument>, String
 fn fields_of_file(file: &Path) -> Result<Vec<FieldArgument>, String> {
     let named = |problem: &dyn std::fmt::Display| format!("-H @{}: {problem}", file.display());
     let mut octets = Vec::new();
-    let read = match is_stdin(file) {
-        true => io::stdin().take(FIELDS_OCTETS_MAX + 1).read_to_end(&mut octets),
-        false => std::fs::File::open(file).and_then(|open| open.take(FIELDS_OCTETS_MAX + 1).read_to_end(&mut octets)),
-    };
+    let read = standard::open(file).and_then(|open| open.take(FIELDS_OCTETS_MAX + 1).read_to_end(&mut octets));
     if read.map_err(|error| named(&error))? as u64 > FIELDS_OCTETS_MAX {
         return Err(named(&format!("it has more than {FIELDS_OCTETS_MAX} octets")));
     }
@@ -295,6 +288,7 @@ mod tests {
     use clap::Parser;
 
     use super::super::args::{Arguments, Command};
+    use super::super::pieces::{Piece, Pieces};
     use super::*;
 
     fn template_of(arguments: &[&str]) -> Result<Template, String> {
@@ -404,6 +398,10 @@ mod tests {
         }
     }
 
+    fn upload_of(path: &str) -> Content {
+        Content::Pieces(Pieces::new(vec![Piece::File { path: path.into(), octets: 7 }]))
+    }
+
     #[test]
     fn content_chooses_the_method() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -414,19 +412,18 @@ mod tests {
         let data = template(&["http://h/", "-d", "a=1", "-d", &format!("@{path}")]);
         assert_eq!((data.method.as_str(), data.content), ("POST", Content::Whole(b"a=1&octets".to_vec())));
         let upload = template(&["http://h/", "-T", path]);
-        assert_eq!((upload.method.as_str(), upload.content), ("PUT", Content::File { path: path.into(), octets: 7 }));
+        assert_eq!((upload.method.as_str(), upload.content), ("PUT", upload_of(path)));
         assert_eq!(template(&["http://h/", "-T", "-"]).content, Content::Stream("-".into()));
     }
 
     #[test]
     fn contents_are_framed_by_what_is_known_of_them() {
         let framed = |content, trailers| Template { content, trailers, ..template(&["http://h/"]) }.request("h", "/").content;
-        let file = || Content::File { path: "f".into(), octets: 7 };
         assert!(matches!(framed(Content::None, vec![]), RequestContent::None));
         assert!(matches!(framed(Content::Whole(vec![0; WHOLE_OCTETS_MAX]), vec![]), RequestContent::Whole(_)));
         assert!(matches!(framed(Content::Whole(vec![0; WHOLE_OCTETS_MAX + 1]), vec![]), RequestContent::Length(65_537)));
-        assert!(matches!(framed(file(), vec![]), RequestContent::Length(7)));
-        assert!(matches!(framed(file(), vec![line("T", "t")]), RequestContent::UnknownLength));
+        assert!(matches!(framed(upload_of("f"), vec![]), RequestContent::Length(7)));
+        assert!(matches!(framed(upload_of("f").chunked(), vec![]), RequestContent::UnknownLength));
         assert!(matches!(framed(Content::Stream("-".into()), vec![]), RequestContent::UnknownLength));
     }
 

@@ -3,8 +3,8 @@
 mod variable;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
 
 use sandpiper_host::types::{ConnInfo, ExchangeTiming, ResponseHead, TlsInfo};
 
@@ -134,9 +134,13 @@ fn format_of(argument: &str) -> io::Result<String> {
     let mut format = String::new();
     match argument.strip_prefix('@') {
         None => format.push_str(argument),
-        Some("-") if standard::input_is_closed() => return Err(io::Error::other("standard input is closed")),
-        Some("-") => _ = io::stdin().take(FORMAT_OCTETS_MAX).read_to_string(&mut format)?,
-        Some(file) => _ = File::open(file)?.take(FORMAT_OCTETS_MAX).read_to_string(&mut format)?,
+        Some(file) => {
+            if standard::open(Path::new(file))?.take(FORMAT_OCTETS_MAX + 1).read_to_string(&mut format)? as u64
+                > FORMAT_OCTETS_MAX
+            {
+                return Err(io::Error::other(format!("it has more than {FORMAT_OCTETS_MAX} octets")));
+            }
+        }
     }
     Ok(format)
 }

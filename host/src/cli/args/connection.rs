@@ -9,7 +9,7 @@ use sandpiper_host::types::Endpoint;
 
 use super::super::resolve::Resolve;
 use super::super::target::parse_host_port;
-use super::{CONNECTION, SECONDS_MAX, seconds};
+use super::{CONNECTION, SECONDS_MAX, seconds, suffixed};
 
 /// `--max-conns`, `--max-host-conns`, `--parallel-max`.
 const CONNECTIONS_MAX: i64 = 1000;
@@ -171,15 +171,11 @@ fn seconds_or_zero(text: &str) -> Result<Duration, String> {
 
 /// Octets per second, such as `100K`.
 fn rate(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let count: u64 = digits.parse().map_err(|_| "not a number of octets per second, such as 500K or 2M".to_owned())?;
-    let rate = count.checked_mul(1 << shift).filter(|rate| (1..=RATE_MAX).contains(rate));
-    rate.ok_or_else(|| "1 to 1024G octets per second".to_owned())
+    let rate = suffixed(text)?;
+    match (1..=RATE_MAX).contains(&rate) {
+        true => Ok(rate),
+        false => Err("1 to 1024G octets per second".to_owned()),
+    }
 }
 
 #[cfg(test)]

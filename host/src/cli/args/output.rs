@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::Args;
 
 use super::super::help::JSON_HELP;
+use super::ordered::{in_order, in_order_of};
 use super::{OUTPUT, octets};
 
 #[derive(Args, Debug)]
 pub(crate) struct Output {
     #[command(flatten)]
     pub(crate) names: Names,
+
+    /// Holds no output back: accepted, since none ever is
+    #[arg(short = 'N', long, help_heading = OUTPUT)]
+    no_buffer: bool,
 
     /// Has -O for each URL that has no -o
     #[arg(long, conflicts_with = "json", help_heading = OUTPUT)]
@@ -149,45 +154,6 @@ pub(crate) enum Name {
     Remote,
 }
 
-const FILES: &str = "output";
-const REMOTE: &str = "remote_name";
-const NO_BUFFER: &str = "no_buffer";
-
-impl Args for Names {
-    fn augment_args(command: Command) -> Command {
-        command.args([
-            clap::Arg::new(FILES)
-                .short('o')
-                .long("output")
-                .value_name("FILE")
-                .action(ArgAction::Append)
-                .conflicts_with("json")
-                .help_heading(OUTPUT)
-                .help(
-                    "Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index",
-                )
-                .long_help(FILES_HELP),
-            clap::Arg::new(REMOTE)
-                .short('O')
-                .long("remote-name")
-                .action(ArgAction::Count)
-                .conflicts_with("json")
-                .help_heading(OUTPUT)
-                .help("Writes to a file with the last name of the URL's path; one per URL, as -o, or --remote-name-all"),
-            clap::Arg::new(NO_BUFFER)
-                .short('N')
-                .long("no-buffer")
-                .action(ArgAction::SetTrue)
-                .help_heading(OUTPUT)
-                .help("Holds no output back: accepted, since none ever is"),
-        ])
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
 const FILES_HELP: &str = "\
 Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index.
 
@@ -195,33 +161,22 @@ The first -o is for the first URL, and so on; `-` is standard output, to which t
 FILE appears when the response is whole, not before. Where a file that is there cannot be replaced (another owner, other links to it, \
 a directory that takes no file), it is written in place.";
 
-impl FromArgMatches for Names {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut names = Self::default();
-        names.update_from_arg_matches(matches)?;
-        Ok(names)
-    }
+#[derive(Args, Debug)]
+struct NameOptions {
+    /// Writes to FILE instead of standard output; one per URL, or one with `{}`, which stands for the URL's index
+    #[arg(short = 'o', long, value_name = "FILE", long_help = FILES_HELP, conflicts_with = "json", help_heading = OUTPUT)]
+    output: Vec<String>,
 
-    /// Of several -O, clap remembers the place of the last one.
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let remote = usize::from(matches.get_count(REMOTE));
-        let last = matches.index_of(REMOTE).unwrap_or(0);
-        let files: Vec<(usize, &String)> = match (matches.indices_of(FILES), matches.get_many::<String>(FILES)) {
-            (Some(places), Some(files)) => places.zip(files).collect(),
-            _ => Vec::new(),
-        };
-        let before = files.iter().filter(|&&(place, _)| place < last).count();
-        if remote > 1 && before > 0 {
-            let why = "several -O behind a -o: write `-o FILE` instead of these -O, or put the -O and their URLs first\n";
-            return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, why));
-        }
-        let name = |&(_, file): &(usize, &String)| Name::File(file.clone());
-        self.0 = files[..before].iter().map(name).collect();
-        self.0.extend(std::iter::repeat_n(Name::Remote, remote));
-        self.0.extend(files[before..].iter().map(name));
-        Ok(())
-    }
+    /// Writes to a file with the last name of the URL's path; one per URL, as -o, or --remote-name-all
+    #[arg(short = 'O', long, num_args = 0, default_missing_value = "", conflicts_with = "json", help_heading = OUTPUT)]
+    remote_name: Vec<String>,
 }
+
+in_order_of!(Names, NameOptions, |matches, options| {
+    let files = options.output.into_iter().map(Name::File).collect();
+    let remote = options.remote_name.into_iter().map(|_| Name::Remote).collect();
+    Names(in_order(matches, [("output", files), ("remote_name", remote)]))
+});
 
 #[cfg(test)]
 mod tests {
@@ -243,7 +198,8 @@ mod tests {
         assert_eq!(names(&["-o", "a", url, "-O", url, "-o", "b", url]).unwrap(), "a O b");
         assert_eq!(names(&["-OO", url, url, "-o", "a", url]).unwrap(), "O O a");
         assert_eq!(names(&["-NOJ", url]).unwrap(), "O");
-        assert!(names(&["-O", "-o", "a", "-O"]).is_err());
+        assert_eq!(names(&["-O", url, "-o", "a", url, "-O", url]).unwrap(), "O a O");
+        assert_eq!(names(&[&["-O"; 300][..], &[url]].concat()).unwrap(), ["O"; 300].join(" "));
         assert!(names(&["-O", "--json", url]).is_err());
     }
 

@@ -65,7 +65,8 @@ impl Engine<'_> {
         let Job { authority, request_target, origin, .. } = &self.plan.jobs[job];
         let scheme = self.plan.origins[*origin].name.split(':').next().unwrap_or_default();
         let fragment = self.report.urls[job].split_once('#').map_or(String::new(), |(_, fragment)| format!("#{fragment}"));
-        format!("{scheme}://{authority}{request_target}{fragment}")
+        let target = self.plan.template.with_query(request_target);
+        format!("{scheme}://{authority}{target}{fragment}")
     }
 
     /// The same when the instance is gone, which knew most of it.

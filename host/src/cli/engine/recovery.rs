@@ -197,7 +197,9 @@ impl Engine<'_> {
             Err(CallError::Host(error)) => return Err(error.into()),
         };
         active.asked = true;
-        let refused = self.settings.form.errors != Errors::Written && head.status >= 400;
+        // 416 is the answer to who has everything already.
+        let complete = head.status == 416 && self.plan.jobs[job].resume.is_some();
+        let refused = self.settings.form.errors != Errors::Written && head.status >= 400 && !complete;
         let spent = active.outgoing.as_ref().is_some_and(Outgoing::is_spent);
         let cause = backoff.asks(&head, self.plan.template.is_idempotent(), refused);
         active.again = cause.filter(|&cause| !spent && self.delay(job, cause).is_some());

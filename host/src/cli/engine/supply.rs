@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use sandpiper_host::types::{Error, Failure, Limit, Request};
+use sandpiper_host::types::{Error, Failure, Limit, Phase, Request};
 use sandpiper_host::{CallError, Exchange};
 
 use super::super::incoming::Incoming;
-use super::super::link::{Link, unconnected};
+use super::super::link::{Link, unsent};
 use super::super::outgoing::Outgoing;
 use super::super::plan::Job;
 use super::super::rate::Rate;
@@ -123,7 +123,7 @@ impl Engine<'_> {
                 let jobs = std::mem::take(&mut self.origins[origin].jobs);
                 for job in jobs {
                     self.ordered.remove(&job);
-                    self.give_up(job, None, &unconnected(error)).await?;
+                    self.give_up(job, None, &unsent(error, Phase::Connecting)).await?;
                 }
                 Ok(None)
             }
@@ -212,8 +212,7 @@ impl Engine<'_> {
         let rates = self.settings.rate.map(|rate| [Rate::new(rate, now), Rate::new(rate, now)]);
         let incoming =
             Incoming::new(self.settings.form.clone(), destination.clone(), resume.clone(), job, self.report.unfinished.clone());
-        let began = Instant::now();
-        let mut active = Active { exchange, token, link, incoming, outgoing: None, began, asked: false, again: None, rates };
+        let mut active = Active { exchange, token, link, incoming, outgoing: None, began: now, asked: false, again: None, rates };
         let outgoing = match self.states[job].carried.take() {
             Some(carried) => Ok(Some(carried)),
             None => Outgoing::of(&self.plan.template.content),

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sandpiper_host::types::{ConnInfo, Delivery, Error, Failure, Phase, Side, Timer};
+use sandpiper_host::types::{ConnInfo, Error, Phase, Timer};
 
 use super::super::gate::Entry;
+use super::super::link::unsent;
 use super::super::stopwatch::{Exceeded, Stopwatch};
 use super::alarm::Alarm;
 use super::{Active, Engine, Stop};
@@ -129,7 +130,7 @@ impl Engine<'_> {
                     self.give_up(job, Some(active), &failure).await?;
                     self.leave(job, id).await?;
                 }
-                None => self.give_up(job, None, &unsent(error)).await?,
+                None => self.give_up(job, None, &unsent(error, Phase::Queued)).await?,
             }
         }
         Ok(())
@@ -189,17 +190,4 @@ impl Engine<'_> {
 /// From the lookup to the connection.
 fn took(info: &ConnInfo) -> Duration {
     Duration::from_nanos(info.connected.unwrap_or(0).saturating_sub(info.resolved.unwrap_or(0)))
-}
-
-/// Of a request that was on no connection.
-fn unsent(error: Error) -> Failure {
-    Failure {
-        error,
-        delivery: Delivery::NotSent,
-        phase: Phase::Queued,
-        side: Side::Local,
-        octets_sent: 0,
-        octets_received: 0,
-        connection: 0,
-    }
 }

@@ -1,14 +1,13 @@
 //! `-D`: the heads of responses, apart from their contents.
 
 use std::borrow::Cow;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::super::standard;
 use super::create_aside;
-use super::place::{DIRECTORY_MODE, directory};
+use super::place::{self, directory};
 use super::terminal::shown;
 
 #[derive(Debug)]
@@ -25,13 +24,10 @@ impl HeadDump {
             return Ok(Self::Stdout);
         }
         let name = file.display().to_string();
-        let create = || -> io::Result<File> {
-            if create_directories {
-                DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory(file))?;
-            }
-            create_aside(file)
-        };
-        match create() {
+        if create_directories {
+            place::create_directories(directory(file)).map_err(|why| format!("-D {name}: {why}"))?;
+        }
+        match create_aside(file) {
             Ok(file) => Ok(Self::File(file, name)),
             Err(error) => Err(format!("-D {name}: {error}")),
         }

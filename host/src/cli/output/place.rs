@@ -18,7 +18,7 @@ const LINKS_MAX: usize = 40;
 /// Octets of the names of a file's extended attributes that are looked at. A file with more has some to keep.
 const ATTRIBUTES_OCTETS_MAX: usize = 4096;
 /// As curl makes directories.
-pub(super) const DIRECTORY_MODE: u32 = 0o750;
+const DIRECTORY_MODE: u32 = 0o750;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -165,7 +165,7 @@ fn follow(name: &Path) -> io::Result<Followed> {
     Err(rustix::io::Errno::LOOP.into())
 }
 
-fn create_directories(directory: &Path) -> Result<(), String> {
+pub(super) fn create_directories(directory: &Path) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
     made.map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))
 }

@@ -2,6 +2,8 @@
 
 use sandpiper_host::types::ResponseHead;
 
+use super::super::json::latin1;
+
 /// Octets of a file's name, as most systems have it.
 const NAME_OCTETS_MAX: usize = 255;
 /// Octets that are left for the number of a name that is taken.
@@ -40,7 +42,7 @@ fn harmless(name: &str) -> Option<String> {
 
 /// As UTF-8, or else as Latin-1.
 fn text(octets: &[u8]) -> String {
-    std::str::from_utf8(octets).map_or_else(|_| octets.iter().copied().map(char::from).collect(), str::to_owned)
+    std::str::from_utf8(octets).map_or_else(|_| latin1(octets), str::to_owned)
 }
 
 /// `UTF-8'en'a%20b` (RFC 8187 §3.2).
@@ -50,7 +52,7 @@ fn extended(value: &[u8]) -> Option<String> {
     let octets = decoded(rest.split_once('\'')?.1)?;
     match () {
         () if charset.eq_ignore_ascii_case("utf-8") => String::from_utf8(octets).ok(),
-        () if charset.eq_ignore_ascii_case("iso-8859-1") => Some(octets.into_iter().map(char::from).collect()),
+        () if charset.eq_ignore_ascii_case("iso-8859-1") => Some(latin1(&octets)),
         () => None,
     }
 }

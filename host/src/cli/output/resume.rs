@@ -79,7 +79,7 @@ impl Resume {
         }
         let beside = beside(file, "resume");
         let memory = Memory::read(&beside);
-        Ok(Self { from: present, kept: Some(Kept { beside, url: without_credentials(url), memory }) })
+        Ok(Self { from: present, kept: Some(Kept { beside, url: url.to_owned(), memory }) })
     }
 
     /// What follows so many octets.
@@ -208,17 +208,6 @@ impl Memory {
         }
         put
     }
-}
-
-/// What is written to a disk holds no password.
-fn without_credentials(url: &str) -> String {
-    let Ok(mut parsed) = url::Url::parse(url) else {
-        return url.to_owned();
-    };
-    // Only URLs without a host refuse it.
-    _ = parsed.set_username("");
-    _ = parsed.set_password(None);
-    parsed.into()
 }
 
 /// A strong validator: an entity tag, or else a date (RFC 9110 §13.1.5).
@@ -351,12 +340,6 @@ mod tests {
         assert_eq!(validator(&[("Last-Modified", early), ("Date", late)]).as_deref(), Some(early));
         assert_eq!(validator(&[("Last-Modified", early), ("Date", early)]), None);
         assert_eq!(validator(&[("Last-Modified", early)]), None);
-    }
-
-    #[test]
-    fn no_password_is_remembered() {
-        assert_eq!(without_credentials("http://u:p@h/a?b"), "http://h/a?b");
-        assert_eq!(without_credentials("no url"), "no url");
     }
 
     #[test]
