@@ -19,7 +19,7 @@ guest_flags := "--package sandpiper-guest --target wasm32-unknown-unknown --prof
 # larger, and no faster than by a hundredth. The cryptography is left alone.
 guest_inlining := "-C llvm-args=-inline-threshold=5"
 # What contains wasmtime: always built together, or the features that each asks for would give two builds of it.
-native := "--package sandpiper-host --package sandpiper-tests"
+native := "--package sandpiper-host --package sandpiper-cli --package sandpiper-tests"
 # The core alone, checked as in `dev`, but fast: hundreds of thousands of steps a second.
 simulated := "--config profile.dev.package.sandpiper-guest.opt-level=2 --config profile.dev.package.sandpiper-tests.opt-level=2"
 

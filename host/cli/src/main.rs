@@ -1,4 +1,4 @@
-//! The command line.
+//! HTTP client connections as a WebAssembly component, from the shell.
 //!
 //! `fetch` reads its arguments (`args`, `help`, `usage`; `refused` has the options of curl that are not here) and lists of URLs (`listing`),
 //! checks them as a whole (`plan`, `target`, `protocols`, `resolve`, `family`, `template` with `content`, `condition`, `credentials`, `form` and `pieces`,
@@ -93,8 +93,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Runs the program.
-pub(crate) fn run() -> ExitCode {
+fn main() -> ExitCode {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let arguments = match usage::parse(&words) {
         Ok(arguments) => arguments,

@@ -22,7 +22,7 @@ mod server;
 mod standard;
 mod terminal;
 mod time;
-#[path = "../tls/mod.rs"]
+#[path = "../../../tests/tls/mod.rs"]
 mod tls;
 #[cfg(unix)]
 mod unix_sockets;

@@ -242,7 +242,7 @@ pub(crate) const INDEX_PLACEHOLDER: &str = "{}";
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::cli) fn fetch(arguments: &[&str]) -> Result<Box<Fetch>, clap::Error> {
+    pub(crate) fn fetch(arguments: &[&str]) -> Result<Box<Fetch>, clap::Error> {
         let all = ["sandpiper", "fetch"].iter().chain(arguments);
         match Arguments::try_parse_from(all)?.command {
             Command::Fetch(fetch) => Ok(fetch),

@@ -99,7 +99,7 @@ fn help_is_a_command_too() {
 /// Nothing is installed or built, so that it takes no time.
 #[test]
 fn dev_knows_what_is_no_command() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let dev = |word: &str| {
         std::process::Command::new("bash").args(["dev", word]).current_dir(root).env("PATH", "/usr/bin:/bin").output()
     };
