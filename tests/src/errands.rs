@@ -1,8 +1,8 @@
-//! What callers commonly do with a client, each as one errand to a [`Server`](crate::server::Server), and what they are told.
+//! What callers commonly do with a client, each as one errand to a [`Server`](crate::peer::server::Server), and what they are told.
 
-use crate::sandboxed::{failed, head};
-use crate::server::BIG_OCTETS;
-use crate::story::{self, Failed};
+use crate::peer::server::BIG_OCTETS;
+use crate::scenario::sandboxed::{failed, head};
+use crate::scenario::story::{self, Failed};
 use sandpiper_host::types::{Chunk, Deadlines, Persistence, RequestContent, RequestOptions, TlsOptions};
 use sandpiper_host::{
     CallError, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, HostError, Origin, Poll, PollOptions, Request,

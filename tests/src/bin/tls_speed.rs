@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
 use sandpiper_host::types::{Limits, TlsOptions};
 use sandpiper_host::{Build, Client, ConnOptions, Endpoint, HostTls, Request, Sandbox};
-use sandpiper_tests::sandboxed::runtime;
+use sandpiper_tests::scenario::sandboxed::runtime;
 use sandpiper_tests::tls::authority::{NAME, authority};
 use sandpiper_tests::tls::component::pem;
 use sandpiper_tests::tls::matrix::insert_between;

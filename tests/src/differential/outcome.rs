@@ -2,9 +2,9 @@
 
 use super::case::Case;
 use crate::message::{options, request};
-use crate::native::{Cuts, Native};
-use crate::story::Chunk;
-use crate::world::World;
+use crate::scenario::native::{Cuts, Native};
+use crate::scenario::story::Chunk;
+use crate::scenario::world::World;
 use std::collections::BTreeMap;
 
 /// Values by lower-case name, in the order of the wire, without whitespace around them.

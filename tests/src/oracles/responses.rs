@@ -2,11 +2,11 @@
 
 use crate::memory;
 use crate::message::{Build, Tune, options, request};
-use crate::native::{Cuts, Native};
 use crate::random::Random;
+use crate::scenario::native::{Cuts, Native};
+use crate::scenario::story::Chunk;
+use crate::scenario::world::World;
 use crate::simulation::choices::Choices;
-use crate::story::Chunk;
-use crate::world::World;
 use sandpiper_guest::types::{ConnOptions, Leniency, Persistence, Request};
 use std::fmt::Write;
 
@@ -91,7 +91,7 @@ fn outcome(world: &mut Native, token: u64) -> String {
     let end = loop {
         match world.read(token, u64::MAX) {
             Ok(Chunk::Data(octets)) => content.extend(octets),
-            Ok(Chunk::End(trailers)) => break format!("end {}", crate::story::fields(&trailers)),
+            Ok(Chunk::End(trailers)) => break format!("end {}", crate::scenario::story::fields(&trailers)),
             Ok(Chunk::WouldBlock) => break "more".to_owned(),
             Err(failed) => break format!("{failed:?}"),
         }

@@ -2,10 +2,10 @@
 
 use crate::memory;
 use crate::message::{get, options};
-use crate::native::Cuts;
 use crate::random::Random;
+use crate::scenario::native::Cuts;
+use crate::scenario::story::wit_name;
 use crate::simulation::choices::Choices;
-use crate::story::wit_name;
 use crate::tls::authority::authority;
 use crate::tls::between::{Between, config_of, tls_options};
 use crate::tls::server::{Sessions, Settings};

@@ -1,7 +1,7 @@
 //! Transports in memory: what a client writes is heard by a peer at once, and what the peer says arrives in pieces of any size.
 
-use crate::answer::{self, Answer};
 use crate::peer;
+use crate::peer::answer::{self, Answer};
 use crate::random::Random;
 use sandpiper_guest::conn::ClientConn;
 use sandpiper_guest::link::{Link, Network};

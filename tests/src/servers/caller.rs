@@ -1,7 +1,7 @@
 //! The component as a client of real servers, one call after the other.
 
 use super::content::Sum;
-use crate::sandboxed::{runtime, sandbox};
+use crate::scenario::sandboxed::{runtime, sandbox};
 use sandpiper_host::types::{CloseReason, Completion, ConnInfo, Error};
 use sandpiper_host::{CallError, Chunk, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, Failure, Origin};
 use sandpiper_host::{Poll, PollOptions, Request, Response, ResponseHead};

@@ -2,7 +2,7 @@
 
 use super::client::Outcome;
 use super::run::Run;
-use crate::story::wit_name;
+use crate::scenario::story::wit_name;
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -3,7 +3,7 @@
 
 use super::authority::{NAME, authority};
 use super::server::Settings as Server;
-use crate::native::Cuts;
+use crate::scenario::native::Cuts;
 use rustls::ServerConnection;
 use rustls::time_provider::DefaultTimeProvider;
 use sandpiper_guest::conn::{ClientConn, ExchangeId};

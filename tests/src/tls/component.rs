@@ -1,7 +1,7 @@
 //! The component as a client, with TLS inside or the host's.
 
 use super::client::{Answer, Library, Outcome, Problem, TlsClient, Told, Version};
-use crate::sandboxed::runtime;
+use crate::scenario::sandboxed::runtime;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sandpiper_host::types::{ConnectProblem, Deadlines, Ending, Error, Timer, TlsInfo, TlsOptions, TlsProblem, TlsVersion};

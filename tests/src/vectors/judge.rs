@@ -10,7 +10,7 @@
 use super::case::{Case, Stated, StatedLine};
 use super::play::{End, Outcome, Seen, error_of};
 use super::script::{Added, Script};
-use crate::story::{self, Head};
+use crate::scenario::story::{self, Head};
 use std::fmt;
 
 /// What a client makes of the octets of a case, in a word.

@@ -1,8 +1,8 @@
 //! A script, played in a world; what was seen of it.
 
 use super::script::Script;
-use crate::story::{self, Chunk, Failed, Head};
-use crate::world::World;
+use crate::scenario::story::{self, Chunk, Failed, Head};
+use crate::scenario::world::World;
 use std::fmt;
 
 /// How the octets of the peer come.

@@ -73,7 +73,7 @@ fn is_over(outcome: &Outcome) -> bool {
 
 fn is_answered(seen: &Seen) -> bool {
     let fields = [("Content-Length", "6"), ("X-Second", "yes")];
-    let same = |head: &crate::story::Head| {
+    let same = |head: &crate::scenario::story::Head| {
         head.status == 200
             && head.reason == b"Second"
             && head

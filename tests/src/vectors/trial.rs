@@ -11,7 +11,7 @@ use super::play::{Cut, Outcome, play};
 use super::script::Script;
 use super::second::{self, Expected};
 use super::stance::Stance;
-use crate::native::{Cuts, Native};
+use crate::scenario::native::{Cuts, Native};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A long case is cut at fewer positions, so that all its runs together take in about this many octets.
@@ -153,7 +153,7 @@ impl Trial {
     #[cfg(feature = "sandboxed")]
     fn sandboxed(&mut self, script: &Script, native: &Outcome, cut: Cut) {
         self.component_runs += 1;
-        let outcome = play(&mut crate::sandboxed::Sandboxed::new(), script, cut);
+        let outcome = play(&mut crate::scenario::sandboxed::Sandboxed::new(), script, cut);
         if outcome != *native {
             self.faults.push(format!("through the component, {cut}: {outcome}; not {native}"));
         }

@@ -1,0 +1,456 @@
+//! The pool through the component: which connection carries a request, what is bounded, and what a caller is told.
+
+use sandpiper_host::types::{Completion, ConnOptions, Deadlines, Error, Persistence, PollOptions, RequestOptions, Reuse};
+use sandpiper_host::{Client, Origin, Poll, Request};
+use sandpiper_tests::peer::loopback::{answer, endpoint, serve, target};
+use sandpiper_tests::scenario::sandboxed::{runtime, sandbox};
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// A pool, and one origin.
+pub(crate) struct Pool {
+    pub(crate) client: Client,
+    pub(crate) poll: Poll,
+    pub(crate) origin: Origin,
+}
+
+fn with(reuse: Reuse, target: &str) -> Request {
+    Request::get(target).with_options(RequestOptions { reuse: Some(reuse), ..RequestOptions::default() })
+}
+
+fn within(span_ms: u64, target: &str) -> Request {
+    let deadlines = Some(Deadlines { total: Some(span_ms * 1_000_000), ..Deadlines::default() });
+    Request::get(target).with_options(RequestOptions { deadlines, ..RequestOptions::default() })
+}
+
+fn sequential() -> ConnOptions {
+    ConnOptions { pipeline_depth_max: Some(1), ..ConnOptions::default() }
+}
+
+fn assume() -> ConnOptions {
+    ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() }
+}
+
+/// Answers every request with its target.
+fn echo(stream: &mut TcpStream) {
+    while let Some(target) = target(stream) {
+        answer(stream, &target);
+    }
+}
+
+/// A server that answers every request with its target; gives its port.
+fn echoing() -> u16 {
+    let (port, _) = serve(|_, mut stream| {
+        std::thread::spawn(move || echo(&mut stream));
+    });
+    port
+}
+
+impl Pool {
+    pub(crate) async fn new(options: PollOptions, of_conn: ConnOptions, port: u16) -> Pool {
+        let mut client = sandbox().instantiate().await.expect("an instance");
+        let poll = client.poll(options).await.expect("a poll");
+        let origin = client.origin(endpoint(port), of_conn).await.expect("an origin");
+        Pool { client, poll, origin }
+    }
+
+    pub(crate) async fn submit(&mut self, requests: &[Request], first_token: u64) {
+        self.poll.submit_all(&mut self.client, &self.origin, requests, first_token).await.expect("alive");
+    }
+
+    /// Waits until so many have ended.
+    pub(crate) async fn ends(&mut self, count: usize) -> Vec<Completion> {
+        let mut ended = Vec::new();
+        let began = Instant::now();
+        while ended.len() < count {
+            assert!(began.elapsed() < Duration::from_secs(60), "{} of {count} have ended", ended.len());
+            self.poll.wait(&mut self.client, Some(Duration::from_millis(100)), 64).await.expect("alive");
+            ended.extend(self.poll.completions(&mut self.client, 1_000).await.expect("alive"));
+        }
+        assert_eq!(ended.len(), count);
+        ended
+    }
+
+    /// Sends one, and waits for its content.
+    async fn fetch(&mut self, request: Request) -> String {
+        self.submit(&[request], 0).await;
+        content(&self.ends(1).await[0])
+    }
+
+    pub(crate) async fn wait(&mut self, span_ms: u64) {
+        let until = Instant::now() + Duration::from_millis(span_ms);
+        while Instant::now() < until {
+            self.poll.wait(&mut self.client, Some(until.duration_since(Instant::now())), 64).await.expect("alive");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+pub(crate) fn content(completion: &Completion) -> String {
+    let response = completion.outcome.as_ref().unwrap_or_else(|failure| panic!("{failure:?}"));
+    String::from_utf8_lossy(&response.content).into_owned()
+}
+
+#[test]
+fn an_idle_connection_is_used_again_before_another_is_opened() {
+    let (port, accepted) = serve(|_, mut stream| echo(&mut stream));
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+        for target in ["/1", "/2", "/3"] {
+            assert_eq!(pool.fetch(Request::get(target)).await, target);
+        }
+        let info = pool.poll.info(&mut pool.client).await.expect("alive");
+        assert_eq!((info.counts.opened, info.counts.reused, info.counts.idle), (1, 2, 1));
+    });
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn requests_wait_in_line_in_their_order_when_every_connection_is_busy() {
+    let (port, accepted) = serve(|_, mut stream| echo(&mut stream));
+    runtime().block_on(async {
+        let options = PollOptions { connections_per_origin_max: Some(1), ..PollOptions::default() };
+        let mut pool = Pool::new(options, sequential(), port).await;
+        let targets: Vec<String> = (0..9).map(|number| format!("/{number}")).collect();
+        pool.submit(&targets.iter().map(Request::get).collect::<Vec<_>>(), 0).await;
+        let ended = pool.ends(9).await;
+        assert_eq!(ended.iter().map(content).collect::<Vec<_>>(), targets);
+    });
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_fresh_request_has_a_connection_that_carried_none_and_a_forbidding_one_is_the_last() {
+    let (port, accepted) = serve(|_, mut stream| {
+        std::thread::spawn(move || echo(&mut stream));
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+        pool.fetch(Request::get("/1")).await;
+        pool.fetch(with(Reuse::FRESH, "/2")).await;
+        assert_eq!(accepted.load(Ordering::SeqCst), 2);
+        let before = pool.poll.info(&mut pool.client).await.expect("alive").counts.connections;
+        pool.fetch(with(Reuse::FORBID, "/3")).await;
+        let after = pool.poll.info(&mut pool.client).await.expect("alive").counts.connections;
+        assert_eq!((before, after, accepted.load(Ordering::SeqCst)), (2, 1, 2));
+    });
+}
+
+/// Connections that two requests have, the second of which asks for this, while the first has not been answered.
+fn connections_of_two(second: Reuse) -> usize {
+    let (port, accepted) = serve(|_, mut stream| {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(150));
+            echo(&mut stream);
+        });
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+        pool.submit(&[Request::get("/1")], 1).await;
+        pool.wait(50).await;
+        pool.submit(&[with(second, "/2")], 2).await;
+        pool.ends(2).await;
+    });
+    accepted.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_request_that_awaits_the_verdict_opens_no_connection_meanwhile() {
+    assert_eq!(connections_of_two(Reuse::empty()), 2);
+    assert_eq!(connections_of_two(Reuse::AWAIT_VERDICT), 1);
+}
+
+/// Connections that two requests have while the first one's response has this much to come.
+fn connections_beside(octets: usize) -> usize {
+    let (port, accepted) = serve(move |_, mut stream| {
+        std::thread::spawn(move || {
+            while let Some(target) = target(&mut stream) {
+                let octets = if target == "/large" { octets } else { 1 };
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {octets}\r\n\r\n").expect("written");
+                if target == "/large" {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                stream.write_all(&vec![b'x'; octets]).expect("written");
+            }
+        });
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), assume(), port).await;
+        pool.submit(&[Request::get("/large")], 1).await;
+        pool.wait(80).await;
+        pool.submit(&[Request::get("/small")], 2).await;
+        pool.ends(2).await;
+    });
+    accepted.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_pipeline_behind_a_large_response_is_left_alone() {
+    assert_eq!(connections_beside(1_000), 1);
+    assert_eq!(connections_beside(200_000), 2);
+}
+
+#[test]
+fn a_connection_past_its_lifetime_takes_no_more_requests() {
+    let (port, accepted) = serve(|_, mut stream| {
+        std::thread::spawn(move || echo(&mut stream));
+    });
+    runtime().block_on(async {
+        let deadlines = Some(Deadlines { lifetime: Some(60_000_000), ..Deadlines::default() });
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions { deadlines, ..ConnOptions::default() }, port).await;
+        pool.fetch(Request::get("/1")).await;
+        pool.fetch(Request::get("/2")).await;
+        assert_eq!(accepted.load(Ordering::SeqCst), 1);
+        pool.wait(100).await;
+        pool.fetch(Request::get("/3")).await;
+    });
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn idle_connections_beyond_the_limit_are_closed() {
+    let (port, accepted) = serve(|_, mut stream| {
+        std::thread::spawn(move || echo(&mut stream));
+    });
+    runtime().block_on(async {
+        let options = PollOptions { idle_connections_max: Some(1), ..PollOptions::default() };
+        let mut pool = Pool::new(options, ConnOptions::default(), port).await;
+        pool.submit(&[with(Reuse::FRESH, "/1"), with(Reuse::FRESH, "/2"), with(Reuse::FRESH, "/3")], 1).await;
+        pool.ends(3).await;
+        let counts = pool.poll.info(&mut pool.client).await.expect("alive").counts;
+        assert_eq!((counts.opened, counts.connections, counts.idle), (3, 1, 1));
+        assert_eq!(pool.client.sockets_open(), 1);
+    });
+    assert_eq!(accepted.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn two_origins_share_the_total_limit_and_none_is_forgotten() {
+    let (one, other) = (echoing(), echoing());
+    runtime().block_on(async {
+        let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
+        let mut pool = Pool::new(options, sequential(), one).await;
+        let second = pool.client.origin(endpoint(other), sequential()).await.expect("an origin");
+        for token in 0..6 {
+            let origin = if token % 2 == 0 { &pool.origin } else { &second };
+            pool.poll.submit_all(&mut pool.client, origin, &[Request::get("/")], token).await.expect("alive");
+        }
+        let mut ended = BTreeSet::new();
+        let began = Instant::now();
+        while ended.len() < 6 {
+            assert!(began.elapsed() < Duration::from_secs(5), "{ended:?}");
+            pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
+            assert!(pool.poll.info(&mut pool.client).await.expect("alive").counts.connections <= 1);
+            for completion in pool.poll.completions(&mut pool.client, 64).await.expect("alive") {
+                assert_eq!(content(&completion), "/");
+                assert!(ended.insert(completion.token));
+            }
+        }
+    });
+}
+
+#[test]
+fn an_origin_that_pipelines_without_a_pause_leaves_room_to_another() {
+    // One response at a time, so that the pipeline is filled again before it is empty.
+    let (one, _) = serve(|_, mut stream| {
+        std::thread::spawn(move || {
+            while let Some(target) = target(&mut stream) {
+                std::thread::sleep(Duration::from_millis(1));
+                answer(&mut stream, &target);
+            }
+        });
+    });
+    let other = echoing();
+    runtime().block_on(async {
+        let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
+        let mut pool = Pool::new(options, assume(), one).await;
+        let second = pool.client.origin(endpoint(other), assume()).await.expect("an origin");
+        let began = Instant::now();
+        // Always enough requests for the first origin to fill its pipeline again.
+        pool.submit(&vec![Request::get("/one"); 200], 0).await;
+        pool.poll.submit_all(&mut pool.client, &second, &[Request::get("/other")], 1_000_000).await.expect("alive");
+        let mut next = 200;
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(5), "the second origin has no turn");
+            pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
+            let ended = pool.poll.completions(&mut pool.client, 1_000).await.expect("alive");
+            if ended.iter().any(|completion| completion.token == 1_000_000) {
+                assert!(ended.iter().all(|completion| completion.outcome.is_ok()));
+                return;
+            }
+            pool.submit(&vec![Request::get("/one"); ended.len()], next).await;
+            next += ended.len() as u64;
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_was_never_used_and_is_closed_costs_no_request() {
+    // Two are opened for two requests, one of which is cancelled; the used one ends with its response, the other while nobody looks.
+    let (port, accepted) = serve(|_, mut stream| {
+        std::thread::spawn(move || {
+            stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket");
+            if target(&mut stream).is_some() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n/c").expect("written");
+            }
+        });
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), sequential(), port).await;
+        pool.submit(&[Request::get("/a"), Request::get("/b")], 0).await;
+        pool.poll.cancel(&mut pool.client, 1).await.expect("under way");
+        let ended = pool.ends(2).await;
+        assert_eq!(ended.iter().filter(|completion| completion.outcome.is_ok()).count(), 1, "{ended:?}");
+        pool.wait(20).await;
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(pool.fetch(Request::get("/c")).await, "/c");
+        assert_eq!(accepted.load(Ordering::SeqCst), 3);
+    });
+}
+
+#[test]
+fn beside_a_tunnel_a_server_that_is_gone_fails_what_waits() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback network");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        drop(listener);
+        target(&mut stream);
+        stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n").expect("written");
+        let _ = stream.read(&mut [0]);
+    });
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+        let upgrade = Request::get("/").with_field("Connection", "upgrade").with_field("Upgrade", "raw");
+        let tunnel = pool.poll.submit(&mut pool.client, &pool.origin, upgrade, 1).await.expect("accepted");
+        let began = Instant::now();
+        while tunnel.head(&mut pool.client).await.expect("lives").is_none() {
+            assert!(began.elapsed() < Duration::from_secs(5), "no switch");
+            pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
+        }
+        pool.submit(&[Request::get("/")], 2).await;
+        let ended = pool.ends(1).await;
+        assert!(matches!(ended[0].outcome, Err(failure) if matches!(failure.error, Error::Connect(_))), "{ended:?}");
+    });
+}
+
+#[test]
+fn a_place_that_refuses_is_tried_again_with_more_time_between() {
+    runtime().block_on(async {
+        let options = PollOptions { retries_max: Some(2), ..PollOptions::default() };
+        let mut pool = Pool::new(options, ConnOptions::default(), 1).await;
+        let began = Instant::now();
+        pool.submit(&[Request::get("/")], 5).await;
+        let ended = pool.ends(1).await;
+        assert_eq!((ended[0].token, ended[0].retries), (5, 2));
+        assert!(matches!(ended[0].outcome, Err(failure) if matches!(failure.error, Error::Connect(_))), "{ended:?}");
+        // 100 ms after the first failure, 200 ms after the second one.
+        let spent = began.elapsed();
+        assert!(spent >= Duration::from_millis(300) && spent < Duration::from_secs(2), "{spent:?}");
+        let info = pool.poll.origin_info(&mut pool.client, &pool.origin).await.expect("alive");
+        assert_eq!((info.connect_failures, info.counts.retried), (3, 2));
+        assert!(info.retry_after.is_some_and(|span| span > 0 && span <= 400_000_000), "{:?}", info.retry_after);
+    });
+}
+
+#[test]
+fn what_is_not_taken_holds_others_back_until_it_is_taken() {
+    let (port, _) = serve(|_, mut stream| {
+        while target(&mut stream).is_some() {
+            answer(&mut stream, "twenty octets of it.");
+        }
+    });
+    runtime().block_on(async {
+        let options =
+            PollOptions { completion_octets_max: Some(10), connections_per_origin_max: Some(1), ..PollOptions::default() };
+        let mut pool = Pool::new(options, sequential(), port).await;
+        pool.submit(&vec![Request::get("/"); 4], 1).await;
+        for token in 1..=4 {
+            pool.wait(60).await;
+            let info = pool.poll.info(&mut pool.client).await.expect("alive");
+            assert_eq!((info.completions, info.counts.outstanding), (1, 0), "at {token}");
+            assert_eq!(pool.ends(1).await[0].token, token);
+        }
+    });
+}
+
+#[test]
+fn the_tokens_of_requests_that_were_too_late_are_listed_once() {
+    let (port, _) = serve(|_, mut stream| while target(&mut stream).is_some() {});
+    runtime().block_on(async {
+        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+        pool.submit(&[within(50, "/1"), within(50, "/2")], 7).await;
+        let ended = pool.ends(2).await;
+        assert!(ended.iter().all(|end| matches!(end.outcome, Err(failure) if matches!(failure.error, Error::TimedOut(_)))));
+        let mut tokens = pool.poll.timed_out(&mut pool.client, 1).await.expect("alive");
+        assert_eq!(tokens.len(), 1);
+        tokens.extend(pool.poll.timed_out(&mut pool.client, 9).await.expect("alive"));
+        tokens.sort_unstable();
+        assert_eq!(tokens, [7, 8]);
+        assert!(pool.poll.timed_out(&mut pool.client, 9).await.expect("alive").is_empty());
+    });
+}
+
+/// Six requests end within their deadlines, each once; gives how many were answered.
+async fn six(port: u16) -> usize {
+    let options = PollOptions { retries_max: Some(1), ..PollOptions::default() };
+    let mut pool = Pool::new(options, ConnOptions::default(), port).await;
+    let began = Instant::now();
+    let (mut tokens, mut answered) = (BTreeSet::new(), 0);
+    for first in [0, 3] {
+        pool.submit(&vec![within(600, "/"); 3], first).await;
+        for end in pool.ends(3).await {
+            assert!(tokens.insert(end.token), "{} ends twice", end.token);
+            answered += usize::from(end.outcome.is_ok());
+        }
+    }
+    assert!(began.elapsed() < Duration::from_millis(2_000), "{:?}", began.elapsed());
+    assert_eq!(tokens.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    pool.wait(20).await;
+    assert!(pool.poll.completions(&mut pool.client, 9).await.expect("alive").is_empty());
+    answered
+}
+
+#[test]
+fn with_a_bad_server_every_request_ends_once_within_its_deadlines() {
+    let in_threads = |act: fn(&mut TcpStream)| {
+        serve(move |_, mut stream| {
+            std::thread::spawn(move || act(&mut stream));
+        })
+        .0
+    };
+    runtime().block_on(async {
+        // Nothing listens.
+        assert_eq!(six(1).await, 0);
+        // It accepts, and is silent.
+        assert_eq!(six(in_threads(|stream| drop(stream.read_to_end(&mut Vec::new())))).await, 0);
+        // It closes each connection as it might be used again.
+        let closes = in_threads(|stream| {
+            let first = target(stream);
+            first.iter().for_each(|target| answer(stream, target));
+        });
+        assert!(six(closes).await >= 3);
+        // It gives two answers to each request.
+        let too_many = in_threads(|stream| {
+            while target(stream).is_some() {
+                let twice = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx".repeat(2);
+                if stream.write_all(twice.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        assert!(six(too_many).await >= 1);
+        // It answers every second request.
+        let too_few = in_threads(|stream| {
+            while target(stream).is_some() {
+                if target(stream).is_none() || write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
+                    return;
+                }
+            }
+        });
+        six(too_few).await;
+    });
+}

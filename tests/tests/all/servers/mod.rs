@@ -1,0 +1,5 @@
+//! Real servers, through the component.
+
+mod capabilities;
+mod nginx;
+mod reloading;
