@@ -1,6 +1,8 @@
 //! Octet classes and numbers, each under its ABNF rule.
 //!
-//! Every number on the wire is read here: no sign, no space, no wrap.
+//! Every number on the wire is read and written here: no sign, no space, no wrap.
+
+use alloc::vec::Vec;
 
 /// `tchar`, RFC 9110 §5.6.2.
 const TCHAR: u8 = 1;
@@ -158,6 +160,27 @@ pub fn is_reg_name(octets: &[u8]) -> bool {
         };
     }
     !octets.is_empty()
+}
+
+/// The shortest digits of a number, in base 10 or 16, at the end of `room`.
+pub fn digits(number: u64, base: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut start = room.len();
+    let mut rest = number;
+    for (offset, place) in room.iter_mut().enumerate().rev() {
+        let digit = u8::try_from(rest % base).unwrap_or_default();
+        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        start = offset;
+        rest /= base;
+        if rest == 0 {
+            break;
+        }
+    }
+    room.get(start..).unwrap_or_default()
+}
+
+/// Appends the shortest digits of a number, in base 10 or 16.
+pub fn push_number<const BASE: u64>(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(digits(number, BASE, &mut [0; 20]));
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Addresses as they are usually written, and read. The formatting of the standard library would be a thirtieth of the component, its
 //! parsing a sixtieth.
 
-use crate::abnf::{decimal, hex_digit};
-use crate::h1::encode::push_number;
+use crate::abnf::{decimal, hex_digit, push_number};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

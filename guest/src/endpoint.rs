@@ -1,7 +1,7 @@
 //! Where a connection leads.
 
-use crate::address::{self, Address};
-use crate::h1::encode::{is_authority, push_number};
+use crate::abnf::{decimal, is_reg_name, push_number};
+use crate::address::{self, Address, parse_v6};
 use crate::types::{Endpoint, Error, Misuse};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,6 +49,33 @@ pub fn authority(endpoint: &Endpoint) -> String {
         push_number::<10>(endpoint.port.into(), &mut out);
     }
     String::from_utf8(out).unwrap_or_default()
+}
+
+/// Whether this is an authority.
+///
+/// ```abnf
+/// Host     = uri-host [ ":" port ]
+/// uri-host = IP-literal / IPv4address / reg-name
+/// ```
+/// RFC 9110 §7.2, RFC 3986 §3.2.2. Neither part is empty, the port is at most 65535, and there is no userinfo: none is ever sent
+/// (RFC 9110 §4.2.4). `with_port`: it is an authority-form target, which has a port (RFC 9112 §3.2.3), and none can connect to 0.
+pub fn is_authority(authority: &str, with_port: bool) -> bool {
+    let octets = authority.as_bytes();
+    let find = |wanted: u8| octets.iter().position(|octet| *octet == wanted);
+    let (host_is_good, port) = if octets.first() == Some(&b'[') {
+        let Some(end) = find(b']') else { return false };
+        let address = octets.get(1..end).unwrap_or_default();
+        (parse_v6(address).is_some(), octets.get(end + 1..).unwrap_or_default())
+    } else {
+        let (host, port) = octets.split_at(find(b':').unwrap_or(octets.len()));
+        (is_reg_name(host), port)
+    };
+    let port_is_good = match port {
+        [] => !with_port,
+        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
+        _ => false,
+    };
+    host_is_good && port_is_good
 }
 
 /// Whether this is a host: a registered name or an address.

@@ -8,10 +8,9 @@ mod check;
 use alloc::vec::Vec;
 
 pub use check::check_trailers;
-pub(crate) use check::is_authority;
 use check::{Given, check_authority, check_target, host};
 
-use crate::abnf::is_token;
+use crate::abnf::{digits, is_token};
 use crate::h1::framing::Asked;
 use crate::types::{Error, FieldLine, Limit, Misuse, Request, RequestContent};
 
@@ -251,26 +250,6 @@ fn put_line(name: &str, value: &[u8], out: &mut impl Out) {
 /// The shortest digits of the number, in base 10 or 16.
 fn put_number<const BASE: u64>(number: u64, out: &mut impl Out) {
     out.put(digits(number, BASE, &mut [0; 20]));
-}
-
-fn digits(number: u64, base: u64, room: &mut [u8; 20]) -> &[u8] {
-    let mut start = room.len();
-    let mut rest = number;
-    for (offset, place) in room.iter_mut().enumerate().rev() {
-        let digit = u8::try_from(rest % base).unwrap_or_default();
-        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-        start = offset;
-        rest /= base;
-        if rest == 0 {
-            break;
-        }
-    }
-    room.get(start..).unwrap_or_default()
-}
-
-/// Appends the shortest digits of the number, in base 10 or 16.
-pub(crate) fn push_number<const BASE: u64>(number: u64, out: &mut Vec<u8>) {
-    put_number::<BASE>(number, out);
 }
 
 /// Appends what stands in front of a chunk's data (RFC 9112 §7.1). For 0 octets it appends nothing: that would be the last chunk.

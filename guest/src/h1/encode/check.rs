@@ -3,8 +3,8 @@
 use core::str;
 
 use super::misuse;
-use crate::abnf::{decimal, is_field_value_octet, is_reg_name, is_token, is_vchar, trim_ows};
-use crate::address::parse_v6;
+use crate::abnf::{decimal, is_field_value_octet, is_token, is_vchar, trim_ows};
+use crate::endpoint::is_authority;
 use crate::field;
 use crate::types::{Error, FieldLine, Misuse, Request};
 
@@ -50,31 +50,6 @@ fn target_authority(request: &Request) -> Option<&str> {
     } else {
         absolute_authority(target)
     }
-}
-
-/// ```abnf
-/// Host     = uri-host [ ":" port ]
-/// uri-host = IP-literal / IPv4address / reg-name
-/// ```
-/// RFC 9110 §7.2, RFC 3986 §3.2.2. Neither part is empty, the port is at most 65535, and there is no userinfo: none is ever sent
-/// (RFC 9110 §4.2.4). `with_port`: it is an authority-form target, which has a port (RFC 9112 §3.2.3), and none can connect to 0.
-pub(crate) fn is_authority(authority: &str, with_port: bool) -> bool {
-    let octets = authority.as_bytes();
-    let find = |wanted: u8| octets.iter().position(|octet| *octet == wanted);
-    let (host_is_good, port) = if octets.first() == Some(&b'[') {
-        let Some(end) = find(b']') else { return false };
-        let address = octets.get(1..end).unwrap_or_default();
-        (parse_v6(address).is_some(), octets.get(end + 1..).unwrap_or_default())
-    } else {
-        let (host, port) = octets.split_at(find(b':').unwrap_or(octets.len()));
-        (is_reg_name(host), port)
-    };
-    let port_is_good = match port {
-        [] => !with_port,
-        [b':', digits @ ..] => decimal(digits).is_some_and(|port| port <= 65_535 && (port > 0 || !with_port)),
-        _ => false,
-    };
-    host_is_good && port_is_good
 }
 
 /// Checks the value that `Host` will have.
