@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `client_conn`, `send`, `origin`, `poll`, `streams` | the exported resources and functions |
+//! | `wait` | one wait for the connections of a poll |
 //! | `network` | where connections are opened |
 //! | `wire` | the transport of a connection, from its dialling to its end |
 //! | `dial`, `names` | from an endpoint to a connected socket: names, and a race of addresses |
@@ -32,6 +33,7 @@ mod streams;
 #[cfg(any(feature = "tls", feature = "host-tls"))]
 mod tls;
 mod transport;
+mod wait;
 mod wire;
 
 use crate::wit;

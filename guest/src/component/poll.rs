@@ -1,13 +1,13 @@
 //! The resource `poll`: one wait for many connections.
 
-use super::clock::{self, Alarm};
+use super::clock;
 use super::names::Names;
 use super::network::Sockets;
+use super::wait::{self, Waiting};
 use super::wire::Shared;
 use super::{client_conn, origin, send};
 use crate::endpoint;
-use crate::poll::{self, Poll};
-use crate::timer::Instant;
+use crate::poll::Poll;
 use crate::types::{Error, Failure, Misuse, Request};
 use crate::wit::client::{self, Completion, Event, OriginInfo, PackedCompletion, PollInfo, PollOptions};
 use crate::wit::wasi::io::poll::Pollable;
@@ -23,22 +23,6 @@ const NAMES_KEPT_NS: u64 = 60_000_000_000;
 pub(crate) struct Handle {
     pub(super) poll: Rc<RefCell<Poll<Sockets>>>,
     waiting: RefCell<Waiting>,
-}
-
-/// What a wait needs besides the connections.
-#[derive(Default)]
-struct Waiting {
-    alarm: Alarm,
-    waker: Option<Pollable>,
-    woken: bool,
-}
-
-/// What came of a look at the connections.
-#[derive(PartialEq, Eq)]
-enum Looked {
-    /// There was nothing to wait for.
-    InVain,
-    Done,
 }
 
 impl client::GuestPoll for Handle {
@@ -59,7 +43,7 @@ impl client::GuestPoll for Handle {
 
     fn wait(&self, timeout: Option<u64>, events_max: u32) -> Vec<Event> {
         let events_max = usize::try_from(events_max.max(1)).unwrap_or(usize::MAX);
-        wait(&mut self.poll.borrow_mut(), &mut self.waiting.borrow_mut(), timeout, events_max)
+        wait::wait(&mut self.poll.borrow_mut(), &mut self.waiting.borrow_mut(), timeout, events_max)
     }
 
     fn next_deadline(&self) -> Option<u64> {
@@ -132,124 +116,8 @@ impl client::GuestPoll for Handle {
 impl Handle {
     /// `streams.wake-on`.
     pub(super) fn wake_on(&self, waker: Option<Pollable>) {
-        self.waiting.borrow_mut().waker = waker;
+        self.waiting.borrow_mut().wake_on(waker);
     }
-}
-
-/// `poll.wait`: looks once without waiting if there may be something to report already, else waits until there is. What the last look has
-/// found is given before there is another one.
-fn wait(poll: &mut Poll<Sockets>, waiting: &mut Waiting, timeout: Option<u64>, events_max: usize) -> Vec<Event> {
-    let mut now = clock::now();
-    let until = now.after(timeout);
-    poll.settle(now);
-    if poll.has_backlog() {
-        let events = poll.events(events_max);
-        if !events.is_empty() {
-            return events;
-        }
-    }
-    loop {
-        let pending = poll.has_something();
-        let looked = look(poll, waiting, if pending { Some(now) } else { until }, now);
-        now = clock::now();
-        poll.settle(now);
-        poll.looked();
-        let mut events = Vec::new();
-        if core::mem::take(&mut waiting.woken) {
-            events.push(Event::Woken);
-        }
-        let room = events_max.saturating_sub(events.len());
-        if room > 0 {
-            events.append(&mut poll.events(room));
-        }
-        let over = until.is_some_and(|until| until <= now);
-        if !events.is_empty() || over || (looked == Looked::InVain && !pending) {
-            return events;
-        }
-    }
-}
-
-/// Waits until a connection can move octets, a deadline passes, `until`, or the waker is ready; moves the octets of those that can.
-fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>, now: Instant) -> Looked {
-    let watched = poll.watched(now);
-    for (_, shared) in &watched {
-        let driver = &mut *shared.borrow_mut();
-        if let Some(wire) = &mut driver.link {
-            wire.prepare_wait(&driver.conn);
-        }
-    }
-    let drivers: Vec<_> = watched.iter().map(|(_, shared)| shared.borrow()).collect();
-    let mut pollables = Vec::with_capacity(drivers.len() + 2);
-    let mut owners = Vec::with_capacity(drivers.len() + 2);
-    pollables.extend(waiting.waker.as_ref());
-    owners.resize(pollables.len(), None);
-    for (driver, owner) in drivers.iter().zip(&watched) {
-        if let Some(wire) = &driver.link {
-            wire.pollables(&driver.conn, &mut pollables);
-        }
-        owners.resize(pollables.len(), Some(owner));
-    }
-    let deadline = poll.next_deadline().into_iter().chain(until).min();
-    if pollables.is_empty() && deadline.is_none() {
-        return Looked::InVain;
-    }
-    let ready = clock::wait(&pollables, deadline, now, &mut waiting.alarm);
-    drop(pollables);
-    drop(drivers);
-    let now = clock::now();
-    let mut turn = Turn { operations: ready.len() };
-    let mut last = None;
-    for owner in ready.into_iter().filter_map(|ready| owners.get(ready as usize)) {
-        match owner {
-            None => waiting.woken = true,
-            Some((id, _)) if last == Some(*id) => {}
-            Some((id, shared)) => {
-                last = Some(*id);
-                turn.make_room(shared);
-                poll.advance(*id, now);
-            }
-        }
-    }
-    Looked::Done
-}
-
-/// Operations on sockets for which a host answers truly, until it has turned to others: tokio, on which wasmtime's sockets stand, allows a task 128,
-/// and says of the next ones that they are not ready. That many connections that are ready at once would never move.
-const TURN_OPERATIONS_MAX: usize = 128;
-/// Operations that one connection takes: its readiness, reading until nothing comes, and writing.
-const CONNECTION_OPERATIONS: usize = 6;
-
-/// What was asked of the host since it last turned to others.
-struct Turn {
-    operations: usize,
-}
-
-impl Turn {
-    /// Lets the host turn to others, if it must before this connection has its own turn.
-    fn make_room(&mut self, ready: &Shared) {
-        self.operations += CONNECTION_OPERATIONS;
-        if self.operations <= TURN_OPERATIONS_MAX {
-            return;
-        }
-        self.operations = CONNECTION_OPERATIONS;
-        let driver = ready.borrow();
-        let mut pollables = Vec::new();
-        if let Some(wire) = &driver.link {
-            wire.pollables(&driver.conn, &mut pollables);
-        }
-        clock::turn(&pollables);
-    }
-}
-
-/// Waits, for one exchange of the pool, until something has moved, and leaves what there is to report to the next `poll.wait`. Returns
-/// whether there was something to wait for.
-pub(super) fn turn(poll: &RefCell<Poll<Sockets>>) -> bool {
-    let mut poll = poll.borrow_mut();
-    let now = clock::now();
-    poll.settle(now);
-    let looked = look(&mut poll, &mut Waiting::default(), None, now);
-    poll.settle(clock::now());
-    looked == Looked::Done
 }
 
 impl Drop for Handle {
@@ -257,9 +125,6 @@ impl Drop for Handle {
         self.poll.borrow_mut().close(clock::now());
     }
 }
-
-/// A request of the pool, wherever it is.
-pub(super) type Ticket = poll::Ticket<Sockets>;
 
 /// The connections of a poll, those of its pool with them.
 pub(super) fn connections(handle: &Handle) -> Vec<Shared> {

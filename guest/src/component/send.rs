@@ -1,7 +1,7 @@
 //! The resource `send`.
 
 use super::clock;
-use super::poll::{self, Ticket};
+use super::wait::{self, Ticket};
 use super::wire::{self, Shared};
 use crate::conn::ExchangeId;
 use crate::types::{
@@ -44,7 +44,7 @@ impl Handle {
     /// Waits until something has moved that may bring the exchange on. Returns whether there was something to wait for.
     fn wait(&self, shared: &Shared) -> bool {
         match &self.place {
-            Place::Pool(ticket) => ticket.poll().is_some_and(|poll| !poll.borrow().is_held_back(shared) && poll::turn(&poll)),
+            Place::Pool(ticket) => ticket.poll().is_some_and(|poll| !poll.borrow().is_held_back(shared) && wait::turn(&poll)),
             Place::Conn(..) => {
                 wire::wait(&mut shared.borrow_mut(), clock::now());
                 true
