@@ -10,6 +10,7 @@
 //! | `secure/` | from a socket to TLS over it, one file for each build: inside, by the host, never |
 //! | `socket`, `transport` | what carries octets, and what to wait for |
 //! | `retired` | what is kept for those who wait on it |
+//! | `handshakes` | handshakes that are remembered, and what the host allows |
 //! | `tls` | the exported interface of that name |
 //! | `random` | randomness, for TLS |
 //! | `broken` | where a pipeline broke |
@@ -19,6 +20,8 @@ mod broken;
 mod client_conn;
 mod clock;
 mod dial;
+#[cfg(any(feature = "tls", feature = "host-tls"))]
+mod handshakes;
 mod names;
 mod network;
 mod origin;

@@ -1,67 +1,17 @@
-//! The interface `tls`: handshakes that are remembered, and what the host allows.
+//! The interface `tls`.
 
-use super::Component;
+use super::{Component, handshakes};
 use crate::wit::tls::{Guest, Permissions, TlsInfo};
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use spin::Mutex;
-
-/// Handshakes that are remembered, and octets of their certificates.
-const HANDSHAKES_MAX: usize = 64;
-const CERTIFICATE_OCTETS_MAX: usize = 1 << 20;
-
-static STATE: Mutex<State> = Mutex::new(State { allowed: None, handshakes: VecDeque::new(), certificate_octets: 0 });
-
-struct State {
-    /// `None`: nothing.
-    allowed: Option<Permissions>,
-    /// Oldest first.
-    handshakes: VecDeque<TlsInfo>,
-    certificate_octets: usize,
-}
-
-/// Whether the host allows it.
-#[cfg(feature = "tls")]
-pub(super) fn allows(permission: Permissions) -> bool {
-    STATE.lock().allowed.is_some_and(|allowed| allowed & permission == permission)
-}
-
-/// Remembers a handshake, in place of the oldest ones; what is told first of a connection stays.
-pub(super) fn remember(info: TlsInfo) {
-    let state = &mut *STATE.lock();
-    if state.handshakes.iter().any(|known| known.connection == info.connection) {
-        return;
-    }
-    state.certificate_octets += certificate_octets(&info);
-    state.handshakes.push_back(info);
-    while state.handshakes.len() > HANDSHAKES_MAX || state.certificate_octets > CERTIFICATE_OCTETS_MAX {
-        let Some(oldest) = state.handshakes.pop_front() else { return };
-        state.certificate_octets -= certificate_octets(&oldest);
-    }
-}
-
-/// Adds what a connection was ended for to what is remembered of its handshake.
-#[cfg(feature = "tls")]
-pub(super) fn amend(complaint: TlsInfo) {
-    let mut state = STATE.lock();
-    if let Some(info) = state.handshakes.iter_mut().find(|info| info.connection == complaint.connection) {
-        info.alert = complaint.alert;
-        info.detail = complaint.detail;
-    }
-}
-
-fn certificate_octets(info: &TlsInfo) -> usize {
-    info.certificates.iter().map(Vec::len).sum()
-}
 
 impl Guest for Component {
     fn allow(what: Permissions) {
-        STATE.lock().allowed = Some(what);
+        handshakes::allow(what);
     }
 
     fn info(connection: u64) -> Option<TlsInfo> {
-        STATE.lock().handshakes.iter().find(|info| info.connection == connection).cloned()
+        handshakes::info(connection)
     }
 
     #[cfg(feature = "tls")]

@@ -8,7 +8,7 @@ use crate::wit::wasi::io::poll::Pollable;
 
 #[cfg(feature = "tls")]
 use {
-    super::{clock, tls},
+    super::{clock, handshakes},
     crate::tls::session::{Session, Shaken},
     crate::types::Error,
     alloc::boxed::Box,
@@ -55,7 +55,7 @@ impl Transport {
             Layers::Tls(session) => {
                 let has_room = stream::move_octets(&mut **session, conn, now);
                 if let Some(complaint) = session.take_complaint() {
-                    tls::amend(complaint);
+                    handshakes::amend(complaint);
                 }
                 has_room
             }
@@ -132,7 +132,7 @@ impl Transport {
     #[cfg(feature = "tls")]
     pub(super) fn remember_handshake(&mut self) {
         if let Layers::Tls(session) = &mut self.layers {
-            tls::remember(session.take_info());
+            handshakes::remember(session.take_info());
         }
     }
 

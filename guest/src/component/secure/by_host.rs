@@ -1,8 +1,8 @@
 //! The host's TLS: from a socket to streams that the host secures.
 
 use super::Secured;
+use crate::component::handshakes;
 use crate::component::socket::Socket;
-use crate::component::tls;
 use crate::component::transport::{Layers, Transport};
 use crate::endpoint::{bare, is_host, without_zone};
 use crate::timer::Instant;
@@ -75,13 +75,13 @@ impl Securing {
                 let detail = error.to_debug_string();
                 let problem = problem(&detail);
                 self.info.detail = Some(detail);
-                tls::remember(self.info.clone());
+                handshakes::remember(self.info.clone());
                 return Secured::Failed(Error::Tls(problem));
             }
             Some(Err(())) => return Secured::Failed(Error::Internal),
         };
         self.info.duration = Some(now.since(self.began));
-        tls::remember(self.info.clone());
+        handshakes::remember(self.info.clone());
         let (connection, input, output) = streams;
         let socket = Socket { input, output, secured: Some(connection), socket: self.socket.take() };
         Secured::Established(Transport::new(Layers::Plain(socket)))
@@ -89,7 +89,7 @@ impl Securing {
 
     /// It is not gone on with: what is known of it is remembered.
     pub(crate) fn give_up(&mut self) {
-        tls::remember(self.info.clone());
+        handshakes::remember(self.info.clone());
     }
 
     /// Nothing to do: what is waited for is there from the start.

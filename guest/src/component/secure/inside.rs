@@ -1,8 +1,8 @@
 //! TLS inside: from a socket to a session over it.
 
 use super::Secured;
+use crate::component::handshakes;
 use crate::component::socket::Socket;
-use crate::component::tls;
 use crate::component::transport::{Layers, Transport};
 use crate::timer::Instant;
 use crate::tls::{Config, Configs, KeyLines, Session, config};
@@ -48,7 +48,7 @@ impl Plan {
             (options.accept_any_certificate, Permissions::ANY_CERTIFICATE, Denial::AnyCertificate),
             (options.key_log, Permissions::KEY_LOG, Denial::KeyLog),
         ] {
-            if asked == Some(true) && !tls::allows(permission) {
+            if asked == Some(true) && !handshakes::allows(permission) {
                 return Err(Error::Denied(denial));
             }
         }
