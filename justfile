@@ -132,7 +132,7 @@ test-core *ARGS:
 model-pool STEPS SEED="0":
     SANDPIPER_POOL_STEPS={{ STEPS }} SANDPIPER_POOL_SEED={{ SEED }} CARGO_TARGET_DIR=target/core cargo test --release --package sandpiper-tests --no-default-features --test all whatever_happens_in_a_pool -- --nocapture
 
-# Measures so many connections in one instance, and prints the table of docs/connections.md
+# Measures so many connections in one instance, and prints the table of docs/evidence/connections.md
 [group('check')]
 connections COUNT: component
     SANDPIPER_CONNECTIONS={{ COUNT }} cargo test --release {{ native }} thousands_of_connections -- --nocapture
@@ -147,31 +147,31 @@ soak SECONDS: component test-servers
 test-servers:
     @SANDPIPER_TOOLS="{{ tools }}" tests/servers/install
 
-# Real servers, each with what it can do, through the component: writes docs/servers.md. With NAMES, tries those alone
+# Real servers, each with what it can do, through the component: writes docs/evidence/servers.md. With NAMES, tries those alone
 [group('check')]
 servers *NAMES: component test-servers
     cargo build --release {{ native }}
     SANDPIPER_TOOLS="{{ tools }}" target/release/servers "$@"
 
-# Servers with TLS, good and bad, through every client: writes the table of docs/tls.md. With WORDS, tries the cases that have these in their name
+# Servers with TLS, good and bad, through every client: writes the table of docs/evidence/tls-matrix.md. With WORDS, tries the cases that have these in their name
 [group('check')]
 tls-matrix *WORDS: component test-servers
     cargo build --release {{ native }}
     SANDPIPER_TOOLS="{{ tools }}" target/release/tls_matrix "$@"
 
-# Handshakes and contents by TLS inside, of the host, and natively: writes the other table of docs/tls.md
+# Handshakes and contents by TLS inside, of the host, and natively: writes the other table of docs/evidence/tls-matrix.md
 [group('check')]
 tls-speed: component
     cargo build --release {{ native }}
     target/release/tls_speed
 
-# The same responses through other clients: explains every difference in docs/differential.md, and fails where one is new
+# The same responses through other clients: explains every difference in docs/evidence/differential.md, and fails where one is new
 [group('check')]
 differential: component test-servers
     cargo build --release {{ native }}
     SANDPIPER_TOOLS="{{ tools }}" target/release/differential
 
-# Response vectors: those of the project, and those in a folder: `./dev vectors DIR`; see docs/vectors.md
+# Response vectors: those of the project, and those in a folder: `./dev vectors DIR`; see docs/evidence/vectors.md
 [group('check')]
 [no-cd]
 [no-exit-message]
@@ -187,7 +187,7 @@ vectors-over-sockets CASES_MAX="50": component
     @cd "{{ justfile_directory() }}" && cargo build --release {{ native }} --quiet
     @"{{ justfile_directory() }}/target/release/vectors" --every-cut "{{ CASES_MAX }}"
 
-# Plays runs that seeds give until STEPS steps have been taken; a run that fails is made small and shown (docs/simulation.md)
+# Plays runs that seeds give until STEPS steps have been taken; a run that fails is made small and shown (docs/evidence/simulation.md)
 [group('check')]
 simulate STEPS="1000000" SEED="0":
     @cargo run --quiet {{ simulated }} --package sandpiper-tests --no-default-features --bin simulate -- "{{ STEPS }}" "{{ SEED }}"
@@ -197,7 +197,7 @@ simulate STEPS="1000000" SEED="0":
 fuzz SECONDS="60" TARGET="" FILE="": (_tool "cargo-fuzz" "cargo-fuzz" "0.13.2" "")
     @fuzz/run "{{ SECONDS }}" "{{ TARGET }}" "{{ FILE }}"
 
-# Sandpiper beside other HTTP clients: `./dev bench small --rounds 3`. A run of everything writes docs/bench.* and the tables of docs/performance.md
+# Sandpiper beside other HTTP clients: `./dev bench small --rounds 3`. A run of everything writes docs/evidence/bench.* and the tables of docs/evidence/performance.md
 [group('check')]
 bench *ARGS: test-servers _bench
     #!/usr/bin/env bash
@@ -267,16 +267,15 @@ lint: component
 docs: component
     RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps
 
-# Writes docs/wit from the WIT package
+# Writes docs/reference/wit.md from the WIT package
 [group('docs')]
 wit-docs: _wit-docs
-    mkdir -p docs/wit
-    cp target/wit-docs/*.md docs/wit/
+    cp target/wit-docs/reference.md docs/reference/wit.md
 
 # Fails where `wit-docs` would change something
 [group('docs')]
 check-wit-docs: _wit-docs
-    @diff -r target/wit-docs docs/wit >&2 || { echo "check-wit-docs: docs/wit is stale: run ./dev wit-docs" >&2; exit 1; }
+    @diff target/wit-docs/reference.md docs/reference/wit.md >&2 || { echo "check-wit-docs: docs/reference/wit.md is stale: run ./dev wit-docs" >&2; exit 1; }
 
 # One page for the world that has everything; the others would repeat it.
 _wit-docs: (_tool "wit-bindgen" "wit-bindgen-cli" "0.63.0" "markdown")

@@ -1,4 +1,4 @@
-//! `docs/bench.svg`: how fast the clients are beside each other, and how costs grow.
+//! `docs/evidence/bench.svg`: how fast the clients are beside each other, and how costs grow.
 
 use crate::outcome::Outcome;
 use crate::work::Axis;

@@ -1,4 +1,4 @@
-//! The tables of `docs/performance.md`, between its markers.
+//! The tables of `docs/evidence/performance.md`, between its markers.
 
 use crate::outcome::{Facts, Outcome};
 use crate::table::{aims, latencies, ratios};

@@ -1,4 +1,4 @@
-//! Measures Sandpiper beside other HTTP clients: see `docs/performance.md`.
+//! Measures Sandpiper beside other HTTP clients: see `docs/evidence/performance.md`.
 
 mod affinity;
 mod alone;

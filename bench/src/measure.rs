@@ -288,14 +288,14 @@ fn rust_version() -> String {
     version.split(' ').nth(1).unwrap_or("unknown").to_owned()
 }
 
-/// `docs/bench.json`, `docs/bench.svg`, and the tables of `docs/performance.md`.
+/// `docs/evidence/bench.json`, `docs/evidence/bench.svg`, and the tables of `docs/evidence/performance.md`.
 fn write(outcome: &Outcome) -> anyhow::Result<()> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    std::fs::write(docs.join("bench.json"), serde_json::to_string_pretty(outcome)? + "\n")?;
-    std::fs::write(docs.join("bench.svg"), chart::svg(outcome))?;
-    let page = docs.join("performance.md");
-    let text = std::fs::read_to_string(&page).context("docs/performance.md")?;
+    let evidence = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/evidence");
+    std::fs::write(evidence.join("bench.json"), serde_json::to_string_pretty(outcome)? + "\n")?;
+    std::fs::write(evidence.join("bench.svg"), chart::svg(outcome))?;
+    let page = evidence.join("performance.md");
+    let text = std::fs::read_to_string(&page).context("docs/evidence/performance.md")?;
     std::fs::write(&page, document::filled(&text, outcome)?)?;
-    eprintln!("bench: wrote docs/bench.json, docs/bench.svg and the tables of docs/performance.md");
+    eprintln!("bench: wrote docs/evidence/bench.json, docs/evidence/bench.svg and the tables of docs/evidence/performance.md");
     Ok(())
 }

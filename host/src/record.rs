@@ -2,7 +2,7 @@
 //!
 //! All inputs of a connection come in through a few functions of `wasi:sockets` and `wasi:io`. Recording shadows those that
 //! establish a transport (`link`) and wraps the streams that they give (`recorder`); replaying answers them from the file
-//! (`replay`), and so does the randomness and the date that TLS inside the component asks for (`chance`). Without either nothing is shadowed or wrapped. The file is described in `docs/record.md`, and by `format`.
+//! (`replay`), and so does the randomness and the date that TLS inside the component asks for (`chance`). Without either nothing is shadowed or wrapped. The file is described in `docs/reference/record.md`, and by `format`.
 
 mod chance;
 mod difference;

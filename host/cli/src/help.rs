@@ -74,7 +74,7 @@ TLS:
 
 Curl:
   Options of curl do here what they do in curl, or are refused by a line that says
-  what to do instead; docs/curl.md has them all.
+  what to do instead; docs/reference/curl.md has them all.
 
 Sandbox:
   HTTP runs inside a WebAssembly component that can reach nothing but the

@@ -166,9 +166,9 @@ mod tests {
         options
     }
 
-    /// The rows of a table of docs/curl.md: the options of the first column, and the second.
+    /// The rows of a table of docs/reference/curl.md: the options of the first column, and the second.
     fn rows(heading: &str) -> Vec<(Vec<&'static str>, &'static str)> {
-        let page = include_str!("../../../docs/curl.md");
+        let page = include_str!("../../../docs/reference/curl.md");
         let section = page.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
         let rows = section.lines().filter(|line| line.starts_with("| `"));
         let columns = rows.map(|row| row.trim_matches('|').split_once(" | ").unwrap());

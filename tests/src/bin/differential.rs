@@ -1,5 +1,5 @@
 //! `just differential`: the same responses through the core and through other clients. Fails where a difference has no explanation; writes
-//! `docs/differential.md` when none has none and all clients and vectors were here.
+//! `docs/evidence/differential.md` when none has none and all clients and vectors were here.
 
 use sandpiper_tests::differential::case::{Case, own, vectors};
 use sandpiper_tests::differential::document::{Client, document};
@@ -10,7 +10,7 @@ use sandpiper_tests::vectors::folder;
 use std::process::ExitCode;
 use std::time::Instant;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/differential.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/evidence/differential.md");
 
 fn main() -> ExitCode {
     match run() {
@@ -67,7 +67,7 @@ fn run() -> Result<usize, String> {
     );
     if skipped + unexplained.len() > 0 {
         eprintln!(
-            "docs/differential.md was not written: {skipped} clients or sources were skipped, {} groups are unexplained",
+            "docs/evidence/differential.md was not written: {skipped} clients or sources were skipped, {} groups are unexplained",
             unexplained.len()
         );
     } else {

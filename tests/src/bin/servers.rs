@@ -1,4 +1,4 @@
-//! `just servers`: real servers, each with what it can do, through the component. Writes `docs/servers.md` when all servers were here and nothing
+//! `just servers`: real servers, each with what it can do, through the component. Writes `docs/evidence/servers.md` when all servers were here and nothing
 //! failed. `just servers nginx` tries those that are named, and writes nothing.
 
 use sandpiper_tests::servers::capability::{ROWS, Scale};
@@ -6,7 +6,7 @@ use sandpiper_tests::servers::matrix::{Cell, counts, document, named, run};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/servers.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/evidence/servers.md");
 
 fn main() -> ExitCode {
     let began = Instant::now();
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         began.elapsed().as_secs_f64()
     );
     if names.is_empty() && skipped + failed > 0 {
-        eprintln!("docs/servers.md was not written: {skipped} cells were skipped, {failed} failed");
+        eprintln!("docs/evidence/servers.md was not written: {skipped} cells were skipped, {failed} failed");
     } else if names.is_empty()
         && let Err(error) = std::fs::write(DOCUMENT, document(&columns, Scale::FULL))
     {

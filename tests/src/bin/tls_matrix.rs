@@ -1,4 +1,4 @@
-//! `just tls-matrix`: servers with TLS, good and bad, through every client. Writes the table of `docs/tls.md` when nothing failed. With WORDS,
+//! `just tls-matrix`: servers with TLS, good and bad, through every client. Writes the table of `docs/evidence/tls-matrix.md` when nothing failed. With WORDS,
 //! tries the cases that have all of them in their name or their group's, and writes nothing.
 
 use sandpiper_host::Build;
@@ -11,7 +11,7 @@ use sandpiper_tests::tls::reference::Reference;
 use std::process::ExitCode;
 use std::time::Instant;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tls.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/evidence/tls-matrix.md");
 
 fn main() -> ExitCode {
     let began = Instant::now();
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         began.elapsed().as_secs_f64()
     );
     if words.is_empty() && failed + missing > 0 {
-        eprintln!("docs/tls.md was not written: {failed} cells failed, {missing} clients are missing");
+        eprintln!("docs/evidence/tls-matrix.md was not written: {failed} cells failed, {missing} clients are missing");
     } else if words.is_empty() {
         let page = std::fs::read_to_string(DOCUMENT).unwrap_or_else(|_| "# TLS\n".to_owned());
         if let Err(error) = std::fs::write(DOCUMENT, insert(&page, &table(&rows, &names))) {

@@ -1,5 +1,5 @@
 //! `just tls-speed`: handshakes and contents by TLS inside the sandbox, of the host, and natively, in turns in one run. Writes the table of
-//! `docs/tls.md`.
+//! `docs/evidence/tls-matrix.md`.
 
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tls.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/evidence/tls-matrix.md");
 const MARKS: [&str; 2] = ["<!-- the speed: written by `just tls-speed` -->", "<!-- the end of the speed -->"];
 /// Turns of each client at each workload, and how long a turn takes.
 const ROUNDS: usize = 7;
@@ -184,8 +184,8 @@ fn main() {
             by_host / native
         );
     }
-    let page = std::fs::read_to_string(DOCUMENT).expect("docs/tls.md");
-    std::fs::write(DOCUMENT, insert_between(&page, MARKS, &(table + "\n"))).expect("docs/tls.md");
+    let page = std::fs::read_to_string(DOCUMENT).expect("docs/evidence/tls-matrix.md");
+    std::fs::write(DOCUMENT, insert_between(&page, MARKS, &(table + "\n"))).expect("docs/evidence/tls-matrix.md");
 }
 
 fn median(rates: &mut [f64]) -> f64 {

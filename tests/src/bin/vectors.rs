@@ -1,4 +1,4 @@
-//! Runs the response vectors of this project and of folders, prints a table, writes a report. See `docs/vectors.md`.
+//! Runs the response vectors of this project and of folders, prints a table, writes a report. See `docs/evidence/vectors.md`.
 
 use sandpiper_tests::vectors::run::Run;
 use sandpiper_tests::vectors::stance::Stances;
@@ -14,7 +14,7 @@ beside the workspace, where there is one.
 
   --report FILE          where the outcome of every case is written (target/vectors.json)
   --native               on the core alone, not through the component
-  --stances              prints the table of the stances instead, for docs/vectors.md
+  --stances              prints the table of the stances instead, for docs/evidence/vectors.md
   --every-cut CASES_MAX  only the first so many cases, through the component cut at every position and octet by octet; no report";
 
 struct Arguments {

@@ -1,4 +1,4 @@
-//! `docs/differential.md`: what was compared in a run, and every difference with its explanation.
+//! `docs/evidence/differential.md`: what was compared in a run, and every difference with its explanation.
 
 use super::case::Case;
 use super::groups::{Group, Groups, explanations};

@@ -1,5 +1,5 @@
 //! Response vectors: octets of a server, and what their source says a client makes of them. Those of this project are in `tests/vectors`, all
-//! other folders of such files are read where they lie. `docs/vectors.md` says how to run them and what the outcome means.
+//! other folders of such files are read where they lie. `docs/evidence/vectors.md` says how to run them and what the outcome means.
 //!
 //! | module | holds |
 //! |---|---|

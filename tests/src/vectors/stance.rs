@@ -108,7 +108,7 @@ impl Stances {
         (unneeded, others)
     }
 
-    /// The decisions and how many cases each is for, as a table for `docs/vectors.md`.
+    /// The decisions and how many cases each is for, as a table for `docs/evidence/vectors.md`.
     pub fn table(&self) -> String {
         let mut table = String::from("| what we do | why | rule | cases |\n|---|---|---|---:|\n");
         for stance in &self.all {

@@ -1,4 +1,4 @@
-//! Rows of `docs/http.md` and `docs/features.md` that no other file has a reason to show.
+//! Rows of `docs/reference/http.md` and `docs/reference/features.md` that no other file has a reason to show.
 
 use sandpiper_guest::types::Leniency;
 use sandpiper_tests::message::{Build, Tune, assume, get, joined, ok, options, request, response};

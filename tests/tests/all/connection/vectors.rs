@@ -49,9 +49,12 @@ fn the_vectors_of_others_are_read_as_they_say_or_as_the_stances_say() {
 
 #[test]
 fn the_document_has_the_stances() {
-    let document = include_str!("../../../../docs/vectors.md");
+    let document = include_str!("../../../../docs/evidence/vectors.md");
     let table = Stances::read().expect("stances").table();
-    assert!(document.contains(&table), "docs/vectors.md is stale: put the output of `./dev vectors --stances` there:\n{table}");
+    assert!(
+        document.contains(&table),
+        "docs/evidence/vectors.md is stale: put the output of `./dev vectors --stances` there:\n{table}"
+    );
 }
 
 /// A response with a trailer section, and all that a source may say of it.

@@ -1,4 +1,4 @@
-//! What was a vulnerability in another implementation, and is tested nowhere else: see `docs/cve.md`.
+//! What was a vulnerability in another implementation, and is tested nowhere else: see `docs/evidence/cve.md`.
 
 use sandpiper_tests::memory;
 use sandpiper_tests::message::{Build, Tune, chunked, get, ms, ok, options, post, request, response};

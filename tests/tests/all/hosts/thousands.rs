@@ -1,6 +1,6 @@
 //! How much: thousands of connections in one instance, and a hundred thousand exchanges.
 //!
-//! `SANDPIPER_CONNECTIONS` sets how many connections; `just connections 10000` prints the table of `docs/connections.md`.
+//! `SANDPIPER_CONNECTIONS` sets how many connections; `just connections 10000` prints the table of `docs/evidence/connections.md`.
 
 use sandpiper_host::types::{PollOptions, RequestOptions, Reuse};
 use sandpiper_host::{Client, ClientConn, Origin, Poll, Request, Sandbox};

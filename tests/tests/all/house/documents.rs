@@ -6,14 +6,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use wit_parser::{Resolve, TypeDefKind};
 
-/// The rows of `docs/http.md`, group by group.
+/// The rows of `docs/reference/http.md`, group by group.
 const HTTP_ROWS: [RangeInclusive<usize>; 6] = [1..=34, 40..=65, 70..=84, 90..=102, 110..=130, 140..=173];
-/// The inputs on which implementations disagree, in `docs/http.md`.
+/// The inputs on which implementations disagree, in `docs/reference/http.md`.
 const DECISIONS: RangeInclusive<usize> = 1..=33;
-/// The rows of `docs/faults.md`, and those of `docs/cve.md`.
+/// The rows of `docs/evidence/faults.md`, and those of `docs/evidence/cve.md`.
 const FAULTS: RangeInclusive<usize> = 1..=43;
 const VULNERABILITIES: RangeInclusive<usize> = 1..=71;
-/// The rows of `docs/features.md`.
+/// The rows of `docs/reference/features.md`.
 const FEATURE_ROWS: [(char, usize); 8] = [('A', 15), ('B', 12), ('C', 22), ('D', 29), ('E', 12), ('F', 23), ('G', 8), ('H', 9)];
 
 fn root() -> PathBuf {
@@ -113,7 +113,7 @@ fn check_ids<'a>(found: impl Iterator<Item = &'a str>, expected: impl Iterator<I
 
 #[test]
 fn every_row_of_http_is_there_once_with_tests_that_exist_or_a_reason() {
-    let (text, tests) = (read("docs/http.md"), tests());
+    let (text, tests) = (read("docs/reference/http.md"), tests());
     let mut wrong = Vec::new();
     let http = rows(&text, "H1-");
     let decisions = rows(&text, "D");
@@ -131,12 +131,12 @@ fn every_row_of_http_is_there_once_with_tests_that_exist_or_a_reason() {
 
 #[test]
 fn every_fault_is_there_once_with_tests_that_exist_or_a_reason() {
-    check_rows("docs/faults.md", "F-", FAULTS.map(|number| format!("F-{number:02}")));
+    check_rows("docs/evidence/faults.md", "F-", FAULTS.map(|number| format!("F-{number:02}")));
 }
 
 #[test]
 fn every_vulnerability_is_there_once_with_tests_that_exist_or_a_reason() {
-    check_rows("docs/cve.md", "C", VULNERABILITIES.map(|number| format!("C{number}")));
+    check_rows("docs/evidence/cve.md", "C", VULNERABILITIES.map(|number| format!("C{number}")));
 }
 
 /// Rows of four cells, the last of which is the evidence.
@@ -158,7 +158,7 @@ fn check_rows(path: &str, begin: &str, ids: impl Iterator<Item = String>) {
 
 #[test]
 fn every_feature_is_there_once_with_items_and_tests_that_exist_or_a_reason() {
-    let (text, tests, items) = (read("docs/features.md"), tests(), wit_items());
+    let (text, tests, items) = (read("docs/reference/features.md"), tests(), wit_items());
     let mut wrong = Vec::new();
     for (group, count) in FEATURE_ROWS {
         let found = rows(&text, &group.to_string());

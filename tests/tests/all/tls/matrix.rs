@@ -77,12 +77,12 @@ groups_run! {
 
 #[test]
 fn every_case_of_the_tls_matrix_has_a_name_of_its_own_and_stands_in_its_page() {
-    let page = include_str!("../../../../docs/tls.md");
+    let page = include_str!("../../../../docs/evidence/tls-matrix.md");
     let mut names = BTreeSet::new();
     for group in groups() {
         for case in group.cases {
             let row = format!("\n| {} | {} |", case.name, case.expected);
-            assert!(page.contains(&row), "docs/tls.md is stale: run `just tls-matrix`; it lacks {row}");
+            assert!(page.contains(&row), "docs/evidence/tls-matrix.md is stale: run `just tls-matrix`; it lacks {row}");
             assert!(names.insert((group.name, case.name.clone())), "{}: {} stands twice", group.name, case.name);
         }
     }
