@@ -20,13 +20,19 @@
 use crate::h1::encode::{Plan, PlannedContent};
 use crate::h1::framing::Framing;
 use crate::settings::{Deadlines, READ_OCTETS_MAX};
-use crate::slab::Id;
+use crate::slab::{Id, Slab};
 use crate::table::table_enum;
 use crate::timer::Instant;
 use crate::types::{ExchangeTiming, Failure, FieldLine, PackedHead, Request, RequestContent, Reuse};
 use crate::wit::{self, client::Readiness};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+
+/// Names an exchange of one connection. Never used again for another one.
+pub type ExchangeId = Id;
+
+/// The exchanges of a connection, by id. A slot stays when its exchange has gone: their number follows the most that lived at once.
+pub type Exchanges = Slab<Exchange>;
 
 table_enum! {
     /// How far the request is.

@@ -13,17 +13,16 @@
 //! |---|---|
 //! | [`types`] | the values of the WIT package |
 //! | [`conn`] | `ClientConn`: verbs in, octets and readiness out |
-//! | [`exchange`], [`exchanges`] | one request and its response: table A; all of a connection, by id |
+//! | [`exchange`] | one request and its response: table A; all of a connection, by id |
 //! | [`h1`] | HTTP/1.1 on the wire: table B, heads, framing, chunked coding |
 //! | [`buffer`] | bounded octet queues; the only code that moves octets |
 //! | [`settings`] | options, checked: limits and deadlines with their defaults |
-//! | [`timer`] | moments and deadlines as values |
+//! | [`timer`] | moments as values |
 //! | [`failure`] | how an error becomes a caller's failure, with its delivery |
 //! | [`log`] | the connection's log |
 //! | [`driver`], [`link`] | a connection with its transport, which is behind a trait |
 //! | [`poll`] | many connections and one wait; the pool, its origins and its waiting lines |
 //! | [`stream`] | what carries the octets of an established connection: one small trait |
-//! | `tls` | TLS as a stream over a stream, with the feature `tls` only |
 //! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
 //! | [`slab`] | values by id |
 //! | [`abnf`], [`field`], `head` | octet classes and numbers; field lines; the head of a response in one piece |
@@ -47,7 +46,6 @@ pub mod conn;
 pub mod driver;
 pub mod endpoint;
 pub mod exchange;
-pub mod exchanges;
 pub mod failure;
 pub mod field;
 pub mod h1;

@@ -1,12 +1,13 @@
 //! The caller's verbs. What each does, and its errors, is documented in `wit/client.wit`; here stands how.
 
+use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, every_condition, pipelines};
 use crate::failure::{refused, side};
 use crate::h1::encode::{self, Plan, PlannedContent};
 use crate::h1::framing::Framing;
 use crate::slab::Id;
-use crate::timer::{Instant, TimerOrder};
+use crate::timer::Instant;
 use crate::types::{
     Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
     PackedResponse, Phase, Request, RequestContent, RequestOptions, Reuse,

@@ -1,9 +1,10 @@
 //! Deadlines: which one is next, and what happens when it passes (RFC 9112 §9.5).
 
+use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId, Waiting};
 use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
-use crate::timer::{Instant, TimerOrder};
+use crate::timer::Instant;
 use crate::types::{CloseReason, ConnState, Error, Misbehaviour, Timer};
 use alloc::vec::Vec;
 

@@ -1,5 +1,6 @@
 //! How exchanges and the connection end, and with which delivery (RFC 9112 §9.3.1, §9.6).
 
+use super::deadlines::TimerOrder;
 use super::pooled::strike;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, Reader, RequestInput, ResponseHalf, ResponseInput};
@@ -7,7 +8,7 @@ use crate::failure::{of_all_attempts, side};
 use crate::h1::encode::PlannedContent;
 use crate::h1::parse::Fault;
 use crate::h1::state::{ReadInput, ReadSide, WriteInput};
-use crate::timer::{Instant, TimerOrder};
+use crate::timer::Instant;
 use crate::types::{
     CloseReason, ConnState, Delivery, Error, Failure, FieldLine, LogEvent, PersistenceLearnt, Phase, RequestContent, Side,
 };

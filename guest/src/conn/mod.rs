@@ -19,6 +19,7 @@
 
 mod call;
 mod clock;
+mod deadlines;
 mod end;
 mod interim;
 mod look;
@@ -28,24 +29,25 @@ mod queue;
 mod receive;
 mod transmit;
 
-pub use crate::exchanges::ExchangeId;
+pub use crate::exchange::ExchangeId;
 pub use call::Completed;
 pub use pooled::Waiting;
 
 use crate::buffer::{ReceiveBuffer, SendBuffer};
-use crate::exchanges::Exchanges;
+use crate::exchange::Exchanges;
 use crate::h1::chunked::ChunkDecoder;
 use crate::h1::parse::{HeadParser, TrailerParser};
 use crate::h1::state::{ReadSide, Shown, WriteSide, known_at_first};
 use crate::log::Log;
 use crate::settings::Settings;
-use crate::timer::{DeadlineTable, Instant};
+use crate::timer::Instant;
 use crate::types::{ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, Persistence, PersistenceLearnt};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use deadlines::DeadlineTable;
 use queue::Queue;
 
 /// Entries of the list of exchanges to report that may be stale before it is tidied.

@@ -1,8 +1,7 @@
 //! The requests of a connection that have not been written, in their order.
 
 use super::ExchangeId;
-use crate::exchange::Exchange;
-use crate::exchanges::Exchanges;
+use crate::exchange::{Exchange, Exchanges};
 use alloc::collections::VecDeque;
 
 /// Stale entries beyond the live ones that stay before the queue is tidied.

@@ -1,11 +1,12 @@
 //! Octets out: which request is written next, and as what (RFC 9112 §3, §6, §9.3.2).
 
+use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId};
 use crate::buffer::COALESCE_OCTETS_MAX;
 use crate::exchange::{RequestInput, asks};
 use crate::h1::encode::{self, PlannedContent};
 use crate::h1::state::{ReadInput, ReadSide, WriteInput, WriteSide};
-use crate::timer::{Instant, TimerOrder};
+use crate::timer::Instant;
 use crate::types::{
     CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence, PersistenceLearnt,
     RequestContent, Reuse,
