@@ -1,5 +1,5 @@
 //! The head of a response in one piece: its octets, and where its parts stand in them. A caller has types of its own for it; those of the
-//! library for hosts have the same methods (`host/src/message.rs`).
+//! library for hosts have the same methods (`host/src/types/message.rs`).
 
 use crate::types::{FieldLine, HttpVersion, PackedHead, PackedResponse, Response, ResponseHead};
 use crate::wit::client::{Completion, PackedCompletion};

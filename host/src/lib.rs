@@ -77,66 +77,39 @@ mod bindings;
 mod build;
 mod certificate;
 mod client;
-mod conn;
-mod endpoint;
 mod error;
-mod exchange;
 mod host_tls;
-mod lookup;
-mod message;
-mod net;
 mod odd_host;
-mod options;
-mod poll;
 mod record;
-mod report;
 mod sandbox;
-mod state;
-mod text;
-mod timer;
-mod tls;
 mod unix_socket;
-mod wake;
-mod watch;
+mod wasi;
 
-pub mod faults;
 pub mod limits;
 pub mod policy;
+pub mod types;
 
 pub use agent::{Agent, AgentExchange, AgentInfo};
 pub use build::Build;
 pub use certificate::{Certificate, Time};
+pub use client::conn::ClientConn;
+pub use client::exchange::Exchange;
+pub use client::poll::{Origin, Poll};
+pub use client::wake::Wake;
 pub use client::{Client, Parts};
-pub use conn::ClientConn;
-pub use endpoint::Location;
 pub use error::{CallError, ConnError, Death, DeathCause, ExchangeError, HostError};
-pub use exchange::Exchange;
 pub use host_tls::{HostTls, HostTlsError};
 pub use limits::ClientLimits;
-pub use message::fields_named;
-pub use net::TcpSocket;
 pub use odd_host::scoped_address;
 pub use policy::{Denied, Policy, Rule};
-pub use poll::{Origin, Poll};
 pub use record::{Difference, RECORDING_OCTETS_DEFAULT, RECORDING_OCTETS_MAX, Recorder, Replay};
-pub use report::Report;
 pub use sandbox::{CompiledCache, Sandbox, SandboxBuilder};
+pub use types::endpoint::Location;
+pub use types::message::fields_named;
+pub use types::report::Report;
 pub use unix_socket::UnixSocket;
-pub use wake::Wake;
-
-/// The values of `wit/types.wit`, and those of `wit/client.wit` and `wit/tls.wit`. The WIT files document every field and case.
-pub mod types {
-    pub use crate::bindings::client::{
-        Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PackedCompletion, PollInfo, PollOptions, PoolCounts, Readiness,
-    };
-    pub use crate::bindings::tls::{CertificateRefusal, TlsInfo};
-    pub use crate::bindings::types::{
-        Chunk, CloseReason, ConnInfo, ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Ending,
-        Endpoint, Error, ExchangeTiming, Failure, FieldLine, HttpVersion, Incompatibility, Leniency, Limit, Limits, LogEntry,
-        LogEvent, Misbehaviour, Misuse, Nanoseconds, PackedHead, PackedResponse, Persistence, PersistenceLearnt, Phase, Request,
-        RequestContent, RequestOptions, Response, ResponseHead, Reuse, Side, Timer, TlsOptions, TlsProblem, TlsVersion,
-    };
-}
+pub use wasi::faults;
+pub use wasi::sockets::TcpSocket;
 
 pub use types::{
     Chunk, ConnOptions, Deadlines, Delivery, Endpoint, Failure, PollOptions, Request, RequestContent, RequestOptions, Response,

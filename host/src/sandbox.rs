@@ -16,14 +16,14 @@ use crate::bindings::{ClientComponent, ClientComponentIndices, TlsExports, TlsEx
 use crate::build::Build;
 use crate::client::Client;
 use crate::error::{HostError, text};
-use crate::faults::{Fault, Faults, Import, interpose};
 use crate::host_tls::HostTls;
 use crate::limits::{ClientLimits, Ticker};
-use crate::lookup::{Resolver, filtered, given_resolver, system_resolver};
 use crate::policy::{Policy, Rule};
 use crate::record::{Recorder, Replay, Tape, shadow};
-use crate::state::{Given, State, link};
 use crate::unix_socket::UnixSocket;
+use crate::wasi::faults::{Fault, Faults, Import, interpose};
+use crate::wasi::lookup::{Resolver, filtered, given_resolver, system_resolver};
+use crate::wasi::state::{Given, State, link};
 
 /// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
 /// beforehand. The component is linked from its own module and two small adapters.

@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::exchange::AgentExchange;
 use crate::client::Client;
+use crate::client::poll::{Origin, Poll};
 use crate::error::{ExchangeError, HostError};
-use crate::poll::{Origin, Poll};
 use crate::types::{Completion, ExchangeTiming, FieldLine, Request};
 
 /// A command, with its place among those that may wait; commands that only end something need none.

@@ -16,11 +16,11 @@ use super::fetches::Fetches;
 use super::relay::Relay;
 use super::stream::Stream;
 use crate::client::Client;
+use crate::client::poll::{Origin, Poll};
+use crate::client::wake::Wake;
 use crate::error::{CallError, ExchangeError, HostError};
 use crate::limits::TICK;
-use crate::poll::{Origin, Poll};
 use crate::types::{Event, Request};
-use crate::wake::Wake;
 
 /// Commands that are taken between two waits, so that nobody's commands hold up everybody's octets.
 const TURN_COMMANDS_MAX: usize = 256;

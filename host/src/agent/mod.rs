@@ -45,11 +45,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::client::Client;
+use crate::client::poll::{Origin, Poll};
+use crate::client::wake::Wake;
 use crate::error::{CallError, ConnError, ExchangeError, HostError};
-use crate::poll::{Origin, Poll};
 use crate::sandbox::Sandbox;
 use crate::types::{Completion, ConnOptions, Endpoint, OriginInfo, PollInfo, PollOptions, Request, Response, TlsInfo};
-use crate::wake::Wake;
 use command::{Answering, Command, Fetch, GivenUp, Queued, Work};
 use driver::Driver;
 pub use exchange::AgentExchange;

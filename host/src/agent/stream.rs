@@ -9,8 +9,8 @@ use bytes::{Buf, Bytes};
 use super::command::Finished;
 use super::relay::{AHEAD_OCTETS, Relay};
 use crate::client::Client;
+use crate::client::exchange::Exchange;
 use crate::error::{CallError, ExchangeError, HostError};
-use crate::exchange::Exchange;
 use crate::types::{Chunk, ExchangeTiming, FieldLine, Readiness};
 
 pub(super) struct Stream {

@@ -7,11 +7,11 @@ use tokio::task::coop::consume_budget;
 use wasmtime::component::{Resource, ResourceAny};
 
 use super::{Client, Core, Lent, within};
-use crate::conn::ClientConn;
+use crate::client::conn::ClientConn;
+use crate::client::poll::Poll;
 use crate::error::{ConnError, HostError, flatten, text};
 use crate::limits::TICK;
-use crate::poll::Poll;
-use crate::state::State;
+use crate::wasi::state::State;
 
 impl Client {
     /// Waits until one of the connections may be able to move octets, without calling into the component meanwhile:

@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::bindings::clocks::wall_clock::{Datetime, Host as _};
 use wasmtime_wasi::p2::bindings::random::random::Host as _;
 
 use super::{Tape, Taped};
-use crate::state::{Given, State, clocks};
+use crate::wasi::state::{Given, State, clocks};
 
 type Store<'a> = StoreContextMut<'a, State>;
 

@@ -14,8 +14,8 @@ use super::recorder::{Recorder, Track};
 use super::replay::Replay;
 use super::{Tape, Taped};
 use crate::bindings::tcp::{HostTcpSocket, ShutdownType};
-use crate::net::TcpSocket;
-use crate::state::{Given, State};
+use crate::wasi::sockets::TcpSocket;
+use crate::wasi::state::{Given, State};
 
 const TCP: &str = "wasi:sockets/tcp@0.2.12";
 

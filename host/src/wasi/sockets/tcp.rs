@@ -10,7 +10,7 @@ use super::socket::TcpSocket;
 use super::streams::streams_of;
 use crate::bindings::tcp::{Host, HostTcpSocket, ShutdownType};
 use crate::bindings::tcp_create_socket;
-use crate::state::State;
+use crate::wasi::state::State;
 
 type Socket = Resource<TcpSocket>;
 type Answer<T> = wasmtime::Result<Result<T, ErrorCode>>;

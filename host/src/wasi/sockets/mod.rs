@@ -4,15 +4,15 @@
 //! say who is ready without being asked. Its sockets do not give away what they have connected, so the sockets are our own too.
 
 mod connection;
-mod interface;
-mod link;
+mod io_streams;
 mod option;
 mod socket;
 mod streams;
+mod tcp;
 mod transport;
 mod usage;
 
-pub(crate) use link::{link, stream_answer};
+pub(crate) use io_streams::{link, stream_answer};
 pub use socket::TcpSocket;
 pub(crate) use streams::Streams;
 

@@ -13,8 +13,8 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::Host;
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
-use crate::state::{State, clocks};
-use crate::watch::Source;
+use crate::wasi::state::{State, clocks};
+use crate::wasi::watch::Source;
 
 /// A timer that stays set from one wait to the next. Wasmtime's own is set anew in every wait, which wakes the runtime each time: two system
 /// calls for each exchange, and most are over long before their deadline.

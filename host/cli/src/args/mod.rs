@@ -340,7 +340,7 @@ pub(super) mod tests {
         let mut command = Arguments::command();
         command.build();
         let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        let dev = include_str!("../../../dev");
+        let dev = include_str!("../../../../dev");
         let known = dev.lines().find_map(|line| line.strip_prefix("program_commands=(")?.strip_suffix(')')).unwrap();
         assert_eq!(known.split(' ').collect::<Vec<_>>(), names);
     }

@@ -155,7 +155,7 @@ mod tests {
         Limit, LogEvent, Misbehaviour, Misuse, Persistence, PersistenceLearnt, Phase, Side, Timer, TlsProblem, TlsVersion,
     };
 
-    const WIT: &str = include_str!("../../wit/types.wit");
+    const WIT: &str = include_str!("../../../../wit/types.wit");
 
     /// The cases of an enum or variant of `types.wit`, in order, without what is inside them.
     fn cases(wit_type: &str) -> Vec<String> {

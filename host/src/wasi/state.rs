@@ -25,12 +25,12 @@ use crate::client::Parts;
 use crate::error::HostError;
 use crate::host_tls::HostTls;
 use crate::limits::{ClientLimits, Computing, Memory};
-use crate::lookup::{LOOKUPS_MAX, Resolver};
-use crate::net::{self, Streams};
 use crate::policy::Reach;
 use crate::record::{Tape, Taped};
-use crate::timer::keep_timers;
-use crate::watch::Watch;
+use crate::wasi::lookup::{LOOKUPS_MAX, Resolver};
+use crate::wasi::sockets::{self, Streams};
+use crate::wasi::timers::keep_timers;
+use crate::wasi::watch::Watch;
 
 /// The interfaces that every component is given, without their versions.
 const ALWAYS: [&str; 10] = [
@@ -195,7 +195,7 @@ pub(crate) fn link(linker: &mut Linker<State>, given: Given) -> wasmtime::Result
     tcp::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     tcp_create_socket::add_to_linker::<State, HasSelf<State>>(linker, |state| state)?;
     keep_timers(linker)?;
-    net::link(linker, given.host_tls)?;
+    sockets::link(linker, given.host_tls)?;
     link_on_demand(linker, given)
 }
 

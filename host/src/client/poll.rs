@@ -4,12 +4,12 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::client::conn::ClientConn;
+use crate::client::exchange::Exchange;
+use crate::client::wake::Wake;
 use crate::client::{Client, Handle};
-use crate::conn::ClientConn;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
-use crate::exchange::Exchange;
 use crate::types::{Completion, Event, OriginInfo, PackedCompletion, PollInfo, Request};
-use crate::wake::Wake;
 
 /// Drives many connections with one wait, and keeps a pool.
 ///

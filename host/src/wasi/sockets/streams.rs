@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStre
 
 use super::connection::{Connection, SendHalf};
 use super::usage::Usage;
-use crate::watch::{Place, Source, Watch};
+use crate::wasi::watch::{Place, Source, Watch};
 
 /// Streams of the table that are connections of ours, by their number there: what the component does most goes straight to them.
 #[derive(Default)]

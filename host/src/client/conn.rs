@@ -3,9 +3,9 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use crate::client::exchange::Exchange;
 use crate::client::{Client, Handle, Parts};
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
-use crate::exchange::Exchange;
 use crate::types::{ConnInfo, Failure, LogEntry, Request};
 
 /// One connection to one endpoint, and its ordered list of outstanding exchanges.

@@ -19,10 +19,10 @@ use wasmtime_wasi_tls::p2::bindings::types::HostFutureClientStreams as _;
 use crate::bindings::ip_name_lookup::{Host as _, HostResolveAddressStream as _};
 use crate::bindings::tcp::{HostTcpSocket, ShutdownType};
 use crate::bindings::tcp_create_socket::Host as _;
-use crate::lookup::Lookup;
-use crate::net::{TcpSocket, stream_answer};
 use crate::record::{Answer, answer};
-use crate::state::{Given, State, clocks};
+use crate::wasi::lookup::Lookup;
+use crate::wasi::sockets::{TcpSocket, stream_answer};
+use crate::wasi::state::{Given, State, clocks};
 
 /// A function that the component imports, and that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamErro
 use wasmtime_wasi_io::bindings::wasi::io::streams::{self, Host as _, HostInputStream, HostOutputStream};
 
 use super::connection::{WRITE_OCTETS_MAX, not_permitted};
-use crate::state::State;
+use crate::wasi::state::State;
 
 type Store<'a> = StoreContextMut<'a, State>;
 type Input = Resource<DynInputStream>;

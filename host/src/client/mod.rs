@@ -1,6 +1,11 @@
 //! One instance of the component, and the way every call into it goes.
 
+pub(crate) mod conn;
+pub(crate) mod exchange;
+pub(crate) mod poll;
 mod ready;
+mod tls;
+pub(crate) mod wake;
 
 use std::fmt;
 use std::future::Future;
@@ -15,14 +20,14 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable};
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
 use crate::bindings::{ClientComponent, TlsExports};
-use crate::conn::ClientConn;
+use crate::client::conn::ClientConn;
+use crate::client::poll::{Origin, Poll};
 use crate::error::{ConnError, Death, DeathCause, HostError, flatten, text};
-use crate::net::TcpSocket;
 use crate::policy::{Denied, Reach};
-use crate::poll::{Origin, Poll};
 use crate::sandbox::Shared;
-use crate::state::State;
 use crate::types::{ConnOptions, Endpoint, Error, PollOptions};
+use crate::wasi::sockets::TcpSocket;
+use crate::wasi::state::State;
 
 /// Octets that a stream given to [`Client::handshake`] takes before it is written out.
 const WRITE_BUDGET_OCTETS: usize = 64 * 1024;

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
-use crate::net::TcpSocket;
+use crate::wasi::sockets::TcpSocket;
 pub use difference::Difference;
 pub(crate) use link::{Answer, answer, shadow};
 use player::Player;

@@ -20,7 +20,7 @@ use crate::bindings::ip_name_lookup;
 use crate::odd_host::parse_host;
 use crate::policy::Reach;
 use crate::record::{Recorder, Tape, Taped};
-use crate::state::State;
+use crate::wasi::state::State;
 
 /// Lookups of one client that run at once; each occupies a thread of the runtime. The others wait.
 pub(crate) const LOOKUPS_MAX: usize = 16;

@@ -1,0 +1,18 @@
+//! The values of `wit/types.wit`, and those of `wit/client.wit` and `wit/tls.wit`. The WIT files document every field and case.
+
+pub(crate) mod endpoint;
+pub(crate) mod message;
+mod options;
+pub(crate) mod report;
+mod text;
+
+pub use crate::bindings::client::{
+    Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PackedCompletion, PollInfo, PollOptions, PoolCounts, Readiness,
+};
+pub use crate::bindings::tls::{CertificateRefusal, TlsInfo};
+pub use crate::bindings::types::{
+    Chunk, CloseReason, ConnInfo, ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Ending,
+    Endpoint, Error, ExchangeTiming, Failure, FieldLine, HttpVersion, Incompatibility, Leniency, Limit, Limits, LogEntry,
+    LogEvent, Misbehaviour, Misuse, Nanoseconds, PackedHead, PackedResponse, Persistence, PersistenceLearnt, Phase, Request,
+    RequestContent, RequestOptions, Response, ResponseHead, Reuse, Side, Timer, TlsOptions, TlsProblem, TlsVersion,
+};
