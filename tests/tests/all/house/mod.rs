@@ -1,4 +1,8 @@
-//! The house itself: documents that name what exists, and what the built component imports and weighs.
+//! The house itself: its shape, documents that name what exists, and what the built component imports and weighs.
 
+mod circles;
 mod component;
 mod documents;
+mod imports;
+mod shape;
+mod sources;
