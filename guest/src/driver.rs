@@ -6,7 +6,6 @@ use crate::slab::Id;
 use crate::timer::Instant;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::RefCell;
 
 /// A driver, shared by the handles of its connection and of its exchanges, and by the poll that it is in.
@@ -21,8 +20,6 @@ pub struct Driver<L> {
     pub link: Option<L>,
     /// The handle of the connection is gone.
     pub dropped: bool,
-    /// Tokens of exchanges that a deadline has ended; only while it is in a poll.
-    pub timed_out: Vec<u64>,
     attention: Option<(Attention, Id)>,
     flagged: bool,
 }
@@ -46,7 +43,7 @@ impl Attention {
 impl<L: Link> Driver<L> {
     /// A connection with its transport.
     pub fn new(conn: ClientConn, link: Option<L>) -> Shared<L> {
-        let driver = Driver { conn, link, dropped: false, timed_out: Vec::new(), attention: None, flagged: false };
+        let driver = Driver { conn, link, dropped: false, attention: None, flagged: false };
         Rc::new(RefCell::new(driver))
     }
 
@@ -56,10 +53,7 @@ impl<L: Link> Driver<L> {
             link.advance(&mut self.conn, now);
         }
         if self.conn.deadline().is_some_and(|(at, _)| at <= now) {
-            let timed_out = self.conn.handle_timeout(now);
-            if self.is_polled() {
-                self.timed_out.extend(timed_out);
-            }
+            self.conn.handle_timeout(now);
             if let Some(link) = &mut self.link {
                 link.advance(&mut self.conn, now);
             }
@@ -112,7 +106,6 @@ impl<L: Link> Driver<L> {
     /// Ends that.
     pub fn leave(&mut self) {
         self.attention = None;
-        self.timed_out = Vec::new();
     }
 
     /// The member that it is in the poll with this list.

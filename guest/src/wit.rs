@@ -64,7 +64,6 @@ impl Default for RequestOptions {
             idempotent: None,
             hold_pipeline: None,
             expect_continue: None,
-            collect_octets_max: None,
             content_octets_max: None,
             deadlines: None,
             reuse: None,

@@ -42,8 +42,8 @@ mod generated {
             inline: "
                 package sandpiper:host;
                 world tls-exports {
-                    import sandpiper:http/types@0.1.0;
-                    export sandpiper:http/tls@0.1.0;
+                    import sandpiper:http/types@0.2.0;
+                    export sandpiper:http/tls@0.2.0;
                 }
             ",
             world: "sandpiper:host/tls-exports",

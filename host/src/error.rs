@@ -155,7 +155,7 @@ impl fmt::Display for HostError {
                 write!(f, "the component imports {} with other types than this host's: {reason}", imports.join(", "))
             }
             Self::WrongExports(reason) => {
-                write!(f, "the component does not export sandpiper:http@0.1.0 as this host knows it: {reason}")
+                write!(f, "the component does not export sandpiper:http@0.2.0 as this host knows it: {reason}")
             }
             Self::Engine(reason) => write!(f, "the WebAssembly engine cannot: {reason}"),
             Self::WrongClient => f.write_str(

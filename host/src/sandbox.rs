@@ -29,7 +29,7 @@ use crate::wasi::state::{Given, State, link};
 /// beforehand. The component is linked from its own module and two small adapters.
 const POOLED_PARTS_MAX: u32 = 8;
 /// What the builds with TLS export besides.
-const TLS: &str = "sandpiper:http/tls@0.1.0";
+const TLS: &str = "sandpiper:http/tls@0.2.0";
 
 /// The compiled component, the policy and the limits. Instances are made of it. Cheap to clone.
 #[derive(Clone)]

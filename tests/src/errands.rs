@@ -469,14 +469,14 @@ impl Caller<'_> {
     async fn pool(&mut self) -> Ended<()> {
         let (poll, origin) = self.pool_and_origin().await?;
         let requests: Vec<Request> = (0..6).map(|number| get(format!("/{number}"))).collect();
-        poll.submit_all(self.client, &origin, &requests, 0).await?;
+        poll.fetch_all(self.client, &origin, &requests, 0, 1 << 20).await?;
         let mut completions = Vec::new();
         for _ in 0..WAITS_MAX {
             if completions.len() == requests.len() {
                 break;
             }
             poll.wait(self.client, Some(WAIT), 8).await?;
-            completions.extend(poll.completions(self.client, 8).await?);
+            completions.extend(poll.take_completions(self.client, 8).await?);
         }
         assert_eq!(completions.len(), requests.len(), "each ends in one completion");
         completions.sort_by_key(|completion| completion.token);

@@ -36,7 +36,6 @@ const NO_REQUEST_OPTIONS: RequestOptions = RequestOptions {
     idempotent: None,
     hold_pipeline: None,
     expect_continue: None,
-    collect_octets_max: None,
     content_octets_max: None,
     deadlines: None,
     reuse: None,

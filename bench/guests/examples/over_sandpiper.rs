@@ -8,7 +8,7 @@ wit_bindgen::generate!({
     inline: "
         package sandpiper:bench;
         world plugin {
-            include sandpiper:http/imports@0.1.0;
+            include sandpiper:http/imports@0.2.0;
             record asked { target: string, connections: u32, depth: u32, upload: u32 }
             export run: func(port: u16, asked: asked, exchanges: u32) -> result<u64, string>;
         }
@@ -115,7 +115,7 @@ fn submit(poll: &Poll, origin: &Origin, asked: &Asked, exchanges: u32) -> Result
     while completed < exchanges {
         let next = (in_flight - (submitted - completed)).min(exchanges - submitted);
         if next > 0 {
-            poll.submit_all(origin, &requests[..next as usize], submitted.into());
+            poll.fetch_all(origin, &requests[..next as usize], submitted.into(), 1 << 20);
             submitted += next;
         }
         poll.wait(None, 1);

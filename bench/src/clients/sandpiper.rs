@@ -148,7 +148,7 @@ async fn submit(
     while completed < exchanges {
         let next = (window - (submitted - completed)).min(exchanges - submitted);
         if next > 0 {
-            poll.submit_all(client, origin, &requests[..next as usize], submitted.into()).await?;
+            poll.fetch_all(client, origin, &requests[..next as usize], submitted.into(), 1 << 20).await?;
             submitted += next;
         }
         poll.wait(client, None, 1).await?;

@@ -59,9 +59,9 @@ impl client::GuestPoll for Handle {
         Ok(send::Handle::of_pool(ticket, token))
     }
 
-    fn submit_all(&self, origin: client::OriginBorrow<'_>, requests: Vec<Request>, first_token: u64) {
+    fn fetch_all(&self, origin: client::OriginBorrow<'_>, requests: Vec<Request>, first_token: u64, collect_octets_max: u64) {
         let origin = &origin.get::<origin::Handle>().0;
-        self.poll.borrow_mut().submit_all(origin, requests, first_token, clock::now());
+        self.poll.borrow_mut().fetch_all(origin, requests, first_token, collect_octets_max, clock::now());
     }
 
     fn cancel(&self, token: u64) -> Result<(), Error> {
@@ -73,18 +73,12 @@ impl client::GuestPoll for Handle {
         u32::try_from(cancelled).unwrap_or(u32::MAX)
     }
 
-    fn completions(&self, completions_max: u32) -> Vec<Completion> {
+    fn take_completions(&self, completions_max: u32) -> Vec<Completion> {
         self.packed_completions(completions_max).into_iter().map(PackedCompletion::unpacked).collect()
     }
 
     fn packed_completions(&self, completions_max: u32) -> Vec<PackedCompletion> {
-        self.poll.borrow_mut().completions(completions_max, clock::now())
-    }
-
-    fn timed_out(&self, tokens_max: u32) -> Vec<u64> {
-        let mut poll = self.poll.borrow_mut();
-        poll.settle(clock::now());
-        poll.timed_out(tokens_max)
+        self.poll.borrow_mut().take_completions(completions_max, clock::now())
     }
 
     fn resolve(&self, host: String, port: u16, addresses: Vec<String>) -> Result<(), Error> {

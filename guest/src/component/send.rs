@@ -76,9 +76,9 @@ impl client::GuestSend for Handle {
         finished
     }
 
-    fn interim(&self) -> Vec<ResponseHead> {
+    fn take_interim(&self) -> Vec<ResponseHead> {
         let (shared, id) = self.place();
-        shared.borrow_mut().conn.interim(id).iter().map(PackedHead::unpacked).collect()
+        shared.borrow_mut().conn.take_interim(id).iter().map(PackedHead::unpacked).collect()
     }
 
     fn head(&self) -> Result<Option<ResponseHead>, Failure> {

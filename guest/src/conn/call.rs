@@ -3,7 +3,7 @@
 use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, every_condition, pipelines};
-use crate::failure::{refused, side};
+use crate::failure::refused;
 use crate::h1::encode::{self, Plan, PlannedContent};
 use crate::h1::framing::Framing;
 use crate::slab::Id;
@@ -16,7 +16,7 @@ use crate::wit::{self, client::Readiness};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// The end of an exchange that was collected for `poll.completions`.
+/// The end of an exchange that was collected for `poll.take-completions`.
 #[derive(Debug)]
 pub struct Completed {
     /// Which one.
@@ -43,6 +43,34 @@ impl ClientConn {
         self.queue.push_back(id, &mut self.exchanges);
         self.dispatch(now);
         Ok(id)
+    }
+
+    /// `send` for one request of `poll.fetch-all`: its response is collected, with at most `octets_max` octets of content.
+    ///
+    /// Errors: as `send`; `api-misuse(tunnel)`: the response may have no end.
+    pub fn send_collected(&mut self, request: Request, token: u64, octets_max: u64, now: Instant) -> Result<ExchangeId, Failure> {
+        let exchange = self.collected(request, token, octets_max, now)?;
+        let id = self.enqueue(exchange, now);
+        self.queue.push_back(id, &mut self.exchanges);
+        self.dispatch(now);
+        Ok(id)
+    }
+
+    /// The exchange of a request that can be sent here and is collected.
+    pub(super) fn collected(
+        &self,
+        request: Request,
+        token: u64,
+        octets_max: u64,
+        now: Instant,
+    ) -> Result<Box<Exchange>, Failure> {
+        let mut exchange = self.checked(request, token, now)?;
+        if exchange.plan.asked.connect || exchange.plan.asked.upgrade {
+            return Err(self.refused(Error::ApiMisuse(Misuse::Tunnel)));
+        }
+        exchange.completes = true;
+        exchange.reader = Reader::Completion(octets_max);
+        Ok(exchange)
     }
 
     /// The exchange of a request that can be sent here.
@@ -86,15 +114,7 @@ impl ClientConn {
         if self.queued_octets.saturating_add(octets) > limits.queued_octets_max {
             return Err(Error::LimitExceeded(Limit::QueuedOctets));
         }
-        let plan = encode::plan(request, &self.authority, limits.request_head_octets_max)?;
-        let collected = request.options.as_ref().is_some_and(|options| options.collect_octets_max.is_some());
-        if collected && (plan.asked.connect || plan.asked.upgrade) {
-            return Err(Error::ApiMisuse(Misuse::Tunnel));
-        }
-        if collected && self.completed.len() >= limits.queue_length_max {
-            return Err(Error::LimitExceeded(Limit::QueueLength));
-        }
-        Ok(plan)
+        encode::plan(request, &self.authority, limits.request_head_octets_max)
     }
 
     fn refused(&self, error: Error) -> Failure {
@@ -136,11 +156,8 @@ impl ClientConn {
             content_octets: 0,
             content_octets_max: options.and_then(|options| options.content_octets_max).unwrap_or(u64::MAX),
             trailers: Vec::new(),
-            completes: options.is_some_and(|options| options.collect_octets_max.is_some()),
-            reader: match options.and_then(|options| options.collect_octets_max) {
-                Some(octets_max) => Reader::Completion(octets_max),
-                None => Reader::Caller,
-            },
+            completes: false,
+            reader: Reader::Caller,
             nobody_since: now,
             end_told: false,
             both_ends_told: false,
@@ -191,7 +208,7 @@ impl ClientConn {
             (true, false) => Delivery::Unanswered,
             (false, false) => Delivery::NotSent,
         };
-        Failure { side: side(&error), ..self.failure(id, error, delivery) }
+        self.failure(id, error, delivery)
     }
 
     /// `send.write`.
@@ -261,8 +278,8 @@ impl ClientConn {
         Ok(())
     }
 
-    /// `send.interim`.
-    pub fn interim(&mut self, id: ExchangeId) -> Vec<PackedHead> {
+    /// `send.take-interim`.
+    pub fn take_interim(&mut self, id: ExchangeId) -> Vec<PackedHead> {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Vec::new() };
         exchange.interim_octets = 0;
         core::mem::take(&mut exchange.interim)
@@ -279,7 +296,6 @@ impl ClientConn {
     pub fn read(&mut self, id: ExchangeId, octets_max: u64, now: Instant) -> Result<Chunk, Failure> {
         let waiting = self.exchanges.get(id).is_some_and(|exchange| !exchange.content.is_empty());
         match self.exchanges.get(id).map(|exchange| exchange.reader) {
-            Some(Reader::Completion(_)) => return Err(self.misuse(id, Misuse::CollectedByPoll)),
             Some(Reader::Caller | Reader::Nobody) if waiting => {
                 let octets_max = usize::try_from(octets_max.max(1)).unwrap_or(usize::MAX);
                 return Ok(Chunk::Data(self.take_content(id, octets_max, now)));
@@ -317,16 +333,9 @@ impl ClientConn {
     /// `send.collect` begins: the response is gathered whole from now on.
     pub fn begin_collect(&mut self, id: ExchangeId, octets_max: u64, now: Instant) -> Result<(), Failure> {
         let exchange = self.live(id)?;
-        let refusal = match exchange.reader {
-            Reader::Completion(_) => Some(Misuse::CollectedByPoll),
-            _ if exchange.taken => {
-                exchange.both_ends_told = exchange.has_ended();
-                Some(Misuse::ResponseTaken)
-            }
-            _ => None,
-        };
-        if let Some(misuse) = refusal {
-            return Err(self.misuse(id, misuse));
+        if exchange.taken {
+            exchange.both_ends_told = exchange.has_ended();
+            return Err(self.misuse(id, Misuse::ResponseTaken));
         }
         let gathered = exchange.content.take_all();
         let octets = gathered.len();
@@ -412,7 +421,7 @@ impl ClientConn {
         self.exchanges.get(id).is_some_and(Exchange::awaits_content)
     }
 
-    /// An exchange that was collected for `poll.completions` and has ended.
+    /// An exchange that was collected for `poll.take-completions` and has ended.
     pub fn take_completed(&mut self) -> Option<Completed> {
         let internal = self.refused(Error::Internal);
         while let Some(id) = self.completed.pop_front() {

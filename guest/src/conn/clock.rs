@@ -1,12 +1,11 @@
 //! Deadlines: which one is next, and what happens when it passes (RFC 9112 §9.5).
 
+use super::ClientConn;
 use super::deadlines::TimerOrder;
-use super::{ClientConn, ExchangeId, Waiting};
 use crate::exchange::{Exchange, Reader};
 use crate::h1::state::ReadSide;
 use crate::timer::Instant;
 use crate::types::{CloseReason, ConnState, Error, Misbehaviour, Timer};
-use alloc::vec::Vec;
 
 /// How much earlier than the peer an idle connection is closed, so that no request is on its way when the peer closes it: 1 s, as much as
 /// `Keep-Alive` can be off by rounding, but never more than half of its time.
@@ -36,14 +35,12 @@ impl ClientConn {
         next
     }
 
-    /// Does what is due at `now`; gives the tokens of the exchanges that this ended. May be called too early, without effect.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<u64> {
-        let mut ended = Vec::new();
+    /// Does what is due at `now`. May be called too early, without effect.
+    pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(passed) = self.deadlines.take_passed(now) {
             match passed.timer {
                 TimerOrder::AwaitContinue => self.proceed(passed.exchange, now),
                 TimerOrder::Queue | TimerOrder::Total => {
-                    ended.extend(self.exchanges.get(passed.exchange).map(|exchange| exchange.token));
                     self.give_up(passed.exchange, Error::TimedOut(passed.timer.into()), now);
                 }
             }
@@ -51,15 +48,12 @@ impl ClientConn {
         if let Some((at, _)) = self.connect_deadline()
             && at <= now
         {
-            ended.extend(self.waiting_tokens(Waiting::All));
-            self.end(Error::TimedOut(Timer::Connect), now);
-            return ended;
+            return self.end(Error::TimedOut(Timer::Connect), now);
         }
         if let Some((at, _)) = self.look_deadline()
             && at <= now
         {
-            self.end(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), now);
-            return ended;
+            return self.end(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), now);
         }
         // One that is given up before any of it has left makes room for the next, which has waited as long.
         while let Some((at, timer)) = self.front_deadline()
@@ -67,11 +61,9 @@ impl ClientConn {
         {
             match (timer, self.outstanding.front().copied()) {
                 (Timer::Drain, _) | (_, None) => self.end(Error::Closed(CloseReason::Abandoned), now),
-                (Timer::PipelineStall, _) => ended.append(&mut self.end_stalled(now)),
-                (timer, Some(id)) => {
-                    ended.extend(self.exchanges.get(id).map(|exchange| exchange.token));
-                    self.give_up(id, Error::TimedOut(timer), now);
-                }
+                // A request was lost in the pipeline, and those behind it with it.
+                (Timer::PipelineStall, _) => self.end(Error::TimedOut(Timer::PipelineStall), now),
+                (timer, Some(id)) => self.give_up(id, Error::TimedOut(timer), now),
             }
         }
         // What an exchange that was given up had held back.
@@ -86,17 +78,6 @@ impl ClientConn {
         {
             self.retire(CloseReason::Lifetime, now);
         }
-        ended
-    }
-
-    /// A request was lost in the pipeline, and those behind it with it. Returns the tokens of the exchanges that fail for it.
-    fn end_stalled(&mut self, now: Instant) -> Vec<u64> {
-        let lives = |id: &&ExchangeId| self.exchanges.get(**id).is_some_and(|exchange| exchange.failure.is_none());
-        let outstanding: Vec<ExchangeId> = self.outstanding.iter().filter(lives).copied().collect();
-        self.end(Error::TimedOut(Timer::PipelineStall), now);
-        let failed =
-            outstanding.into_iter().filter_map(|id| self.exchanges.get(id)).filter(|exchange| exchange.failure.is_some());
-        failed.map(|exchange| exchange.token).collect()
     }
 
     fn connect_deadline(&self) -> Option<(Instant, Timer)> {

@@ -4,13 +4,13 @@ use super::deadlines::TimerOrder;
 use super::pooled::strike;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Exchange, Reader, RequestInput, ResponseHalf, ResponseInput};
-use crate::failure::{of_all_attempts, side};
+use crate::failure::{is_local, of_all_attempts};
 use crate::h1::encode::PlannedContent;
 use crate::h1::parse::Fault;
 use crate::h1::state::{ReadInput, ReadSide, WriteInput};
 use crate::timer::Instant;
 use crate::types::{
-    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, LogEvent, PersistenceLearnt, Phase, RequestContent, Side,
+    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, LogEvent, PersistenceLearnt, Phase, RequestContent,
 };
 use alloc::vec::Vec;
 
@@ -278,8 +278,7 @@ impl ClientConn {
         Failure {
             error,
             delivery,
-            phase: if self.is_line() && side(&error) != Side::Local { Phase::Connecting } else { self.phase(id) },
-            side: side(&error),
+            phase: if self.is_line() && !is_local(&error) { Phase::Connecting } else { self.phase(id) },
             octets_sent: self.outbox.taken().min(end).saturating_sub(start),
             octets_received: self.octets_received,
             connection: if self.is_line() { self.failed_for } else { self.id },

@@ -12,7 +12,7 @@ const INTERIM_REFILL_NS: u64 = 10 * SECOND_NS;
 
 impl ClientConn {
     /// An interim response never completes an exchange (RFC 9110 §15.2).
-    pub(super) fn take_interim(&mut self, id: ExchangeId, head: PackedHead, octets: usize, now: Instant) -> Result<(), Fault> {
+    pub(super) fn receive_interim(&mut self, id: ExchangeId, head: PackedHead, octets: usize, now: Instant) -> Result<(), Fault> {
         let Some(exchange) = self.exchanges.get_mut(id) else { return Ok(()) };
         let limits = &self.settings.limits;
         let too_many = exchange.interim.len() >= limits.interim_responses_max;

@@ -84,12 +84,6 @@ impl ClientConn {
         }
     }
 
-    /// Tokens of requests that wait.
-    pub fn waiting_tokens(&self, whom: Waiting) -> Vec<u64> {
-        let included = self.queue.iter(&self.exchanges).filter(|exchange| whom.includes(exchange));
-        included.map(|exchange| exchange.token).collect()
-    }
-
     /// Whether one more request that may be pipelined can leave with or behind those that it has.
     pub fn takes_pipelined(&self) -> bool {
         // A request that waits for the look at an idle connection takes others with it.
@@ -153,15 +147,16 @@ impl ClientConn {
         id
     }
 
-    /// `send` for a request that is sent again: it was submitted at `started`, and waits in front of all others.
+    /// `send_collected` for a request that is sent again: it was submitted at `started`, and waits in front of all others.
     pub fn send_again(
         &mut self,
         request: Request,
         token: u64,
+        octets_max: u64,
         started: Instant,
         now: Instant,
     ) -> Result<ExchangeId, crate::types::Failure> {
-        let mut exchange = self.checked(request, token, now)?;
+        let mut exchange = self.collected(request, token, octets_max, now)?;
         exchange.started = started;
         Ok(self.admit_first(exchange, now))
     }

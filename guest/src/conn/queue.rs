@@ -1,7 +1,7 @@
 //! The requests of a connection that have not been written, in their order.
 
 use super::ExchangeId;
-use crate::exchange::{Exchange, Exchanges};
+use crate::exchange::Exchanges;
 use alloc::collections::VecDeque;
 
 /// Stale entries beyond the live ones that stay before the queue is tidied.
@@ -33,11 +33,6 @@ impl Queue {
     /// The last one.
     pub(super) fn back(&self) -> Option<ExchangeId> {
         self.entries.back().copied()
-    }
-
-    /// All of them, in their order.
-    pub(super) fn iter<'a>(&'a self, exchanges: &'a Exchanges) -> impl Iterator<Item = &'a Exchange> {
-        self.entries.iter().filter_map(|id| exchanges.get(*id)).filter(|exchange| exchange.is_queued)
     }
 
     /// The ids of all of them, in their order, and some that are stale.

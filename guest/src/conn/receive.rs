@@ -183,7 +183,7 @@ impl ClientConn {
         let ahead = self.inbox.len() as u64;
         self.octets_received = self.octets_received.saturating_sub(ahead);
         let taken = if (100..200).contains(&head.status) && head.status != 101 {
-            self.take_interim(id, head, octets, now)
+            self.receive_interim(id, head, octets, now)
         } else {
             self.take_final(id, head, now)
         };

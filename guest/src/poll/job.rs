@@ -21,8 +21,8 @@ pub(super) struct Job<L> {
     pub(super) origin: Id,
     /// When it was submitted.
     pub(super) started: Instant,
-    /// It ends in a completion.
-    pub(super) collected: bool,
+    /// The response is collected, with at most so many octets of content, and reported in a completion.
+    pub(super) collects: Option<u64>,
     /// Kept only when it may, and can, be sent again: a streamed content is gone.
     pub(super) request: Option<Request>,
     /// How often it was sent again because the caller allows that.

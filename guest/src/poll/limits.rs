@@ -3,9 +3,6 @@
 use crate::settings::SECOND_NS;
 use crate::wit::client::PollOptions;
 
-/// Untaken tokens of exchanges that a deadline has ended.
-pub const TIMED_OUT_MAX: usize = 65_536;
-
 /// Origins that are remembered without a connection or a request.
 pub const ORIGINS_MAX: usize = 1_024;
 

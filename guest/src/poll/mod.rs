@@ -38,7 +38,7 @@ mod upkeep;
 pub use choice::{Choice, Pipeline, Room, choose};
 pub use job::{Seat, Ticket};
 use limits::{IDLE_LOOK_NS, IDLE_WATCHED_MIN};
-pub use limits::{IDLE_WATCHED_MAX, Limits, ORIGINS_MAX, TIMED_OUT_MAX};
+pub use limits::{IDLE_WATCHED_MAX, Limits, ORIGINS_MAX};
 pub use origin::Origin;
 
 use crate::driver::{Attention, Driver, Shared};
@@ -78,7 +78,6 @@ pub struct Poll<N: Network> {
     /// Each with the octets that it holds.
     completions: VecDeque<(PackedCompletion, u64)>,
     completion_octets: u64,
-    timed_out: VecDeque<u64>,
 
     origins: Slab<Known>,
     /// Origins whose requests may have a turn.
@@ -117,7 +116,6 @@ impl<N: Network> Poll<N> {
             backlog: 0,
             completions: VecDeque::new(),
             completion_octets: 0,
-            timed_out: VecDeque::new(),
             origins: Slab::default(),
             marked: VecDeque::new(),
             starved: VecDeque::new(),
@@ -272,8 +270,6 @@ impl<N: Network> Poll<N> {
         driver.heeded();
         self.timers.arm(Due::Member(id), &mut member.armed, driver.deadline());
         let role = member.role;
-        let timed_out = core::mem::take(&mut driver.timed_out);
-        self.note_timed_out(timed_out);
         self.take_completed(&mut driver);
         match role {
             Role::Inserted(_) => {}
@@ -308,15 +304,6 @@ impl<N: Network> Poll<N> {
         let octets = octets(&completion);
         self.completion_octets += octets;
         self.completions.push_back((completion, octets));
-    }
-
-    fn note_timed_out(&mut self, tokens: Vec<u64>) {
-        for token in tokens {
-            if self.timed_out.len() >= TIMED_OUT_MAX {
-                self.timed_out.pop_front();
-            }
-            self.timed_out.push_back(token);
-        }
     }
 
     /// Whether there is something to report, so that a wait must not wait.
@@ -440,8 +427,8 @@ impl<N: Network> Poll<N> {
         }
     }
 
-    /// `poll.completions`.
-    pub fn completions(&mut self, completions_max: u32, now: Instant) -> Vec<PackedCompletion> {
+    /// `poll.take-completions`.
+    pub fn take_completions(&mut self, completions_max: u32, now: Instant) -> Vec<PackedCompletion> {
         self.settle(now);
         let held_back = self.holds_back();
         let count = usize::try_from(completions_max).unwrap_or(usize::MAX).min(self.completions.len());
@@ -457,17 +444,6 @@ impl<N: Network> Poll<N> {
             self.settle(now);
         }
         completions
-    }
-
-    /// `poll.timed-out`.
-    pub fn timed_out(&mut self, tokens_max: u32) -> Vec<u64> {
-        let mut tokens = Vec::new();
-        while tokens.len() < tokens_max as usize
-            && let Some(token) = self.timed_out.pop_front()
-        {
-            tokens.push(token);
-        }
-        tokens
     }
 
     /// Leaves the inserted connections as they are, closes those of the pool, and fails what waits.

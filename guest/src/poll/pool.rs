@@ -12,14 +12,11 @@ use crate::link::Network;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Error, Failure, Limit, Misuse, Request, RequestContent, RequestOptions};
+use crate::types::{CloseReason, Error, Failure, Limit, Misuse, Request, RequestContent};
 use crate::wit::client::PackedCompletion;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::RefCell;
-
-/// What `submit-all` collects unless a request says otherwise.
-const COLLECT_OCTETS_DEFAULT: u64 = 1 << 20;
 
 impl<N: Network> Poll<N> {
     /// `poll.submit`.
@@ -34,7 +31,7 @@ impl<N: Network> Poll<N> {
         // What calls have done may have left a connection idle.
         this.heed_all(now);
         let id = this.known(origin, now);
-        let job = this.enter(id, request, token, now)?;
+        let job = this.enter(id, request, token, None, now)?;
         this.dispatch(id, now);
         if this.take_back(id, job) {
             return Err(failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0));
@@ -50,16 +47,21 @@ impl<N: Network> Poll<N> {
         Ok(Ticket { poll: Rc::downgrade(poll), job, seat })
     }
 
-    /// `poll.submit-all`.
-    pub fn submit_all(&mut self, origin: &Rc<Origin>, requests: Vec<Request>, first_token: u64, now: Instant) {
+    /// `poll.fetch-all`.
+    pub fn fetch_all(
+        &mut self,
+        origin: &Rc<Origin>,
+        requests: Vec<Request>,
+        first_token: u64,
+        collect_octets_max: u64,
+        now: Instant,
+    ) {
         self.heed_all(now);
         let id = self.known(origin, now);
         let mut entered = Vec::with_capacity(requests.len());
-        for (mut request, index) in requests.into_iter().zip(0..) {
-            let options = request.options.get_or_insert_with(RequestOptions::default);
-            options.collect_octets_max.get_or_insert(COLLECT_OCTETS_DEFAULT);
+        for (request, index) in requests.into_iter().zip(0..) {
             let token = first_token.wrapping_add(index);
-            match self.enter(id, request, token, now) {
+            match self.enter(id, request, token, Some(collect_octets_max), now) {
                 Ok(job) => entered.push((job, token)),
                 Err(refusal) => self.complete(job::refused(token, refusal)),
             }
@@ -77,7 +79,7 @@ impl<N: Network> Poll<N> {
     /// `poll.cancel`. No request is sent in place of the cancelled one: the next wait does so.
     pub fn cancel(&mut self, token: u64, now: Instant) -> Result<(), Error> {
         self.heed_failed(now);
-        let found = self.jobs.iter().find(|(_, job)| job.token == token && job.collected).map(|(_, job)| job.place);
+        let found = self.jobs.iter().find(|(_, job)| job.token == token && job.collects.is_some()).map(|(_, job)| job.place);
         let Some(place) = found else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
         self.cancel_at(place, now);
         self.heed_all(now);
@@ -88,7 +90,7 @@ impl<N: Network> Poll<N> {
     pub fn cancel_all(&mut self, mut tokens: Vec<u64>, now: Instant) -> usize {
         self.heed_failed(now);
         tokens.sort_unstable();
-        let named = self.jobs.iter().filter(|(_, job)| job.collected && tokens.binary_search(&job.token).is_ok());
+        let named = self.jobs.iter().filter(|(_, job)| job.collects.is_some() && tokens.binary_search(&job.token).is_ok());
         let (waiting, sent): (Vec<_>, Vec<_>) = named.map(|(_, job)| job.place).partition(|(member, _)| self.is_line(*member));
         let cancelled = waiting.len() + sent.len();
         // A place on a connection that becomes free is for none of those that wait.
@@ -119,7 +121,7 @@ impl<N: Network> Poll<N> {
 
     /// The ticket of a streamed request was dropped.
     pub(super) fn forget_job(&mut self, job: Id) {
-        if self.jobs.get(job).is_some_and(|job| !job.collected) {
+        if self.jobs.get(job).is_some_and(|job| job.collects.is_none()) {
             self.jobs.remove(job);
         }
     }
@@ -188,21 +190,23 @@ impl<N: Network> Poll<N> {
         Some(line)
     }
 
-    /// Puts a request into the line of its origin.
-    fn enter(&mut self, id: Id, request: Request, token: u64, now: Instant) -> Result<Id, Failure> {
+    /// Puts a request into the line of its origin. `collects`: the most octets of content that are collected; `None`: the caller reads.
+    fn enter(&mut self, id: Id, request: Request, token: u64, collects: Option<u64>, now: Instant) -> Result<Id, Failure> {
         let line = self.line(id, now).ok_or_else(internal)?;
         let shared = self.members.get(line).map(|member| Rc::clone(&member.shared)).ok_or_else(internal)?;
-        let collected = request.options.as_ref().is_some_and(|options| options.collect_octets_max.is_some());
         let streamed = matches!(request.content, RequestContent::Length(_) | RequestContent::UnknownLength);
-        let kept = (self.limits.retries_max > 0 && collected && !streamed).then(|| request.clone());
+        let kept = (self.limits.retries_max > 0 && collects.is_some() && !streamed).then(|| request.clone());
         let mut driver = shared.borrow_mut();
-        let exchange = driver.conn.send(request, token, now)?;
+        let exchange = match collects {
+            Some(octets_max) => driver.conn.send_collected(request, token, octets_max, now)?,
+            None => driver.conn.send(request, token, now)?,
+        };
         let place = (line, exchange);
         let job = Job {
             token,
             origin: id,
             started: now,
-            collected,
+            collects,
             request: kept,
             retries: 0,
             resent: 0,
@@ -314,10 +318,11 @@ impl<N: Network> Poll<N> {
         started: Instant,
         now: Instant,
     ) -> Result<(), Failure> {
+        let octets_max = self.jobs.get(job).and_then(|job| job.collects).ok_or_else(internal)?;
         let line = self.line(origin, now).ok_or_else(internal)?;
         let shared = self.members.get(line).map(|member| Rc::clone(&member.shared)).ok_or_else(internal)?;
         let mut driver = shared.borrow_mut();
-        let exchange: ExchangeId = driver.conn.send_again(request, token, started, now)?;
+        let exchange: ExchangeId = driver.conn.send_again(request, token, octets_max, started, now)?;
         driver.conn.assign(exchange, job);
         driver.flag();
         if let Some(job) = self.jobs.get_mut(job) {

@@ -18,10 +18,6 @@ impl<N: Network> Poll<N> {
         let Some(member) = self.members.get(line) else { return };
         let shared = Rc::clone(&member.shared);
         let mut driver = shared.borrow_mut();
-        if let Error::TimedOut(_) = error {
-            let tokens = driver.conn.waiting_tokens(whom);
-            self.note_timed_out(tokens);
-        }
         driver.conn.fail_waiting(whom, error, connection, now);
         driver.flag();
         self.recount(id, &driver.conn);

@@ -215,7 +215,7 @@ fn is_passing(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use sandpiper_host::TlsOptions;
-    use sandpiper_host::types::{ConnectProblem, Ending, Side};
+    use sandpiper_host::types::{ConnectProblem, Ending};
 
     use super::*;
 
@@ -231,7 +231,7 @@ mod tests {
         delivery: Delivery,
         idempotent: bool,
     ) -> String {
-        let failure = Failure { error, delivery, phase, side: Side::Peer, octets_sent: 50, octets_received: 4, connection: 3 };
+        let failure = Failure { error, delivery, phase, octets_sent: 50, octets_received: 4, connection: 3 };
         let complaint = Complaint {
             index: 2,
             url: "http://h/x",

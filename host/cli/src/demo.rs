@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn names_are_short_and_lines_fit() {
         let imports =
-            ["wasi:io/error@0.2.12", "wasi:io/poll@0.2.12", "wasi:clocks/monotonic-clock@0.2.12", "sandpiper:http/types@0.1.0"];
+            ["wasi:io/error@0.2.12", "wasi:io/poll@0.2.12", "wasi:clocks/monotonic-clock@0.2.12", "sandpiper:http/types@0.2.0"];
         let imports = imports.map(str::to_owned);
         assert_eq!(short_names(&imports), ["wasi:io/{error poll}", "wasi:clocks/monotonic-clock"]);
         let text = wrapped(&vec!["word".to_owned(); 100]);

@@ -217,7 +217,7 @@ impl Incoming {
             let head = unless_failed!(exchange.packed_head(client).await);
             // Also when no event told of them: they can have arrived with the head.
             if head.is_some() || ready.contains(Readiness::INTERIM) {
-                self.take_interim(exchange.interim(client).await?)?;
+                self.take_interim(exchange.take_interim(client).await?)?;
             }
             match head {
                 None => return Ok(Received::Pending),

@@ -129,7 +129,7 @@ pub(crate) fn latin1(octets: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sandpiper_host::types::{Delivery, Error, HttpVersion, Misbehaviour, Phase, Side};
+    use sandpiper_host::types::{Delivery, Error, HttpVersion, Misbehaviour, Phase};
 
     use super::*;
 
@@ -168,7 +168,6 @@ mod tests {
             error: Error::PeerMisbehaved(Misbehaviour::NotHttp),
             delivery: Delivery::ResponseStarted,
             phase: Phase::ReceivingHead,
-            side: Side::Peer,
             octets_sent: 10,
             octets_received: 5,
             connection: 3,

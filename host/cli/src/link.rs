@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sandpiper_host::types::Delivery;
-use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase, Side};
+use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase};
 use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
 
 use super::args::{self, Fetch, PeerLimits};
@@ -227,7 +227,7 @@ impl Link {
 
 /// A failure of a request that no connection was there for.
 pub(crate) fn unsent(error: Error, phase: Phase) -> Failure {
-    Failure { error, delivery: Delivery::NotSent, phase, side: Side::Local, octets_sent: 0, octets_received: 0, connection: 0 }
+    Failure { error, delivery: Delivery::NotSent, phase, octets_sent: 0, octets_received: 0, connection: 0 }
 }
 
 /// Spans from the command line are far from the end of the range.

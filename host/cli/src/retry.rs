@@ -130,7 +130,7 @@ pub(crate) fn is_establishing(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use sandpiper_host::types::{ConnectProblem, Ending, Misuse, Phase, Side};
+    use sandpiper_host::types::{ConnectProblem, Ending, Misuse, Phase};
 
     use super::*;
 
@@ -153,15 +153,7 @@ mod tests {
     }
 
     fn verdict(error: Error, delivery: Delivery, attempt: Attempt) -> Verdict {
-        let failure = Failure {
-            error,
-            delivery,
-            phase: Phase::Queued,
-            side: Side::Peer,
-            octets_sent: 0,
-            octets_received: 0,
-            connection: 1,
-        };
+        let failure = Failure { error, delivery, phase: Phase::Queued, octets_sent: 0, octets_received: 0, connection: 1 };
         decide(&failure, attempt)
     }
 

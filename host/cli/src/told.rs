@@ -59,14 +59,13 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use sandpiper_host::types::{ConnectProblem, Delivery, Endpoint, Failure, Phase, Side};
+    use sandpiper_host::types::{ConnectProblem, Delivery, Endpoint, Failure, Phase};
 
     use super::*;
 
     fn failure(error: Error) -> Failure {
         let delivery = Delivery::NotSent;
-        let (phase, side) = (Phase::Connecting, Side::Transport);
-        Failure { error, delivery, phase, side, octets_sent: 0, octets_received: 0, connection: 1 }
+        Failure { error, delivery, phase: Phase::Connecting, octets_sent: 0, octets_received: 0, connection: 1 }
     }
 
     #[test]

@@ -64,7 +64,16 @@ pub(super) struct Fetch {
     pub(super) id: u64,
     pub(super) origin: Arc<Origin>,
     pub(super) requests: Vec<Request>,
+    /// Octets of content that are collected of each response.
+    pub(super) collect_octets_max: u64,
     pub(super) done: Done,
+}
+
+impl Fetch {
+    /// Whether the requests of both can go into the component in one call.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.origin, &other.origin) && self.collect_octets_max == other.collect_octets_max
+    }
 }
 
 /// The ids of fetches whose futures were dropped. They stand beside the other commands, which come in turns: whatever else waits, all of them

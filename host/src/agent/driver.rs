@@ -133,18 +133,21 @@ impl Driver {
         self.closing.is_some() && self.fetches.is_empty() && self.streams.values().all(Stream::is_over)
     }
 
-    /// Takes commands as they came, but first what was given up; fetches for one origin that stand together go into the component together.
+    /// Takes commands as they came, but first what was given up; fetches for one origin with one limit that stand together go into the
+    /// component together.
     async fn take_commands(&mut self, first: Option<Queued>) -> Result<(), HostError> {
         self.cancel_given_up().await?;
-        let mut fetches: Vec<(Arc<Origin>, Vec<Fetch>)> = Vec::new();
+        let mut fetches: Vec<Vec<Fetch>> = Vec::new();
         let mut next = first.or_else(|| self.commands.try_recv().ok());
         let mut taken = 1;
         while let Some((command, _place)) = next {
             match command {
-                Command::Fetch(fetch) => match fetches.iter_mut().find(|(origin, _)| Arc::ptr_eq(origin, &fetch.origin)) {
-                    Some((_, together)) => together.push(fetch),
-                    None => fetches.push((Arc::clone(&fetch.origin), vec![fetch])),
-                },
+                Command::Fetch(fetch) => {
+                    match fetches.iter_mut().find(|together| together.first().is_some_and(|first| first.goes_with(&fetch))) {
+                        Some(together) => together.push(fetch),
+                        None => fetches.push(vec![fetch]),
+                    }
+                }
                 other => {
                     self.submit(std::mem::take(&mut fetches)).await?;
                     self.obey(other).await?;
@@ -156,8 +159,10 @@ impl Driver {
         self.submit(fetches).await
     }
 
-    async fn submit(&mut self, fetches: Vec<(Arc<Origin>, Vec<Fetch>)>) -> Result<(), HostError> {
-        for (origin, fetches) in fetches {
+    async fn submit(&mut self, fetches: Vec<Vec<Fetch>>) -> Result<(), HostError> {
+        for fetches in fetches {
+            let Some(first) = fetches.first() else { continue };
+            let (origin, octets_max) = (Arc::clone(&first.origin), first.collect_octets_max);
             let mut requests: Vec<Request> = Vec::new();
             let first_token = self.next_token;
             let mut tokens = Vec::with_capacity(fetches.len());
@@ -171,7 +176,7 @@ impl Driver {
             if requests.is_empty() {
                 continue;
             }
-            if let Err(error) = self.poll.submit_all(&mut self.client, &origin, &requests, first_token).await {
+            if let Err(error) = self.poll.fetch_all(&mut self.client, &origin, &requests, first_token, octets_max).await {
                 self.check()?;
                 for done in tokens.into_iter().filter_map(|token| self.fetches.end(token)) {
                     let _ = done.send(Err(error.clone()));
@@ -184,7 +189,7 @@ impl Driver {
     async fn obey(&mut self, command: Command) -> Result<(), HostError> {
         let Self { client, poll, streams, .. } = self;
         match command {
-            Command::Fetch(fetch) => self.submit(vec![(Arc::clone(&fetch.origin), vec![fetch])]).await?,
+            Command::Fetch(fetch) => self.submit(vec![vec![fetch]]).await?,
             Command::GiveUp => self.cancel_given_up().await?,
             Command::Open { origin, request, opened } => {
                 // The answer is dropped, and with it the exchange given up, when nobody waits for it any more.
@@ -226,14 +231,10 @@ impl Driver {
     }
 
     /// Sends a request that its caller streams.
-    async fn open(&mut self, origin: &Origin, mut request: Request) -> Result<Result<AgentExchange, ExchangeError>, HostError> {
+    async fn open(&mut self, origin: &Origin, request: Request) -> Result<Result<AgentExchange, ExchangeError>, HostError> {
         let Some(agent) = self.agent.upgrade().filter(|_| self.closing.is_none()) else {
             return Ok(Err(HostError::Closed.into()));
         };
-        // What the poll collects, nobody could read.
-        if let Some(options) = &mut request.options {
-            options.collect_octets_max = None;
-        }
         let token = self.next_token;
         self.next_token += 1;
         match self.poll.submit(&mut self.client, origin, &request, token).await {
@@ -337,7 +338,7 @@ impl Driver {
 
     async fn take_completions(&mut self) -> Result<(), HostError> {
         loop {
-            let completions = self.poll.completions(&mut self.client, COMPLETIONS_MAX).await?;
+            let completions = self.poll.take_completions(&mut self.client, COMPLETIONS_MAX).await?;
             let taken = completions.len();
             for completion in completions {
                 self.fetches.complete(completion);

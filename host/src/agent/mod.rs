@@ -151,31 +151,40 @@ impl Agent {
         Ok(Arc::new(origin?))
     }
 
-    /// Sends a request and waits for the whole response. The request's content must be whole too; at most `collect_octets_max` octets of
-    /// the response's are taken, by default 1 MiB. It is sent again as [`PollOptions::retries_max`] says.
+    /// How many octets of content [`Agent::fetch`] collects.
+    pub const COLLECT_OCTETS_MAX: u64 = 1 << 20;
+
+    /// Sends a request and waits for the whole response. The content of the request must be whole too; the content of the response may have
+    /// [`Agent::COLLECT_OCTETS_MAX`] octets, and [`Agent::fetch_all`] has a limit of its own. The request is sent again as [`PollOptions::retries_max`] says.
     ///
     /// # Errors
     /// The failure of the exchange; [`HostError::WrongClient`]: the origin is another agent's.
     pub async fn fetch(&self, origin: &Arc<Origin>, request: Request) -> Result<Response, ExchangeError> {
-        let completion = self.fetch_all(origin, vec![request]).await?.pop();
+        let completion = self.fetch_all(origin, vec![request], Self::COLLECT_OCTETS_MAX).await?.pop();
         match completion {
             Some(completion) => completion.outcome.map_err(CallError::Http),
             None => Err(self.shared.end().into()),
         }
     }
 
-    /// The same for many requests to one origin, which go into the component in one call. Waits for all of them; the completions, each with
-    /// its own outcome and timing, are in the order of the requests. Their tokens are numbers of the agent's.
+    /// Sends many requests to one origin, which go into the component in one call, and waits for all responses: at most
+    /// `collect_octets_max` octets of content each. The completions, each with its own outcome and timing, are in the order of the
+    /// requests. Their tokens are numbers of the agent's.
     ///
     /// # Errors
     /// Of the call as a whole, as [`Agent::fetch`].
-    pub async fn fetch_all(&self, origin: &Arc<Origin>, requests: Vec<Request>) -> Result<Vec<Completion>, HostError> {
+    pub async fn fetch_all(
+        &self,
+        origin: &Arc<Origin>,
+        requests: Vec<Request>,
+        collect_octets_max: u64,
+    ) -> Result<Vec<Completion>, HostError> {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
         let id = self.shared.next_fetch.fetch_add(1, Ordering::Relaxed);
         let (done, completions) = oneshot::channel();
-        self.shared.send(Command::Fetch(Fetch { id, origin: Arc::clone(origin), requests, done })).await?;
+        self.shared.send(Command::Fetch(Fetch { id, origin: Arc::clone(origin), requests, collect_octets_max, done })).await?;
         let mut under_way = UnderWay { agent: &self.shared, id: Some(id) };
         let completions = self.shared.answer(completions).await;
         under_way.id = None;
@@ -215,14 +224,6 @@ impl Agent {
     pub async fn origin_info(&self, origin: &Arc<Origin>) -> Result<OriginInfo, HostError> {
         let origin = Arc::clone(origin);
         self.run(move |client, poll| Box::pin(async move { poll.origin_info(client, &origin).await })).await?
-    }
-
-    /// Takes up to `tokens_max` tokens of exchanges that a deadline has ended, as [`Poll::timed_out`].
-    ///
-    /// # Errors
-    /// Of the call only.
-    pub async fn timed_out(&self, tokens_max: u32) -> Result<Vec<u64>, HostError> {
-        self.run(move |client, poll| Box::pin(poll.timed_out(client, tokens_max))).await?
     }
 
     /// Has new connections use these addresses for a host, as [`Poll::resolve`].

@@ -31,7 +31,7 @@ impl Stream {
     pub(super) async fn serve(&mut self, client: &mut Client, ready: Readiness) -> Result<bool, HostError> {
         let mut moved = false;
         if ready.contains(Readiness::INTERIM) {
-            let heads = self.exchange.interim(client).await?;
+            let heads = self.exchange.take_interim(client).await?;
             self.relay.change(|held| held.interim.extend(heads));
             moved = true;
         }

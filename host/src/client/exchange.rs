@@ -70,10 +70,10 @@ impl Exchange {
     ///
     /// # Errors
     /// Of the call only.
-    pub async fn interim(&self, client: &mut Client) -> Result<Vec<ResponseHead>, HostError> {
+    pub async fn take_interim(&self, client: &mut Client) -> Result<Vec<ResponseHead>, HostError> {
         let exchange = self.handle.of(client)?;
         let calls = client.exports.sandpiper_http_client();
-        let (heads,) = client.core.call(calls.send().func_interim(), (exchange,)).await?;
+        let (heads,) = client.core.call(calls.send().func_take_interim(), (exchange,)).await?;
         Ok(heads)
     }
 
@@ -99,7 +99,7 @@ impl Exchange {
     /// Reads content, at most `octets_max` octets, 1 or more, without waiting.
     ///
     /// # Errors
-    /// `api-misuse(response-taken | collected-by-poll)`, or the exchange's failure, after all content that came before
+    /// `api-misuse(response-taken)`, or the exchange's failure, after all content that came before
     /// it.
     pub async fn read(&self, client: &mut Client, octets_max: u64) -> Result<Chunk, ExchangeError> {
         let exchange = self.handle.of(client)?;
@@ -113,7 +113,7 @@ impl Exchange {
     ///
     /// # Errors
     /// - `limit-exceeded(collect-octets)`: the content has more than `octets_max` octets; the exchange is cancelled.
-    /// - `api-misuse(response-taken | collected-by-poll | behind-unread-response)`, or the exchange's failure.
+    /// - `api-misuse(response-taken | behind-unread-response)`, or the exchange's failure.
     pub async fn collect(&self, client: &mut Client, octets_max: u64) -> Result<Response, ExchangeError> {
         Ok(self.collect_packed(client, octets_max).await?.unpacked())
     }

@@ -124,22 +124,23 @@ impl Poll {
         Ok(Exchange::new(Handle::new(resource, client)))
     }
 
-    /// Sends many requests to one origin, each collected; request *i* gets the token `first_token` + *i*. Every one
-    /// ends in exactly one completion.
+    /// Sends many requests to one origin, and collects each response: at most `collect_octets_max` octets of content each. Request *i* has
+    /// the token `first_token` + *i*. Every request ends in exactly one completion.
     ///
     /// # Errors
     /// Of the call only.
-    pub async fn submit_all(
+    pub async fn fetch_all(
         &self,
         client: &mut Client,
         origin: &Origin,
         requests: &[Request],
         first_token: u64,
+        collect_octets_max: u64,
     ) -> Result<(), HostError> {
         let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
         client.core.look_at_streams().await;
         let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.poll().func_submit_all(), (poll, origin, requests, first_token)).await
+        client.core.call(calls.poll().func_fetch_all(), (poll, origin, requests, first_token, collect_octets_max)).await
     }
 
     /// Cancels requests that are collected, by token; each ends in a completion with `closed(cancelled)`.
@@ -169,12 +170,12 @@ impl Poll {
     ///
     /// # Errors
     /// Of the call only.
-    pub async fn completions(&self, client: &mut Client, completions_max: u32) -> Result<Vec<Completion>, HostError> {
+    pub async fn take_completions(&self, client: &mut Client, completions_max: u32) -> Result<Vec<Completion>, HostError> {
         let packed = self.packed_completions(client, completions_max).await?;
         Ok(packed.into_iter().map(PackedCompletion::unpacked).collect())
     }
 
-    /// As [`Poll::completions`], each head in one piece: two allocations, however many field lines it has.
+    /// As [`Poll::take_completions`], each head in one piece: two allocations, however many field lines it has.
     ///
     /// # Errors
     /// Of the call only.
@@ -187,17 +188,6 @@ impl Poll {
         let calls = client.exports.sandpiper_http_client();
         let (completions,) = client.core.call(calls.poll().func_packed_completions(), (poll, completions_max)).await?;
         Ok(completions)
-    }
-
-    /// Takes up to `tokens_max` tokens of exchanges that a deadline has ended, oldest first.
-    ///
-    /// # Errors
-    /// Of the call only.
-    pub async fn timed_out(&self, client: &mut Client, tokens_max: u32) -> Result<Vec<u64>, HostError> {
-        let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (tokens,) = client.core.call(calls.poll().func_timed_out(), (poll, tokens_max)).await?;
-        Ok(tokens)
     }
 
     /// Has new connections of the pool use these addresses for a host instead of looking it up. `port` 0 is any port; no address looks it

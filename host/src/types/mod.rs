@@ -14,5 +14,5 @@ pub use crate::bindings::types::{
     Chunk, CloseReason, ConnInfo, ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Ending,
     Endpoint, Error, ExchangeTiming, Failure, FieldLine, HttpVersion, Incompatibility, Leniency, Limit, Limits, LogEntry,
     LogEvent, Misbehaviour, Misuse, Nanoseconds, PackedHead, PackedResponse, Persistence, PersistenceLearnt, Phase, Request,
-    RequestContent, RequestOptions, Response, ResponseHead, Reuse, Side, Timer, TlsOptions, TlsProblem, TlsVersion,
+    RequestContent, RequestOptions, Response, ResponseHead, Reuse, Timer, TlsOptions, TlsProblem, TlsVersion,
 };

@@ -25,7 +25,7 @@ none_by_default! {
         connections_max, connections_per_origin_max, queue_length_max, idle_connections_max, retries_max, completion_octets_max,
         names_kept,
     }
-    RequestOptions { idempotent, hold_pipeline, expect_continue, collect_octets_max, content_octets_max, deadlines, reuse }
+    RequestOptions { idempotent, hold_pipeline, expect_continue, content_octets_max, deadlines, reuse }
     TlsOptions {
         server_name, roots_pem, with_builtin_roots, identity_pem, alpn, version_min, spki_pins, resumption, key_log, accept_any_certificate,
     }

@@ -6,11 +6,10 @@ use crate::types::{Failure, Request};
 
 impl PartialEq for Failure {
     fn eq(&self, other: &Self) -> bool {
-        let Self { error, delivery, phase, side, octets_sent, octets_received, connection } = self;
+        let Self { error, delivery, phase, octets_sent, octets_received, connection } = self;
         *error == other.error
             && *delivery == other.delivery
             && *phase == other.phase
-            && *side == other.side
             && *octets_sent == other.octets_sent
             && *octets_received == other.octets_received
             && *connection == other.connection
@@ -92,7 +91,7 @@ impl fmt::Display for Report<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Delivery, Error, Misbehaviour, Phase, Side};
+    use crate::types::{Delivery, Error, Misbehaviour, Phase};
 
     #[test]
     fn a_report_answers_the_five_questions() {
@@ -100,7 +99,6 @@ mod tests {
             error: Error::PeerMisbehaved(Misbehaviour::InvalidStatusLine),
             delivery: Delivery::ResponseStarted,
             phase: Phase::ReceivingHead,
-            side: Side::Peer,
             octets_sent: 57,
             octets_received: 12,
             connection: 3,

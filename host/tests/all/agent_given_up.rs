@@ -26,7 +26,7 @@ fn options() -> PollOptions {
 
 fn fetching_all(agent: &Agent, origin: &Arc<Origin>, request: &Request, count: usize) -> JoinHandle<()> {
     let (agent, origin, requests) = (agent.clone(), Arc::clone(origin), vec![request.clone(); count]);
-    tokio::spawn(async move { drop(agent.fetch_all(&origin, requests).await) })
+    tokio::spawn(async move { drop(agent.fetch_all(&origin, requests, Agent::COLLECT_OCTETS_MAX).await) })
 }
 
 async fn until_answered(server: &TargetServer, count: usize) {

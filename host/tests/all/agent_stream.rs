@@ -267,12 +267,12 @@ async fn a_host_can_wait_for_a_whole_pool() {
     // There is nothing yet that could be waited for.
     assert!(timeout(Duration::from_millis(20), client.ready_poll(&poll)).await.is_err());
     let requests: Vec<_> = (0..20).map(|number| Request::get(format!("/{number}"))).collect();
-    poll.submit_all(&mut client, &origin, &requests, 0).await.unwrap();
+    poll.fetch_all(&mut client, &origin, &requests, 0, 1 << 20).await.unwrap();
     let mut completed = 0;
     while completed < requests.len() {
         timeout(SOON, client.ready_poll(&poll)).await.unwrap().unwrap();
         poll.wait(&mut client, Some(Duration::ZERO), 16).await.unwrap();
-        completed += poll.completions(&mut client, 100).await.unwrap().len();
+        completed += poll.take_completions(&mut client, 100).await.unwrap().len();
     }
     poll.release(&mut client).await.unwrap();
     assert_eq!(client.sockets_open(), 0);

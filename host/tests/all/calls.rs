@@ -82,7 +82,7 @@ async fn a_response_can_be_read_piece_by_piece() {
     }
     assert_eq!(content, b"hello");
     assert_eq!(exchange.head(&mut client).await.unwrap().unwrap().reason_text(), "OK");
-    assert!(exchange.interim(&mut client).await.unwrap().is_empty());
+    assert!(exchange.take_interim(&mut client).await.unwrap().is_empty());
     poll.remove(&mut client, &conn).await.unwrap();
 }
 
@@ -107,11 +107,11 @@ async fn a_poll_keeps_a_pool_and_completes_each_request_once() {
     let location: Location = server.url().parse().unwrap();
     let origin = client.origin(&location, None).await.unwrap();
     let requests: Vec<Request> = (0..20).map(|n| Request::get(format!("/{n}"))).collect();
-    poll.submit_all(&mut client, &origin, &requests, 100).await.unwrap();
+    poll.fetch_all(&mut client, &origin, &requests, 100, 1 << 20).await.unwrap();
     let mut tokens = Vec::new();
     while tokens.len() < 20 {
         poll.wait(&mut client, Some(Duration::from_secs(10)), 16).await.unwrap();
-        for completion in poll.completions(&mut client, 7).await.unwrap() {
+        for completion in poll.take_completions(&mut client, 7).await.unwrap() {
             assert_eq!(completion.outcome.unwrap().content, b"hello");
             tokens.push(completion.token);
         }

@@ -9,7 +9,7 @@ pub(crate) const SPIN: &[u8] = &[0x03, 0x40, 0x0c, 0x00, 0x0b, 0x00];
 pub(crate) const GROW: &[u8] = &[0x41, 0x80, 0x80, 0x01, 0x40, 0x00, 0x1a, 0x00];
 
 /// The function that is replaced, as the core module exports it.
-const REPLACED: &str = "sandpiper:http/client@0.1.0#[static]client-conn.connect";
+const REPLACED: &str = "sandpiper:http/client@0.2.0#[static]client-conn.connect";
 
 const CLOCK: &str = "wasi:clocks/monotonic-clock@0.2.12";
 

@@ -65,11 +65,11 @@ async fn every_answer_is_noticed() {
         // Rarely all of them at once: most of what is waited for has nothing to say.
         let window = if submitted % 7 == 0 { CONNECTIONS } else { 20 };
         let next = window.saturating_sub(submitted - completed).min(REQUESTS - submitted);
-        poll.submit_all(&mut client, &origin, &vec![Request::get("/"); next as usize], submitted.into()).await.unwrap();
+        poll.fetch_all(&mut client, &origin, &vec![Request::get("/"); next as usize], submitted.into(), 1 << 20).await.unwrap();
         submitted += next;
         let waited = tokio::time::timeout(PATIENCE, poll.wait(&mut client, None, 64)).await;
         waited.expect("an answer that came was not noticed").unwrap();
-        for completion in poll.completions(&mut client, u32::MAX).await.unwrap() {
+        for completion in poll.take_completions(&mut client, u32::MAX).await.unwrap() {
             assert_eq!(completion.outcome.unwrap().content, b"hello");
             completed += 1;
         }

@@ -3,7 +3,7 @@
 // Built into a component by `jco componentize --backend qjs`, and given its client by composition with sandpiper.wasm, or,
 // for https, sandpiper-tls.wasm.
 
-import { ClientConn, Poll } from 'sandpiper:http/client@0.1.0';
+import { ClientConn, Poll } from 'sandpiper:http/client@0.2.0';
 
 const CONTENT_MAX = 1 << 20; // QuickJS guests have u64 as a number; all other JavaScript bindings as a BigInt
 

@@ -1,7 +1,7 @@
 // A plugin that would allow itself any certificate.
 
-import { ClientConn } from 'sandpiper:http/client@0.1.0';
-import { allow } from 'sandpiper:http/tls@0.1.0';
+import { ClientConn } from 'sandpiper:http/client@0.2.0';
+import { allow } from 'sandpiper:http/tls@0.2.0';
 
 export function connect() {
   allow({ anyCertificate: true });

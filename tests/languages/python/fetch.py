@@ -167,8 +167,8 @@ def main() -> None:
     copy_octets_at_once()
     engine = Engine()
     sandbox = instantiate(Component.from_file(engine, str(options.component)), engine)
-    call = caller(*sandbox, "sandpiper:http/client@0.1.0")
-    call_tls = caller(*sandbox, "sandpiper:http/tls@0.1.0") if options.tls else None
+    call = caller(*sandbox, "sandpiper:http/client@0.2.0")
+    call_tls = caller(*sandbox, "sandpiper:http/tls@0.2.0") if options.tls else None
     if options.allow_any_certificate:
         call_tls("allow", {"any-certificate"})
     endpoint = record(host=options.host, port=options.port, addresses=[], tls=tls_options(options))

@@ -1,6 +1,6 @@
 //! What must hold after every step.
 
-use super::asked::{Asked, Hold, Outcome};
+use super::asked::{Asked, Hold};
 use super::episode::Episode;
 use super::network::{Dial, Side};
 use sandpiper_guest::timer::Instant;
@@ -185,7 +185,6 @@ impl Episode {
             self.fail(token, failure);
         }
         self.drain_held();
-        self.take_timed_out();
         self.check_deadlines();
     }
 
@@ -208,7 +207,7 @@ impl Episode {
     fn drain_held(&mut self) {
         let mut octets = 0;
         let held = self.poll.borrow().info().completions;
-        let completions = self.poll.borrow_mut().completions(held, self.now);
+        let completions = self.poll.borrow_mut().take_completions(held, self.now);
         for completion in completions {
             octets += completion.outcome.as_ref().map_or(0, |response| response.content.len() as u64);
             self.complete(completion.unpacked());
@@ -233,12 +232,6 @@ impl Episode {
                 let stands = self.world.borrow().sides.iter().filter(of_port).any(lost);
                 let had_its_turn = !asked.attempts.is_empty() || stands;
                 assert!(!passed(asked.queue) || had_its_turn, "{token} waits behind its deadline: {asked:?}");
-            }
-            if let Some(Outcome::Failed(failure)) = &asked.outcome {
-                let late = matches!(failure.error, Error::TimedOut(_));
-                let known = self.timed_out.contains(token);
-                // A connection that was taken out of the poll tells it no more.
-                assert!(late == known || !asked.pooled, "{token}: timed out: {late}, told: {known}: {failure:?}");
             }
         }
     }

@@ -13,7 +13,7 @@ use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{Chunk, CloseReason, Delivery, Ending, Error, Failure, Limit};
 use sandpiper_guest::{Completion, Event};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Ports, each an origin.
@@ -35,7 +35,6 @@ pub struct Episode {
     /// Connections that were dialled for the caller.
     pub(super) dialled_for_caller: u64,
     /// Tokens that the poll said were too late.
-    pub(super) timed_out: BTreeSet<u64>,
     /// How often requests that have ended were sent again.
     pub(super) retries: u64,
     /// How often requests ended in which way.
@@ -66,7 +65,6 @@ impl Episode {
             last_token: 0,
             own: Vec::new(),
             dialled_for_caller: 0,
-            timed_out: BTreeSet::new(),
             retries: 0,
             outcomes: BTreeMap::new(),
         }
@@ -79,15 +77,14 @@ impl Episode {
     pub fn step(&mut self) {
         match self.random.below(100) {
             0..10 => self.submit(),
-            10..13 => self.submit_all(),
+            10..13 => self.fetch_all(),
             13..15 => self.cancel_by_token(),
             15..17 => self.cancel_ticket(),
             17..19 => self.drop_ticket(),
             19..27 => self.write(),
             27..36 => self.read(),
             36..39 => self.take_completions(),
-            39 => self.take_timed_out(),
-            40..60 => drop(self.turn()),
+            39..60 => drop(self.turn()),
             60..85 => self.peer(),
             85..90 => self.pass(),
             90..95 => self.audit(),
@@ -143,7 +140,7 @@ impl Episode {
         assert!(full, "refused: {failure:?}");
     }
 
-    fn submit_all(&mut self) {
+    fn fetch_all(&mut self) {
         let first = self.last_token + 1;
         let port = 1 + u16::try_from(self.random.below(usize::from(ORIGINS))).expect("a port");
         let mut requests = Vec::new();
@@ -155,7 +152,8 @@ impl Episode {
         }
         let origin = Rc::clone(&self.origins[usize::from(port) - 1]);
         let waited = self.standing();
-        self.poll.borrow_mut().submit_all(&origin, requests, first, self.now);
+        let most = if self.random.chance(1, 20) { 50 } else { 4_000 };
+        self.poll.borrow_mut().fetch_all(&origin, requests, first, most, self.now);
         self.check_queue(waited);
     }
 
@@ -284,7 +282,7 @@ impl Episode {
 
     fn take_completions(&mut self) {
         let most = *self.random.pick(&[0, 1, 100]);
-        let completions = self.poll.borrow_mut().completions(most, self.now);
+        let completions = self.poll.borrow_mut().take_completions(most, self.now);
         assert!(completions.len() <= usize::try_from(most).expect("a count"));
         for completion in completions {
             self.complete(completion.unpacked());
@@ -294,7 +292,7 @@ impl Episode {
     /// Takes all of them.
     pub(super) fn drain(&mut self) {
         loop {
-            let completions = self.poll.borrow_mut().completions(u32::MAX, self.now);
+            let completions = self.poll.borrow_mut().take_completions(u32::MAX, self.now);
             if completions.is_empty() {
                 return;
             }
@@ -321,16 +319,6 @@ impl Episode {
             }
             Err(failure) => self.fail(token, failure),
         }
-    }
-
-    pub(super) fn take_timed_out(&mut self) {
-        let mut poll = self.poll.borrow_mut();
-        poll.settle(self.now);
-        for token in poll.timed_out(u32::MAX) {
-            assert!(self.timed_out.insert(token), "{token} is too late twice");
-        }
-        drop(poll);
-        self.note_attempts();
     }
 
     /// `poll.wait` with a timeout of 0.

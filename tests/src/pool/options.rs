@@ -120,8 +120,6 @@ pub fn given(random: &mut Random, bounds: &Bounds, token: u64, must_collect: boo
         idempotent = random.chance(1, 2);
         made = made.idempotent(idempotent);
     }
-    let collected = must_collect || random.chance(1, 2);
-    let most = if random.chance(1, 20) { 50 } else { 4_000 };
     let (total, queue) = match random.below(10) {
         0 => (ms(*random.pick(&[0, 500, 5_000])), None),
         1 => (None, ms(*random.pick(&[0, 500, 5_000]))),
@@ -135,10 +133,9 @@ pub fn given(random: &mut Random, bounds: &Bounds, token: u64, must_collect: boo
     };
     let hold = random.chance(1, 12);
     made = made.options(|options| {
-        options.collect_octets_max = collected.then_some(most);
         options.reuse = reuse;
         options.hold_pipeline = Some(hold);
     });
     made = made.deadlines(|deadlines| (deadlines.total, deadlines.queue) = (total, queue));
-    Given { request: made, idempotent, to_write, collected, total, queue }
+    Given { request: made, idempotent, to_write, collected: must_collect, total, queue }
 }

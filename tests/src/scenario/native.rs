@@ -248,7 +248,6 @@ pub fn failed(failure: Failure) -> Failed {
         error: story::wit_name(&failure.error),
         delivery: story::wit_name(&failure.delivery),
         phase: story::wit_name(&failure.phase),
-        side: story::wit_name(&failure.side),
         octets_sent: failure.octets_sent,
         octets_received: failure.octets_received,
     }
@@ -325,7 +324,7 @@ impl World for Native {
 
     fn interim(&mut self, token: u64) -> Vec<Head> {
         let id = self.id(token);
-        self.conn().interim(id).into_iter().map(|interim| head(interim.unpacked())).collect()
+        self.conn().take_interim(id).into_iter().map(|interim| head(interim.unpacked())).collect()
     }
 
     fn head(&mut self, token: u64) -> Result<Option<Head>, Failed> {

@@ -136,7 +136,6 @@ pub fn failed(error: ExchangeError) -> Failed {
             error: story::wit_name(&failure.error),
             delivery: story::wit_name(&failure.delivery),
             phase: story::wit_name(&failure.phase),
-            side: story::wit_name(&failure.side),
             octets_sent: failure.octets_sent,
             octets_received: failure.octets_received,
         },
@@ -278,7 +277,6 @@ pub fn request(request: core::Request) -> types::Request {
             idempotent: options.idempotent,
             hold_pipeline: options.hold_pipeline,
             expect_continue: options.expect_continue,
-            collect_octets_max: options.collect_octets_max,
             content_octets_max: options.content_octets_max,
             deadlines: options.deadlines.map(deadlines),
             reuse: options.reuse.map(reuse),
@@ -347,7 +345,7 @@ impl World for Sandboxed {
 
     fn interim(&mut self, token: u64) -> Vec<Head> {
         let Sandboxed { runtime, client, exchanges, .. } = self;
-        let interim = runtime.block_on(exchanges[&token].interim(client)).expect("alive");
+        let interim = runtime.block_on(exchanges[&token].take_interim(client)).expect("alive");
         interim.into_iter().map(head).collect()
     }
 

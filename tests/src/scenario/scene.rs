@@ -587,13 +587,13 @@ fn end_text(end: &Result<Chunk, Failed>, stood: bool) -> String {
 }
 
 fn failed_text(failure: &Failed, stood: bool) -> String {
-    let Failed { error, side, octets_sent, octets_received, .. } = failure;
+    let Failed { error, octets_sent, octets_received, .. } = failure;
     // How much had been received when the caller, or a limit of its own, gave up depends on how the octets came.
     let own = ["closed(cancelled)", "closed(local)", "closed(dropped)", "closed(abandoned)", "limit-exceeded(c", "api-misuse"];
     match own.iter().any(|decision| error.starts_with(decision)) {
-        _ if stood => format!("{failure} by {side}"),
-        true => format!("{failure} by {side}, {octets_sent} sent"),
-        false => format!("{failure} by {side}, {octets_sent} sent, {octets_received} received"),
+        _ if stood => failure.to_string(),
+        true => format!("{failure}, {octets_sent} sent"),
+        false => format!("{failure}, {octets_sent} sent, {octets_received} received"),
     }
 }
 

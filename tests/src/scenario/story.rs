@@ -43,8 +43,6 @@ pub struct Failed {
     pub delivery: String,
     /// `phase`.
     pub phase: String,
-    /// `side`.
-    pub side: String,
     /// `octets-sent`.
     pub octets_sent: u64,
     /// `octets-received`.

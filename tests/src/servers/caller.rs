@@ -206,7 +206,7 @@ impl Caller {
     /// Sends collected requests over the pool.
     pub fn submit(&mut self, origin: &Origin, requests: &[Request], first_token: u64) {
         let Caller { runtime, client, poll } = self;
-        runtime.block_on(poll.submit_all(client, origin, requests, first_token)).expect("alive");
+        runtime.block_on(poll.fetch_all(client, origin, requests, first_token, 1 << 20)).expect("alive");
     }
 
     /// Moves octets on the connections of the pool for at most this long, and takes what has ended.
@@ -214,7 +214,7 @@ impl Caller {
         let Caller { runtime, client, poll } = self;
         runtime.block_on(async {
             poll.wait(client, Some(span), EVENTS_MAX).await.expect("alive");
-            poll.completions(client, u32::MAX).await.expect("alive")
+            poll.take_completions(client, u32::MAX).await.expect("alive")
         })
     }
 }

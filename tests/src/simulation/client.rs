@@ -13,7 +13,7 @@ use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{Chunk, CloseReason, Delivery, Error, Failure, Request};
 use std::collections::BTreeMap;
 
-/// What is gathered at most for `poll.completions`, and for `collect`.
+/// What is gathered at most for `poll.take-completions`, and for `collect`.
 pub(super) const GATHERED_OCTETS_MAX: u64 = 2_000;
 pub(super) const COLLECTED_OCTETS_MAX: u64 = 2_500;
 
@@ -130,7 +130,10 @@ impl Client {
     }
 
     pub(super) fn send(&mut self, ask: &Ask, now: Instant) {
-        let sent = self.within(|conn| conn.send(request_of(ask), ask.token, now));
+        let sent = self.within(|conn| match ask.gathered {
+            true => conn.send_collected(request_of(ask), ask.token, GATHERED_OCTETS_MAX, now),
+            false => conn.send(request_of(ask), ask.token, now),
+        });
         match sent {
             Ok(id) => {
                 let asked = Asked {
@@ -236,7 +239,7 @@ impl Client {
     }
 
     fn read_interim(&mut self, token: u64, id: ExchangeId, server: &Server) {
-        let heads = self.conn.interim(id);
+        let heads = self.conn.take_interim(id);
         for head in heads.iter().filter(|head| head.status != 100) {
             self.check_owner(token, &head.unpacked(), server);
         }
@@ -322,6 +325,5 @@ pub(super) fn request_of(ask: &Ask) -> Request {
     given.options(|options| {
         options.idempotent = ask.idempotent;
         options.content_octets_max = ask.content_octets_max;
-        options.collect_octets_max = ask.gathered.then_some(GATHERED_OCTETS_MAX);
     })
 }

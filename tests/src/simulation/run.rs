@@ -81,7 +81,7 @@ impl Run {
         for line in &mut self.lines {
             let held_back = line.client.conn.wants_octets() == 0;
             line.network.arrive(until);
-            line.client.within(|conn| drop(conn.handle_timeout(until)));
+            line.client.within(|conn| conn.handle_timeout(until));
             line.settle(held_back, until);
             line.client.check_not_late(&line.server, until);
         }

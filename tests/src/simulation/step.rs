@@ -83,7 +83,7 @@ pub struct Ask {
     pub content: AskContent,
     /// It waits for `100 (Continue)`.
     pub expects: bool,
-    /// It is gathered for `poll.completions`.
+    /// It is gathered for `poll.take-completions`.
     pub gathered: bool,
     /// What the caller says about repeating it.
     pub idempotent: Option<bool>,

@@ -3,7 +3,7 @@
 use std::io;
 
 use sandpiper_host::CallError;
-use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase, Side};
+use sandpiper_host::types::{CloseReason, Delivery, Error, Failure, Phase};
 
 use super::super::complaint::Complaint;
 use super::super::content::Content;
@@ -162,7 +162,6 @@ impl Engine<'_> {
                 error,
                 delivery: Delivery::ResponseStarted,
                 phase: Phase::ReceivingContent,
-                side: Side::Local,
                 octets_sent: 0,
                 octets_received: 0,
                 connection: active.link,
@@ -209,15 +208,7 @@ impl Engine<'_> {
                 None => (Delivery::NotSent, 0),
             };
             let phase = if active.is_some() { Phase::AwaitingResponse } else { Phase::Queued };
-            let failure = Failure {
-                error: Error::Internal,
-                delivery,
-                phase,
-                side: Side::Local,
-                octets_sent: 0,
-                octets_received: 0,
-                connection,
-            };
+            let failure = Failure { error: Error::Internal, delivery, phase, octets_sent: 0, octets_received: 0, connection };
             let output = active.as_mut().and_then(|active| active.incoming.abandon());
             self.tally(index).fail(failure.error.name());
             self.report.fail(&Complaint {

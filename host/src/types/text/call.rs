@@ -31,8 +31,6 @@ texts! {
             "declare the length that the content has; the connection was given up, since the server waits for the rest";
         ContentFinished "content-finished" "content was given to a request whose content is complete", FIX_CALL;
         ResponseTaken "response-taken" "the response was asked for again after it had been handed out", FIX_CALL;
-        CollectedByPoll "collected-by-poll" "the response is collected by its poll",
-            "take it from the completions of the poll";
         BehindUnreadResponse "behind-unread-response"
             "an earlier response of the connection is not being read, and this one comes after it",
             "read or cancel the earlier exchange first";
@@ -151,7 +149,7 @@ texts! {
         ContentOctets "content-octets" "the content of the response is longer than the request accepts",
             "if the server may send this much, raise request-options.content-octets-max";
         CollectOctets "collect-octets" "the content of the response is longer than what was to be collected",
-            "collect more (the number given to collect, or request-options.collect-octets-max), or read it piece by piece";
+            "collect more (the number given to collect or to fetch-all), or read it piece by piece";
         RequestHeadOctets "request-head-octets" "the head of the request is too long",
             "send less, or raise limits.request-head-octets-max";
         QueuedOctets "queued-octets" "too much content waits to be sent",

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::types::{
         CloseReason, ConnState, ConnectProblem, Delivery, Denial, DnsProblem, Ending, Failure, HttpVersion, Incompatibility,
-        Limit, LogEvent, Misbehaviour, Misuse, Persistence, PersistenceLearnt, Phase, Side, Timer, TlsProblem, TlsVersion,
+        Limit, LogEvent, Misbehaviour, Misuse, Persistence, PersistenceLearnt, Phase, Timer, TlsProblem, TlsVersion,
     };
 
     const WIT: &str = include_str!("../../../../wit/types.wit");
@@ -209,7 +209,7 @@ mod tests {
         same! {
             Misuse "misuse" Misbehaviour "misbehaviour" Incompatibility "incompatibility" Limit "limit" Ending "ending" Timer "timer"
             CloseReason "close-reason" DnsProblem "dns-problem" ConnectProblem "connect-problem" TlsProblem "tls-problem" Denial "denial"
-            Delivery "delivery" Phase "phase" Side "side" HttpVersion "http-version" Persistence "persistence"
+            Delivery "delivery" Phase "phase" HttpVersion "http-version" Persistence "persistence"
             PersistenceLearnt "persistence-learnt" ConnState "conn-state" TlsVersion "tls-version"
         }
     }
@@ -226,7 +226,6 @@ mod tests {
             error: Error::Internal,
             delivery: Delivery::NotSent,
             phase: Phase::Queued,
-            side: Side::Local,
             octets_sent: 0,
             octets_received: 0,
             connection: 0,

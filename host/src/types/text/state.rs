@@ -1,6 +1,6 @@
 //! Where an exchange and its connection are, and what is known about them.
 
-use crate::types::{ConnState, Delivery, HttpVersion, LogEvent, Persistence, PersistenceLearnt, Phase, Side, TlsVersion};
+use crate::types::{ConnState, Delivery, HttpVersion, LogEvent, Persistence, PersistenceLearnt, Phase, TlsVersion};
 
 texts! {
     Delivery (
@@ -35,7 +35,6 @@ texts! {
     }
 }
 
-texts! { Side () { Local "local"; Peer "peer"; Transport "transport"; } }
 texts! { HttpVersion (/** As the first line of a message writes it. */ text) { Http09 "http09" "HTTP/0.9"; Http10 "http10" "HTTP/1.0"; Http11 "http11" "HTTP/1.1"; Http2 "http2" "HTTP/2"; } }
 texts! { Persistence () { Close "close"; Assume "assume"; Learn "learn"; } }
 texts! { PersistenceLearnt () { Unknown "unknown"; Closing "closing"; Sequential "sequential"; Pipelining "pipelining"; } }

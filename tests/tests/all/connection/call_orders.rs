@@ -118,9 +118,7 @@ fn a_transport_that_fails_half_way_through_an_upload_leaves_a_deadline() {
 #[test]
 fn a_collected_exchange_that_was_cancelled_completes_once() {
     let mut conn = conn(&assume());
-    let mut request = get("/1");
-    request.options = Some(RequestOptions { collect_octets_max: Some(9), ..Default::default() });
-    let id = sent(&mut conn, request, 7);
+    let id = conn.send_collected(get("/1"), 7, 9, START).expect("a good request");
     conn.cancel(id, START);
     conn.forget(id, START);
     conn.receive(ok("1"), START);
@@ -133,9 +131,8 @@ fn a_collected_exchange_that_was_cancelled_completes_once() {
 #[test]
 fn a_request_that_may_become_a_tunnel_is_not_collected() {
     let mut conn = conn(&options());
-    let mut request = Request { method: "CONNECT".to_owned(), request_target: "a:1".to_owned(), ..get("") };
-    request.options = Some(RequestOptions { collect_octets_max: Some(9), ..Default::default() });
-    let refusal = conn.send(request, 1, START).expect_err("it has no end");
+    let request = Request { method: "CONNECT".to_owned(), request_target: "a:1".to_owned(), ..get("") };
+    let refusal = conn.send_collected(request, 1, 9, START).expect_err("it has no end");
     assert_eq!(refusal.error, Error::ApiMisuse(Misuse::Tunnel));
 }
 

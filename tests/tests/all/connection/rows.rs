@@ -255,10 +255,10 @@ mod component {
         let options = PollOptions { retries_max: (retries_max > 0).then_some(retries_max), ..PollOptions::default() };
         let poll: Poll = client.poll(options).await.expect("a poll");
         let origin = client.origin(endpoint(port), None).await.expect("an origin");
-        poll.submit_all(&mut client, &origin, &[request], 7).await.expect("alive");
+        poll.fetch_all(&mut client, &origin, &[request], 7, 1 << 20).await.expect("alive");
         loop {
             poll.wait(&mut client, Some(Duration::from_secs(5)), 16).await.expect("alive");
-            if let Some(completion) = poll.completions(&mut client, 16).await.expect("alive").pop() {
+            if let Some(completion) = poll.take_completions(&mut client, 16).await.expect("alive").pop() {
                 assert_eq!(completion.token, 7);
                 let outcome = match completion.outcome {
                     Ok(response) => String::from_utf8_lossy(&response.content).into_owned(),

@@ -72,7 +72,7 @@ async fn answered(client: &mut Client, poll: &Poll, mut left: usize) {
     while left > 0 {
         assert!(began.elapsed() < Duration::from_secs(60), "{left} have not ended");
         poll.wait(client, Some(Duration::from_secs(1)), 64).await.expect("alive");
-        for completion in poll.completions(client, u32::MAX).await.expect("alive") {
+        for completion in poll.take_completions(client, u32::MAX).await.expect("alive") {
             let response = completion.outcome.expect("an answer");
             assert_eq!(String::from_utf8_lossy(&response.content), "yes");
             left -= 1;
@@ -87,14 +87,14 @@ fn what_nobody_asked_for_is_found_on_many_idle_connections_by_a_host_that_gets_t
         let mut client = sandbox(tired()).instantiate().await.expect("an instance");
         let (poll, origin) = pool(&mut client, CONNECTIONS, port).await;
         let requests = vec![Request::get("/"); CONNECTIONS];
-        poll.submit_all(&mut client, &origin, &requests, 0).await.expect("alive");
+        poll.fetch_all(&mut client, &origin, &requests, 0, 1 << 20).await.expect("alive");
         answered(&mut client, &poll, CONNECTIONS).await;
         for stream in streams.lock().expect("whole").iter_mut() {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno").expect("open");
         }
         // Until the kernel has delivered it.
         thread::sleep(Duration::from_millis(300));
-        poll.submit_all(&mut client, &origin, &requests, 0).await.expect("alive");
+        poll.fetch_all(&mut client, &origin, &requests, 0, 1 << 20).await.expect("alive");
         answered(&mut client, &poll, CONNECTIONS).await;
     });
 }

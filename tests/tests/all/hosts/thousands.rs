@@ -84,17 +84,13 @@ fn sandbox(connections: usize) -> Sandbox {
     builder.sockets_max(connections + 64).memory_octets_max(512 << 20).build().expect("a component that runs")
 }
 
-fn collected() -> Request {
-    Request::get("/").with_options(RequestOptions { collect_octets_max: Some(64), ..RequestOptions::default() })
-}
-
 /// Waits until so many have been answered.
 async fn answered(client: &mut Client, poll: &Poll, count: usize) {
     let (mut left, began) = (count, Instant::now());
     while left > 0 {
         assert!(began.elapsed() < Duration::from_secs(60), "{left} of {count} have not ended");
         poll.wait(client, Some(Duration::from_secs(1)), 4_096).await.expect("alive");
-        for completion in poll.completions(client, u32::MAX).await.expect("alive") {
+        for completion in poll.take_completions(client, u32::MAX).await.expect("alive") {
             assert!(completion.outcome.is_ok(), "{:?}", completion.outcome);
             left -= 1;
         }
@@ -130,7 +126,7 @@ struct Row {
 async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usize, usize, Duration) {
     let mut client = sandbox.instantiate().await.expect("an instance");
     let (poll, origin) = pool(&mut client, connections, port).await;
-    poll.submit_all(&mut client, &origin, &[collected()], 0).await.expect("alive");
+    poll.fetch_all(&mut client, &origin, &[Request::get("/")], 0, 1 << 20).await.expect("alive");
     answered(&mut client, &poll, 1).await;
     let (guest, host) = (client.memory_octets(), resident());
     let fresh = RequestOptions { reuse: Some(Reuse::FRESH), ..RequestOptions::default() };
@@ -138,7 +134,7 @@ async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usiz
     let mut open = 1;
     while open < connections {
         let batch = BATCH.min(connections - open);
-        poll.submit_all(&mut client, &origin, &vec![fresh.clone(); batch], 0).await.expect("alive");
+        poll.fetch_all(&mut client, &origin, &vec![fresh.clone(); batch], 0, 1 << 20).await.expect("alive");
         answered(&mut client, &poll, batch).await;
         open += batch;
     }
@@ -147,7 +143,7 @@ async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usiz
     let (guest, host) = (client.memory_octets() - guest, resident().saturating_sub(host));
     let began = Instant::now();
     for _ in 0..ROUNDS {
-        poll.submit_all(&mut client, &origin, &vec![collected(); ACTIVE as usize], 0).await.expect("alive");
+        poll.fetch_all(&mut client, &origin, &vec![Request::get("/"); ACTIVE as usize], 0, 1 << 20).await.expect("alive");
         answered(&mut client, &poll, ACTIVE as usize).await;
     }
     let spent = began.elapsed() / (ROUNDS * ACTIVE);
@@ -182,9 +178,11 @@ async fn among_inserted(sandbox: &Sandbox, connections: usize, port: u16) -> (Du
     for _ in 0..ROUNDS {
         let mut sent = Vec::new();
         for conn in conns.iter().take(ACTIVE as usize) {
-            sent.push(conn.send(&mut client, collected(), 0).await.expect("accepted"));
+            sent.push(conn.send(&mut client, Request::get("/"), 0).await.expect("accepted"));
         }
-        answered(&mut client, &poll, sent.len()).await;
+        for exchange in sent {
+            exchange.collect(&mut client, 64).await.expect("an answer");
+        }
     }
     let active = ACTIVE.min(u32::try_from(connections).expect("a count"));
     (look, began.elapsed() / (ROUNDS * active))
@@ -230,10 +228,10 @@ fn nothing_grows_in_a_hundred_thousand_exchanges() {
         let sandbox = sandbox(64);
         let mut client = sandbox.instantiate().await.expect("an instance");
         let (poll, origin) = pool(&mut client, 4, server.port).await;
-        let batch = vec![collected(); 500];
+        let batch = vec![Request::get("/"); 500];
         let mut after_warming_up = None;
         for exchanges in (0..EXCHANGES + 10_000).step_by(batch.len()) {
-            poll.submit_all(&mut client, &origin, &batch, 0).await.expect("alive");
+            poll.fetch_all(&mut client, &origin, &batch, 0, 1 << 20).await.expect("alive");
             answered(&mut client, &poll, batch.len()).await;
             if exchanges == 10_000 {
                 after_warming_up = Some((client.memory_octets(), client.sockets_open()));

@@ -60,12 +60,12 @@ async fn pool(client: &mut Client, options: PollOptions, port: u16) -> (Poll, Or
 async fn fetch(client: &mut Client, poll: &Poll, origin: &Origin, count: usize) -> Duration {
     let fresh = RequestOptions { reuse: Some(Reuse::FRESH), ..RequestOptions::default() };
     let began = Instant::now();
-    poll.submit_all(client, origin, &vec![Request::get("/").with_options(fresh); count], 0).await.expect("alive");
+    poll.fetch_all(client, origin, &vec![Request::get("/").with_options(fresh); count], 0, 1 << 20).await.expect("alive");
     let mut left = count;
     while left > 0 {
         assert!(began.elapsed() < Duration::from_secs(8), "{left} of {count} have not ended");
         poll.wait(client, Some(Duration::from_millis(100)), 64).await.expect("alive");
-        for completion in poll.completions(client, 64).await.expect("alive") {
+        for completion in poll.take_completions(client, 64).await.expect("alive") {
             assert!(completion.outcome.is_ok(), "{:?}", completion.outcome);
             left -= 1;
         }

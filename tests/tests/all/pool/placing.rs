@@ -58,7 +58,7 @@ impl Pool {
     }
 
     pub(crate) async fn submit(&mut self, requests: &[Request], first_token: u64) {
-        self.poll.submit_all(&mut self.client, &self.origin, requests, first_token).await.expect("alive");
+        self.poll.fetch_all(&mut self.client, &self.origin, requests, first_token, 1 << 20).await.expect("alive");
     }
 
     /// Waits until so many have ended.
@@ -68,7 +68,7 @@ impl Pool {
         while ended.len() < count {
             assert!(began.elapsed() < Duration::from_secs(60), "{} of {count} have ended", ended.len());
             self.poll.wait(&mut self.client, Some(Duration::from_millis(100)), 64).await.expect("alive");
-            ended.extend(self.poll.completions(&mut self.client, 1_000).await.expect("alive"));
+            ended.extend(self.poll.take_completions(&mut self.client, 1_000).await.expect("alive"));
         }
         assert_eq!(ended.len(), count);
         ended
@@ -236,7 +236,7 @@ fn two_origins_share_the_total_limit_and_none_is_forgotten() {
         let second = pool.client.origin(endpoint(other), sequential()).await.expect("an origin");
         for token in 0..6 {
             let origin = if token % 2 == 0 { &pool.origin } else { &second };
-            pool.poll.submit_all(&mut pool.client, origin, &[Request::get("/")], token).await.expect("alive");
+            pool.poll.fetch_all(&mut pool.client, origin, &[Request::get("/")], token, 1 << 20).await.expect("alive");
         }
         let mut ended = BTreeSet::new();
         let began = Instant::now();
@@ -244,7 +244,7 @@ fn two_origins_share_the_total_limit_and_none_is_forgotten() {
             assert!(began.elapsed() < Duration::from_secs(5), "{ended:?}");
             pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
             assert!(pool.poll.info(&mut pool.client).await.expect("alive").counts.connections <= 1);
-            for completion in pool.poll.completions(&mut pool.client, 64).await.expect("alive") {
+            for completion in pool.poll.take_completions(&mut pool.client, 64).await.expect("alive") {
                 assert_eq!(content(&completion), "/");
                 assert!(ended.insert(completion.token));
             }
@@ -271,12 +271,12 @@ fn an_origin_that_pipelines_without_a_pause_leaves_room_to_another() {
         let began = Instant::now();
         // Always enough requests for the first origin to fill its pipeline again.
         pool.submit(&vec![Request::get("/one"); 200], 0).await;
-        pool.poll.submit_all(&mut pool.client, &second, &[Request::get("/other")], 1_000_000).await.expect("alive");
+        pool.poll.fetch_all(&mut pool.client, &second, &[Request::get("/other")], 1_000_000, 1 << 20).await.expect("alive");
         let mut next = 200;
         loop {
             assert!(began.elapsed() < Duration::from_secs(5), "the second origin has no turn");
             pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
-            let ended = pool.poll.completions(&mut pool.client, 1_000).await.expect("alive");
+            let ended = pool.poll.take_completions(&mut pool.client, 1_000).await.expect("alive");
             if ended.iter().any(|completion| completion.token == 1_000_000) {
                 assert!(ended.iter().all(|completion| completion.outcome.is_ok()));
                 return;
@@ -377,23 +377,6 @@ fn what_is_not_taken_holds_others_back_until_it_is_taken() {
     });
 }
 
-#[test]
-fn the_tokens_of_requests_that_were_too_late_are_listed_once() {
-    let (port, _) = serve(|_, mut stream| while target(&mut stream).is_some() {});
-    runtime().block_on(async {
-        let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
-        pool.submit(&[within(50, "/1"), within(50, "/2")], 7).await;
-        let ended = pool.ends(2).await;
-        assert!(ended.iter().all(|end| matches!(end.outcome, Err(failure) if matches!(failure.error, Error::TimedOut(_)))));
-        let mut tokens = pool.poll.timed_out(&mut pool.client, 1).await.expect("alive");
-        assert_eq!(tokens.len(), 1);
-        tokens.extend(pool.poll.timed_out(&mut pool.client, 9).await.expect("alive"));
-        tokens.sort_unstable();
-        assert_eq!(tokens, [7, 8]);
-        assert!(pool.poll.timed_out(&mut pool.client, 9).await.expect("alive").is_empty());
-    });
-}
-
 /// Six requests end within their deadlines, each once; gives how many were answered.
 async fn six(port: u16) -> usize {
     let options = PollOptions { retries_max: Some(1), ..PollOptions::default() };
@@ -410,7 +393,7 @@ async fn six(port: u16) -> usize {
     assert!(began.elapsed() < Duration::from_millis(2_000), "{:?}", began.elapsed());
     assert_eq!(tokens.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     pool.wait(20).await;
-    assert!(pool.poll.completions(&mut pool.client, 9).await.expect("alive").is_empty());
+    assert!(pool.poll.take_completions(&mut pool.client, 9).await.expect("alive").is_empty());
     answered
 }
 

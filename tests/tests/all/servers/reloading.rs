@@ -72,10 +72,10 @@ fn while_a_real_server_is_reloaded_every_request_ends_once_and_truthfully() {
                 let request = if idempotent { Request::get(target) } else { Request::post(target, "x") };
                 token += 1;
                 under_way.insert(token, (number, idempotent));
-                poll.submit_all(&mut client, &origin, &[request], token).await.expect("alive");
+                poll.fetch_all(&mut client, &origin, &[request], token, 1 << 20).await.expect("alive");
             }
             poll.wait(&mut client, Some(Duration::from_millis(20)), 64).await.expect("alive");
-            for completion in poll.completions(&mut client, 1_000).await.expect("alive") {
+            for completion in poll.take_completions(&mut client, 1_000).await.expect("alive") {
                 end(&mut under_way, completion, &mut count);
             }
         }

@@ -98,7 +98,7 @@ impl Pool {
     }
 
     pub(crate) async fn submit(&mut self, origin: &Origin, requests: &[Request], first_token: u64) {
-        self.poll.submit_all(&mut self.client, origin, requests, first_token).await.expect("alive");
+        self.poll.fetch_all(&mut self.client, origin, requests, first_token, 1 << 20).await.expect("alive");
     }
 
     pub(crate) async fn wait(&mut self) {
@@ -111,7 +111,7 @@ impl Pool {
         while ended.len() < count {
             assert!(began.elapsed() < PATIENCE, "{} of {count} have ended", ended.len());
             self.wait().await;
-            ended.extend(self.poll.completions(&mut self.client, 1_000).await.expect("alive"));
+            ended.extend(self.poll.take_completions(&mut self.client, 1_000).await.expect("alive"));
         }
         assert_eq!(ended.len(), count);
         ended
