@@ -30,7 +30,7 @@ struct Open {
 enum Way {
     /// `send` and `collect-packed`, or `read`, on one connection.
     Conn(ClientConn, Poll),
-    /// `submit-all` and `packed-completions`.
+    /// `fetch-all` and `packed-completions`.
     Pool(Poll, Origin),
 }
 
@@ -57,7 +57,7 @@ impl Client for Sandpiper {
     }
 
     fn about(&self) -> String {
-        "`sandpiper_host`, the component in wasmtime: `send` and `collect-packed` for one request at a time, `submit-all` and `packed-completions` for more".to_owned()
+        "`sandpiper_host`, the component in wasmtime: `send` and `collect-packed` for one request at a time, `fetch-all` and `packed-completions` for more".to_owned()
     }
 
     fn does(&self, _: &Work) -> bool {

@@ -207,7 +207,7 @@ async fn the_death_of_the_instance_fails_every_call() {
         Err(CallError::Host(error)) => assert!(is_death(&error), "{error}"),
         other => panic!("{other:?}"),
     };
-    died(timeout(SOON, fatal).await.unwrap().map(|_| ()));
+    died(timeout(SOON, fatal).await.unwrap().map(|_| ()).map_err(CallError::from));
     for stalled in stalled {
         died(timeout(SOON, stalled).await.unwrap().unwrap().map(|_| ()));
     }

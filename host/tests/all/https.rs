@@ -86,7 +86,7 @@ async fn an_agent_tells_of_its_connections() {
     let site = Site::new(ALWAYS);
     let agent = site.sandbox().build().unwrap().agent(None).await.unwrap();
     let origin = agent.origin(site.endpoint(site.trusting()), None).await.unwrap();
-    let completion = agent.fetch_all(&origin, vec![Request::get("/here")], Agent::COLLECT_OCTETS_MAX).await.unwrap().remove(0);
+    let completion = agent.fetch_all(&origin, vec![Request::get("/here")], 1 << 20).await.unwrap().remove(0);
     assert_eq!(completion.outcome.unwrap().content, b"/here");
     assert_eq!(agent.tls_info(completion.connection).await.unwrap().unwrap().server_name, NAME);
     assert!(agent.take_key_log(10).await.unwrap().is_empty());

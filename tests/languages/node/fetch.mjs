@@ -101,14 +101,14 @@ const lists = ({ reason, fields }) => ({ reason: text(reason), fields: fields.ma
 
 function fetchPooled({ client }, options) {
   const poll = new client.Poll();
-  poll.submitAll(client.Origin.create(endpoint(options)), options.targets.map(get), 0n);
+  poll.fetchAll(client.Origin.create(endpoint(options)), options.targets.map(get), 0n, CONTENT_MAX);
   const outcomes = [];
   const take = (told) => ({ token, outcome: { tag, val } }) => {
     outcomes[token] = tag === 'ok' ? { ...page(val.head, val.content), ...told(val.head) } : failed(val);
   };
   for (let left = options.targets.length; left > 0; left -= 1) {
     poll.wait(undefined, 1);
-    if (left % 2) poll.completions(1).forEach(take(lists));
+    if (left % 2) poll.takeCompletions(1).forEach(take(lists));
     else poll.packedCompletions(1).forEach(take(lines));
   }
   return outcomes;
