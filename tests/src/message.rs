@@ -1,5 +1,6 @@
 //! Requests, options and responses, made in one expression.
 
+use crate::scenario::pace;
 use sandpiper_guest::types::{ConnOptions, Deadlines, Leniency, Limits, Persistence, Request, RequestContent, RequestOptions};
 
 /// Deadlines that are all left to their defaults.
@@ -43,7 +44,7 @@ const NO_REQUEST_OPTIONS: RequestOptions = RequestOptions {
 
 /// That many milliseconds, as an option of `deadlines`.
 pub fn ms(milliseconds: u64) -> Option<u64> {
-    Some(milliseconds * 1_000_000)
+    Some(milliseconds.saturating_mul(pace::stretch() * 1_000_000))
 }
 
 /// A request without field lines, content or options.

@@ -112,12 +112,14 @@ async fn an_agent_that_waits_computes_nothing() {
             _ => Some(agent.open(&origin, Request::get(target)).await.unwrap()),
         };
         fetches(&agent, &server, 1).await;
-        // All that can be done without the caller is done by then.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let before = computed().unwrap();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let computed = computed().unwrap() - before;
-        assert!(computed < Duration::from_millis(50), "{target}: {computed:?}");
+        // Once all is done that can be done without the caller, a second is spent waiting; on a slow machine that is not the first one.
+        let mut spent = Vec::new();
+        while spent.last().is_none_or(|spent| *spent >= Duration::from_millis(50)) {
+            assert!(spent.len() < 20, "{target}: {spent:?}");
+            let before = computed().unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            spent.push(computed().unwrap() - before);
+        }
         drop(standing);
     }
 }

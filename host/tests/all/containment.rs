@@ -66,7 +66,7 @@ async fn computing_without_end_is_ended() {
     let mut client = sandbox_of(SPIN).compute_time_max(limit).build().unwrap().instantiate().await.unwrap();
     let begin = Instant::now();
     assert_eq!(cause_of(&mut client).await, DeathCause::Computing { compute_time_max: limit });
-    assert!(begin.elapsed() >= limit && begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= limit && begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }
 
 /// That others have their turn now and then is no wait of the component.
@@ -138,7 +138,8 @@ async fn a_wait_that_is_given_up_is_noticed_too() {
 #[tokio::test]
 async fn a_long_wait_is_not_computing() {
     let server = Server::silent().await;
-    let limit = Duration::from_millis(20);
+    // Longer than a busy machine lets a call that computes stand still.
+    let limit = Duration::from_millis(200);
     let sandbox = Sandbox::builder().allow(&server.rule()).unwrap().compute_time_max(limit).build().unwrap();
     let mut client = sandbox.instantiate().await.unwrap();
     let conn = client.connect(&server.url(), None).await.unwrap();

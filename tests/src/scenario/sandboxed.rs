@@ -3,6 +3,7 @@
 //! A real network does not tell when nothing more will happen. Here it does: the component counts what it has handed over and taken, and
 //! the peer counts too. Only where the two must differ, because somebody does not read, a short silence has to do.
 
+use crate::scenario::pace;
 use crate::scenario::story::{self, Answer, Chunk, Failed, Head, Info};
 use crate::scenario::world::World;
 use sandpiper_guest::types as core;
@@ -17,8 +18,10 @@ use tokio::runtime::Runtime;
 
 /// How long nothing has to happen until nothing will, where octets stand somewhere.
 const SILENCE: Duration = Duration::from_millis(15);
+/// How often everybody has looked in such a silence: the clock may have gone on while nobody ran.
+const LOOKS_IN_SILENCE: usize = 10;
 /// How long something may take that has to happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A pause in which the network moves.
 const PAUSE: Duration = Duration::from_micros(500);
 /// Memory of an instance: little more than it has at rest.
@@ -470,7 +473,7 @@ impl World for Sandboxed {
 
     fn advance(&mut self, milliseconds: u64) {
         self.settle();
-        let until = Instant::now() + Duration::from_millis(milliseconds);
+        let until = Instant::now() + pace::wait(milliseconds);
         while Instant::now() < until {
             self.drive();
             self.pause(Duration::from_millis(1));
@@ -495,8 +498,11 @@ impl World for Sandboxed {
                 if calm == 3 {
                     break;
                 }
-            } else if balance == Balance::Standing && last_change.elapsed() > SILENCE {
+            } else if balance == Balance::Standing && last_change.elapsed() > SILENCE && calm > LOOKS_IN_SILENCE {
                 break;
+            } else if balance == Balance::Standing {
+                calm += 1;
+                self.pause(PAUSE);
             } else if last_change.elapsed() > PAUSE {
                 self.pause(PAUSE);
             }

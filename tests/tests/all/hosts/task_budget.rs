@@ -4,7 +4,7 @@
 use super::thousands::pool;
 use sandpiper_host::faults::{Fault, Import};
 use sandpiper_host::{Client, Poll, Request, Sandbox};
-use sandpiper_tests::peer::loopback::endpoint;
+use sandpiper_tests::peer::loopback::{PATIENCE, endpoint};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -70,7 +70,7 @@ fn answer(mut stream: TcpStream) {
 async fn answered(client: &mut Client, poll: &Poll, mut left: usize) {
     let began = Instant::now();
     while left > 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "{left} have not ended");
+        assert!(began.elapsed() < PATIENCE, "{left} have not ended");
         poll.wait(client, Some(Duration::from_secs(1)), 64).await.expect("alive");
         for completion in poll.take_completions(client, u32::MAX).await.expect("alive") {
             let response = completion.outcome.expect("an answer");

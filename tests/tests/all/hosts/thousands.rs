@@ -4,7 +4,7 @@
 
 use sandpiper_host::types::{PollOptions, RequestOptions, Reuse};
 use sandpiper_host::{Client, ClientConn, Origin, Poll, Request, Sandbox};
-use sandpiper_tests::peer::loopback::endpoint;
+use sandpiper_tests::peer::loopback::{PATIENCE, endpoint};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use std::io::{BufRead, BufReader};
 use std::num::NonZero;
@@ -88,7 +88,7 @@ fn sandbox(connections: usize) -> Sandbox {
 async fn answered(client: &mut Client, poll: &Poll, count: usize) {
     let (mut left, began) = (count, Instant::now());
     while left > 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "{left} of {count} have not ended");
+        assert!(began.elapsed() < PATIENCE, "{left} of {count} have not ended");
         poll.wait(client, Some(Duration::from_secs(1)), 4_096).await.expect("alive");
         for completion in poll.take_completions(client, u32::MAX).await.expect("alive") {
             assert!(completion.outcome.is_ok(), "{:?}", completion.outcome);

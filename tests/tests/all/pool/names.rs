@@ -2,7 +2,7 @@
 
 use sandpiper_host::types::{PollOptions, RequestOptions, Reuse};
 use sandpiper_host::{Client, Endpoint, Origin, Poll, Request, Sandbox};
-use sandpiper_tests::peer::loopback::{answer, serve, target};
+use sandpiper_tests::peer::loopback::{PATIENCE, answer, serve, target};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -63,7 +63,7 @@ async fn fetch(client: &mut Client, poll: &Poll, origin: &Origin, count: usize) 
     poll.fetch_all(client, origin, &vec![Request::get("/").with_options(fresh); count], 0, 1 << 20).await.expect("alive");
     let mut left = count;
     while left > 0 {
-        assert!(began.elapsed() < Duration::from_secs(8), "{left} of {count} have not ended");
+        assert!(began.elapsed() < PATIENCE, "{left} of {count} have not ended");
         poll.wait(client, Some(Duration::from_millis(100)), 64).await.expect("alive");
         for completion in poll.take_completions(client, 64).await.expect("alive") {
             assert!(completion.outcome.is_ok(), "{:?}", completion.outcome);
@@ -113,7 +113,7 @@ fn a_resolver_that_fails_for_now_is_asked_again_after_a_while() {
         let spent = fetch(&mut client, &poll, &origin, 1).await;
         assert_eq!(asked.load(Ordering::SeqCst), 3);
         // 250 ms after the first failure, 500 ms after the second one.
-        assert!(spent >= Duration::from_millis(750) && spent < Duration::from_secs(3), "{spent:?}");
+        assert!(spent >= Duration::from_millis(750) && spent < PATIENCE, "{spent:?}");
     });
 }
 
@@ -139,8 +139,13 @@ fn after_an_address_that_refuses_the_next_is_tried_at_once() {
     runtime().block_on(async {
         let (mut client, _) = client(vec![ELSEWHERE, HERE], 0, 0).await;
         let (poll, origin) = pool(&mut client, PollOptions::default(), port).await;
-        let spent = fetch(&mut client, &poll, &origin, 1).await;
-        assert!(spent < Duration::from_millis(240), "{spent:?}");
+        // Otherwise, none takes less than 250 ms. A slow machine may take as long for another reason, but not each time.
+        for _ in 0..100 {
+            if fetch(&mut client, &poll, &origin, 1).await < Duration::from_millis(240) {
+                return;
+            }
+        }
+        panic!("the second address has to wait");
     });
 }
 
@@ -168,8 +173,9 @@ fn an_address_that_never_answers_is_overtaken_by_the_next() {
         };
         let (mut client, _) = client(vec![ELSEWHERE, HERE], 0, 0).await;
         let (poll, origin) = pool(&mut client, PollOptions::default(), port).await;
+        // It ends, although the first address never answers.
         let spent = fetch(&mut client, &poll, &origin, 1).await;
-        assert!(spent >= Duration::from_millis(240) && spent < Duration::from_secs(2), "{spent:?}");
+        assert!(spent >= Duration::from_millis(240), "{spent:?}");
         assert_eq!((accepted.load(Ordering::SeqCst), client.sockets_open()), (1, 1));
     });
 }
