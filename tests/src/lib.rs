@@ -13,7 +13,7 @@
 //! | [`pool`] | the pool on the core, in a network of memory, with a model of what must be true |
 //! | [`message`] | requests, options and responses in one expression |
 //! | [`vectors`] | responses as files, of this project and of others, and what becomes of them |
-//! | [`random`] | reproducible numbers |
+//! | [`random`], [`choices`] | reproducible numbers; what a seed or a fuzzer chooses |
 //! | [`memory`] | memory, counted |
 //! | [`differential`] | the core beside other clients |
 //! | [`program`], [`process`] | programs that are started, and those that run beside a test |
@@ -23,6 +23,7 @@
 //! | [`tls`] | servers with TLS, good and bad, and the matrix of them |
 //! | [`oracles`] | what must hold for any octets at all |
 
+pub mod choices;
 pub mod differential;
 #[cfg(feature = "sandboxed")]
 pub mod errands;

@@ -1,6 +1,6 @@
 //! Any calls in any order, by a network and a server that do what they like.
 
-use crate::simulation::choices::Choices;
+use crate::choices::Choices;
 use crate::simulation::counts::Counts;
 use crate::simulation::explore;
 use crate::simulation::shrink::{Failing, shrink};

@@ -1,7 +1,7 @@
 //! The chunked coding, decoded by two decoders: ours, octet by octet in any pieces, and one that follows the grammar of RFC 9112 §7.1 over the
 //! whole.
 
-use crate::simulation::choices::Choices;
+use crate::choices::Choices;
 use sandpiper_guest::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
 use sandpiper_guest::types::Leniency;
 

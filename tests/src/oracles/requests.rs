@@ -1,10 +1,10 @@
 //! Requests of any method, target, fields and content, written by us and read by others.
 
+use crate::choices::Choices;
 use crate::message::{Build, request};
 use crate::peer;
 use crate::scenario::native::{Cuts, Native};
 use crate::scenario::world::World;
-use crate::simulation::choices::Choices;
 use sandpiper_guest::types::{FieldLine, Request, RequestContent};
 
 const FIELDS_MAX: usize = 6;

@@ -1,12 +1,12 @@
 //! Any octets as responses.
 
+use crate::choices::Choices;
 use crate::memory;
 use crate::message::{Build, Tune, options, request};
 use crate::random::Random;
 use crate::scenario::native::{Cuts, Native};
 use crate::scenario::story::Chunk;
 use crate::scenario::world::World;
-use crate::simulation::choices::Choices;
 use sandpiper_guest::types::{ConnOptions, Leniency, Persistence, Request};
 use std::fmt::Write;
 

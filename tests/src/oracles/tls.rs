@@ -1,11 +1,11 @@
 //! TLS inside: any octets in place of a server's, or those of a good server of which some are changed on their way.
 
+use crate::choices::Choices;
 use crate::memory;
 use crate::message::{get, options};
 use crate::random::Random;
 use crate::scenario::native::Cuts;
 use crate::scenario::story::wit_name;
-use crate::simulation::choices::Choices;
 use crate::tls::authority::authority;
 use crate::tls::between::{Between, config_of, tls_options};
 use crate::tls::server::{Sessions, Settings};

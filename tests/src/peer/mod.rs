@@ -3,6 +3,8 @@
 pub mod answer;
 #[cfg(feature = "sandboxed")]
 pub mod loopback;
+pub mod requests;
+pub mod scripted;
 #[cfg(feature = "sandboxed")]
 pub mod server;
 

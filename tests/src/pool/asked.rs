@@ -1,6 +1,7 @@
 //! A request as the model knows it, and what its end must agree with.
 
-use super::network::{Net, World};
+use super::network::{Net, Side, World};
+use crate::peer::answer::answer_octet;
 use sandpiper_guest::conn::ExchangeId;
 use sandpiper_guest::driver::Shared;
 use sandpiper_guest::poll::Ticket;
@@ -40,6 +41,8 @@ pub struct Asked {
     pub collected: bool,
     /// The caller streams its content: this much is left.
     pub to_write: Option<usize>,
+    /// And this much is written.
+    pub written: usize,
     /// The caller has ended its content.
     pub finished: bool,
     /// The caller's hold.
@@ -90,7 +93,7 @@ impl Asked {
 }
 
 /// The peer of that connection.
-fn side(world: &World, connection: u64) -> Option<&super::network::Side> {
+fn side(world: &World, connection: u64) -> Option<&Side> {
     world.sides.get(usize::try_from(connection).ok()?.checked_sub(1)?)
 }
 
@@ -100,19 +103,20 @@ fn side(world: &World, connection: u64) -> Option<&super::network::Side> {
 /// When it is not.
 pub fn check_answer(world: &World, token: u64, connection: Option<u64>, head: &ResponseHead, content: &[u8]) {
     let own = head.fields.iter().find(|(name, _)| name == "X-Token").map(|(_, value)| value.as_slice()).unwrap_or_default();
-    let sides = || world.sides.iter().filter(|side| side.has_heard(token));
+    let sides = || world.sides.iter().filter(|side| side.server.requests.has_heard(token));
     if own == b"0" {
-        assert!(sides().any(|side| side.wrong), "{token} is answered with what nobody has said");
+        assert!(sides().any(Side::is_wrong), "{token} is answered with what nobody has said");
         return;
     }
     assert_eq!(own, token.to_string().as_bytes(), "the response of another request");
     let named = connection.map(|number| side(world, number).unwrap_or_else(|| panic!("{token}: no connection {number}")));
     let answered = sides().filter(|side| named.is_none_or(|named| std::ptr::eq(named, *side))).any(|side| {
-        side.answer_of(token).is_some_and(|(_, end, planned, closes)| {
-            let injected = side.wrong && *closes && content.starts_with(planned);
+        side.server.reply(token).is_some_and(|reply| {
+            let planned: Vec<u8> = (0..reply.octets).map(|position| answer_octet(token, position)).collect();
+            let injected = side.is_wrong() && reply.until_close && content.starts_with(&planned);
             // Content that lasts until the close is what came before the close.
-            let shortened = side.cut && *closes && planned.starts_with(content);
-            ((injected || planned == content) && *end <= side.delivered) || shortened
+            let shortened = side.cut && reply.until_close && planned.starts_with(content);
+            ((injected || planned == content) && reply.end <= side.delivered) || shortened
         })
     });
     assert!(answered, "{token} on {connection:?} got: {}", content.escape_ascii());
@@ -128,20 +132,20 @@ pub fn check_failure(world: &World, token: u64, asked: &Asked, failure: &Failure
         !asked.pooled || failure.error != Error::Closed(CloseReason::Idle),
         "{token} was on a connection that was closed as idle"
     );
-    let sides = || world.sides.iter().filter(|side| side.has_heard(token));
+    let sides = || world.sides.iter().filter(|side| side.server.requests.has_heard(token));
     if failure.delivery == Delivery::NotSent {
         assert_eq!((failure.octets_sent, sides().count()), (0, 0), "{token} was sent: {failure:?} {asked:?}");
         return;
     }
     assert!(failure.octets_sent > 0, "{token}: {failure:?}");
     let Some(side) = side(world, failure.connection) else { panic!("{token}: on no connection: {failure:?}") };
-    assert!(side.has_heard(token) || failure.octets_sent < 30, "{token} was not heard: {failure:?}");
-    let begun = side.answer_of(token).is_some_and(|(start, ..)| failure.octets_received > *start as u64) || side.wrong;
+    assert!(side.server.requests.has_heard(token) || failure.octets_sent < 30, "{token} was not heard: {failure:?}");
+    let begun = side.server.reply(token).is_some_and(|reply| failure.octets_received > reply.start) || side.is_wrong();
     // What an earlier response holds back has come, and has not been looked at.
-    let held_back = side.heard.iter().any(|heard| heard.token != token && reads(heard.token));
+    let held_back = side.server.requests.found.iter().any(|found| found.token != token && reads(found.token));
     match failure.delivery {
         Delivery::NotSent => {}
-        Delivery::Unprocessed => assert!(side.has_declared_end() || side.wrong, "{token}: nothing declared it: {failure:?}"),
+        Delivery::Unprocessed => assert!(side.has_declared_end() || side.is_wrong(), "{token}: nothing declared it: {failure:?}"),
         Delivery::Unanswered => {
             let outside = matches!(failure.error, Error::Incomplete(_) | Error::TimedOut(_))
                 || failure.error == Error::Closed(CloseReason::Cancelled);
@@ -149,7 +153,7 @@ pub fn check_failure(world: &World, token: u64, asked: &Asked, failure: &Failure
             let outside = outside && asked.attempts.len() < 2 && failure.phase != Phase::Queued;
             // The attempt before was on a connection that is gone; the last one has not been heard.
             let outside = outside && (side.closed.is_none() || failure.error != Error::Closed(CloseReason::Cancelled));
-            assert!(!begun || side.wrong || held_back || !outside, "{token}: a part of its response came: {failure:?}");
+            assert!(!begun || side.is_wrong() || held_back || !outside, "{token}: a part of its response came: {failure:?}");
         }
         Delivery::ResponseStarted => assert!(begun, "{token}: nothing of its response came: {failure:?}"),
     }

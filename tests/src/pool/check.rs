@@ -135,13 +135,12 @@ impl Episode {
     /// A request is heard again only when it may be.
     pub(super) fn note_attempts(&mut self) {
         let world = self.world.borrow();
-        let is_lost = |side: &Side| side.ending.is_some() || side.closed.is_some() || side.wrong || side.has_declared_end();
+        let is_lost = |side: &Side| side.ending.is_some() || side.closed.is_some() || side.is_wrong() || side.has_declared_end();
         // Two attempts may have been made since the last look: the one that was lost came first.
         let mut sides: Vec<(usize, &Side)> = world.sides.iter().enumerate().collect();
         sides.sort_by_key(|(_, side)| !is_lost(side));
         for (place, side) in sides {
-            let heard = side.heard.iter().map(|heard| heard.token).chain(side.hears);
-            for token in heard {
+            for token in side.server.requests.heard() {
                 let asked = self.asked.get_mut(&token).unwrap_or_else(|| panic!("{token} was refused, and is sent"));
                 if asked.attempts.contains(&place) {
                     continue;
@@ -150,9 +149,9 @@ impl Episode {
                     assert!(is_lost(before), "{token} is sent again, and was not lost: {asked:?} before on {before:?}");
                     assert!(asked.pooled && asked.to_write.is_none(), "{token} is sent again");
                     let declared = before.has_declared_end() && !before.has_begun(token);
-                    assert!(asked.idempotent || declared || before.wrong, "{token} is repeated, and may not be: {asked:?}");
+                    assert!(asked.idempotent || declared || before.is_wrong(), "{token} is repeated, and may not be: {asked:?}");
                     // It may have been sent again, and answered, since the last look.
-                    let open = asked.outcome.is_none() || side.answer_of(token).is_some();
+                    let open = asked.outcome.is_none() || side.server.reply(token).is_some();
                     assert!(open && !asked.cancelled, "{token} had ended, and is sent again");
                 }
                 asked.attempts.push(place);
@@ -228,7 +227,7 @@ impl Episode {
                 // What the network does not take has had its turn.
                 let of_port = |side: &&Side| side.port == asked.port;
                 // So has what a connection took along that ended.
-                let lost = |side: &Side| side.is_half_way() || (side.closed.is_some() && !side.heard.is_empty());
+                let lost = |side: &Side| side.is_half_way() || (side.closed.is_some() && !side.server.requests.found.is_empty());
                 let stands = self.world.borrow().sides.iter().filter(of_port).any(lost);
                 let had_its_turn = !asked.attempts.is_empty() || stands;
                 assert!(!passed(asked.queue) || had_its_turn, "{token} waits behind its deadline: {asked:?}");

@@ -3,7 +3,8 @@
 use super::asked::{self, Asked, Hold, Outcome};
 use super::network::{Dial, Net, Wire, World};
 use super::options::{self, Bounds, Given};
-use crate::random::Random;
+use crate::choices::Choices;
+use crate::peer::requests::content_octet;
 use sandpiper_guest::conn::ClientConn;
 use sandpiper_guest::driver::{Driver, Shared};
 use sandpiper_guest::endpoint;
@@ -21,7 +22,7 @@ const ORIGINS: u16 = 3;
 
 /// One run.
 pub struct Episode {
-    pub(super) random: Random,
+    pub(super) random: Choices,
     pub(super) bounds: Bounds,
     pub(super) world: Rc<RefCell<World>>,
     pub(super) net: Net,
@@ -44,10 +45,10 @@ pub struct Episode {
 impl Episode {
     /// The run of a seed.
     pub fn new(seed: u64) -> Episode {
-        let mut random = Random::new(seed);
+        let mut random = Choices::seeded(seed);
         let bounds = Bounds::new(&mut random);
         let now = Instant(1_000_000_000);
-        let of_world = Random::new(random.number());
+        let of_world = Choices::seeded(!seed);
         let world = World { random: of_world, now, sides: Vec::new(), wires: 0, calm: bounds.calm };
         let world = Rc::new(RefCell::new(world));
         let net = Net(Rc::clone(&world));
@@ -103,6 +104,7 @@ impl Episode {
             idempotent: given.idempotent,
             collected: given.collected,
             to_write: given.to_write,
+            written: 0,
             finished: false,
             hold,
             read: Vec::new(),
@@ -225,8 +227,12 @@ impl Episode {
             asked.told |= driver.conn.finish(id, Vec::new(), self.now).is_err();
         } else {
             let octets = 1 + self.random.below(left);
-            match driver.conn.write(id, vec![b'y'; octets], self.now) {
-                Ok(accepted) => asked.to_write = Some(left - usize::try_from(accepted).expect("a count")),
+            let content = (asked.written..asked.written + octets).map(|position| content_octet(token, position)).collect();
+            match driver.conn.write(id, content, self.now) {
+                Ok(accepted) => {
+                    let accepted = usize::try_from(accepted).expect("a count");
+                    (asked.to_write, asked.written) = (Some(left - accepted), asked.written + accepted);
+                }
                 Err(_) => (asked.finished, asked.told) = (true, true),
             }
         }
@@ -362,7 +368,7 @@ impl Episode {
                 side.end(*random.pick(&[Ending::Reset, Ending::Ended]), Some(cut));
             }
             4 if !*calm => side.answer(random, true),
-            5 if side.last => side.end(Ending::Ended, None),
+            5 if side.server.is_done => side.end(Ending::Ended, None),
             _ => side.answer(random, false),
         }
     }

@@ -112,10 +112,11 @@ impl Episode {
     }
 
     /// Something by which to see that nothing moves.
-    fn signs(&self) -> (usize, usize, usize) {
+    fn signs(&self) -> (u64, usize, usize) {
         let world = self.world.borrow();
-        let moved =
-            |(said, heard): (usize, usize), side: &super::network::Side| (said + side.delivered, heard + side.heard.len());
+        let moved = |(said, heard): (u64, usize), side: &super::network::Side| {
+            (said + side.delivered, heard + side.server.requests.found.len())
+        };
         let (said, heard) = world.sides.iter().fold((0, 0), moved);
         (said, heard, self.unended().len())
     }
@@ -145,7 +146,7 @@ impl Episode {
             for _ in 0..100 {
                 side.answer(random, false);
             }
-            if side.last || side.wrong {
+            if side.server.is_done || side.is_wrong() {
                 side.end(Ending::Ended, None);
             }
         }

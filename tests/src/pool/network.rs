@@ -1,8 +1,8 @@
 //! Transports in memory: what a client writes is heard by a peer at once, and what the peer says arrives in pieces of any size.
 
-use crate::peer;
-use crate::peer::answer::{self, Answer};
-use crate::random::Random;
+use crate::choices::Choices;
+use crate::peer::answer::{Answer, AnswerKind, Reply};
+use crate::peer::scripted::Server;
 use sandpiper_guest::conn::ClientConn;
 use sandpiper_guest::link::{Link, Network};
 use sandpiper_guest::timer::Instant;
@@ -14,11 +14,15 @@ use std::rc::Rc;
 /// Reads, and writes, in a row for one connection before others have their turn.
 const MOVES_MAX: usize = 16;
 
+/// Octets of contents, and interim responses of answers that have some.
+const CONTENTS: [usize; 5] = [0, 1, 10, 100, 3_000];
+const INTERIM: [usize; 2] = [1, 2];
+
 /// Everything outside of the poll.
 #[derive(Debug)]
 pub struct World {
     /// What the peers and the network do.
-    pub random: Random,
+    pub random: Choices,
     /// The time.
     pub now: Instant,
     /// Every connection that was dialled, the first one first: its number, less one, is its place.
@@ -40,17 +44,6 @@ pub enum Dial {
     Refused,
 }
 
-/// A request that the peer of a connection has heard.
-#[derive(Debug)]
-pub struct Heard {
-    /// Its token, from the target.
-    pub token: u64,
-    /// Its method.
-    pub method: String,
-    /// Where its answer begins and ends in all that the peer says, its content, and whether it is the last.
-    pub answer: Option<(usize, usize, Vec<u8>, bool)>,
-}
-
 /// One connection as its peer sees it.
 #[derive(Debug)]
 pub struct Side {
@@ -60,31 +53,17 @@ pub struct Side {
     pub dial: Dial,
     /// On its way to the client.
     pub coming: VecDeque<u8>,
-    /// Octets that the peer has said, and that have arrived.
-    pub said: usize,
-    /// The same.
-    pub delivered: usize,
+    /// Octets that have arrived.
+    pub delivered: u64,
     /// What follows them.
     pub ending: Option<Ending>,
-    got: Vec<u8>,
-    parsed: usize,
     /// What the network still takes from the client.
     pub room: usize,
     full: bool,
     /// What the peer had said did not all leave.
     pub cut: bool,
-    /// What the peer has heard whole.
-    pub heard: Vec<Heard>,
-    /// What it is hearing.
-    pub hears: Option<u64>,
-    /// It has answered what it is hearing.
-    answered_early: bool,
-    /// How many it has answered.
-    pub answered: usize,
-    /// It answers no more.
-    pub last: bool,
-    /// It has said what no answer is.
-    pub wrong: bool,
+    /// The peer.
+    pub server: Server,
     /// The client has closed it, for this reason.
     pub closed: Option<Option<Error>>,
 }
@@ -95,20 +74,12 @@ impl Side {
             port,
             dial,
             coming: VecDeque::new(),
-            said: 0,
             delivered: 0,
             ending: None,
-            got: Vec::new(),
-            parsed: 0,
             room: 1 << 20,
             full: false,
             cut: false,
-            heard: Vec::new(),
-            hears: None,
-            answered_early: false,
-            answered: 0,
-            last: false,
-            wrong: false,
+            server: Server::of_pool(host(port)),
             closed: None,
         }
     }
@@ -128,33 +99,32 @@ impl Side {
         }
     }
 
-    /// Whether any octet of this request that tells which one it is has come.
-    pub fn has_heard(&self, token: u64) -> bool {
-        self.hears == Some(token) || self.heard.iter().any(|heard| heard.token == token)
-    }
-
     /// Whether the network or the peer has the beginning of a request, and not all of it.
     pub fn is_half_way(&self) -> bool {
-        self.full || self.parsed < self.got.len()
+        self.full || !self.server.requests.rest().is_empty()
+    }
+
+    /// Whether this much of what the peer says has arrived, and more.
+    fn is_behind(&self, octets: u64) -> bool {
+        self.delivered > octets
     }
 
     /// Whether an octet of the answer to this request has arrived.
     pub fn has_begun(&self, token: u64) -> bool {
-        self.answer_of(token).is_some_and(|(start, ..)| self.delivered > *start)
-    }
-
-    /// The answer to this request.
-    pub fn answer_of(&self, token: u64) -> Option<&(usize, usize, Vec<u8>, bool)> {
-        self.heard.iter().find(|heard| heard.token == token)?.answer.as_ref()
+        self.server.reply(token).is_some_and(|reply| self.is_behind(reply.start))
     }
 
     /// Whether the beginning of an answer that is the last one has arrived.
     pub fn has_declared_end(&self) -> bool {
-        let answers = self.heard.iter().filter_map(|heard| heard.answer.as_ref());
-        answers.into_iter().any(|(start, _, _, closes)| *closes && self.delivered > *start)
+        self.server.replies.iter().any(|(_, reply): &(u64, Reply)| reply.last && self.is_behind(reply.start))
     }
 
-    fn read(&mut self, conn: &mut ClientConn, random: &mut Random, now: Instant) {
+    /// Whether the peer has said what no answer is.
+    pub fn is_wrong(&self) -> bool {
+        self.server.wrong.is_some()
+    }
+
+    fn read(&mut self, conn: &mut ClientConn, random: &mut Choices, now: Instant) {
         let mut moves = 0;
         while moves < MOVES_MAX || conn.wants_look() {
             moves += 1;
@@ -170,12 +140,12 @@ impl Side {
             }
             let most = *random.pick(&[1, 10, 200, 100_000]);
             let octets = (1 + random.below(most)).min(self.coming.len()).min(wanted);
-            self.delivered += octets;
+            self.delivered += octets as u64;
             conn.receive(self.coming.drain(..octets).collect(), now);
         }
     }
 
-    fn write(&mut self, conn: &mut ClientConn, random: &mut Random, now: Instant) {
+    fn write(&mut self, conn: &mut ClientConn, random: &mut Choices, now: Instant) {
         self.full = false;
         for _ in 0..MOVES_MAX {
             let waiting = conn.to_transmit().len();
@@ -191,86 +161,29 @@ impl Side {
                 break;
             }
             self.room -= octets;
-            self.got.extend_from_slice(&conn.to_transmit()[..octets]);
+            self.server.requests.push(&conn.to_transmit()[..octets]).unwrap_or_else(|wrong| panic!("a peer got {wrong}"));
             conn.transmitted(octets, now);
-            self.understand();
         }
         self.full = true;
     }
 
-    fn understand(&mut self) {
-        self.hears = None;
-        while self.parsed < self.got.len() {
-            let rest = &self.got[self.parsed..];
-            match peer::read(rest) {
-                Err(wrong) => panic!("a peer got {wrong}"),
-                Ok(Some((seen, taken))) => {
-                    let token = token(&seen.target);
-                    assert_eq!(seen.field("Host"), Some(host(self.port).as_bytes()), "sent to another origin");
-                    if !seen.whole {
-                        self.hears = Some(token).filter(|_| !self.answered_early);
-                        return;
-                    }
-                    self.parsed += taken;
-                    if std::mem::take(&mut self.answered_early) {
-                        continue;
-                    }
-                    assert!(!self.has_heard(token), "{token} comes twice on one connection");
-                    self.heard.push(Heard { token, method: seen.method, answer: None });
-                }
-                Ok(None) => {
-                    let line = String::from_utf8_lossy(rest).into_owned();
-                    let mut words = line.split(' ');
-                    self.hears = words.nth(1).filter(|_| words.next().is_some()).map(token);
-                    return;
-                }
-            }
-        }
-    }
-
     /// Answers the next request that was heard and not answered; `early`: or the one that is being heard.
-    pub fn answer(&mut self, random: &mut Random, early: bool) {
-        if self.last || self.wrong || self.ending.is_some() {
-            return;
-        }
-        if early && self.answered == self.heard.len() {
-            let Ok(Some((seen, _))) = peer::read(&self.got[self.parsed..]) else { return };
-            if self.answered_early {
-                return;
+    pub fn answer(&mut self, random: &mut Choices, early: bool) {
+        if self.server.next().is_some() || early {
+            let mut answer = Answer::draw(random, &CONTENTS, &INTERIM);
+            if random.chance(1, 24) {
+                answer.kind = AnswerKind::Close;
             }
-            self.answered_early = true;
-            self.heard.push(Heard { token: token(&seen.target), method: seen.method, answer: None });
-            self.hears = None;
-            self.say(random);
-        } else if self.answered < self.heard.len() {
-            self.say(random);
+            let early = if early { self.server.answer_early(&answer) } else { None };
+            self.coming.extend(early.or_else(|| self.server.answer(&answer)).into_iter().flatten());
         }
-    }
-
-    fn say(&mut self, random: &mut Random) {
-        let heard = &mut self.heard[self.answered];
-        let Answer { octets, content, closes } = answer::answer(random, heard.token, &heard.method);
-        let start = self.said;
-        self.said += octets.len();
-        self.coming.extend(octets);
-        self.last = closes;
-        heard.answer = Some((start, self.said, content, closes));
-        self.answered += 1;
     }
 
     /// Says what is no answer.
-    pub fn misbehave(&mut self, random: &mut Random) {
-        if self.last || self.wrong || self.ending.is_some() {
-            return;
+    pub fn misbehave(&mut self, random: &mut Choices) {
+        if !self.server.is_done {
+            self.coming.extend(self.server.inject(random.below(5)).into_iter().flatten());
         }
-        self.wrong = true;
-        let octets = random.pick(&[
-            "HTTP/1.1 200 OK\r\nX-Token: 0\r\nContent-Length: 6\r\n\r\npoison",
-            "nonsense",
-            "HTTP/1.1 408 Request Timeout\r\nX-Token: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-        ]);
-        self.said += octets.len();
-        self.coming.extend(octets.as_bytes());
     }
 
     /// Ends, perhaps in the middle of what it has said.
@@ -281,12 +194,9 @@ impl Side {
                 self.coming.truncate(cut);
             }
             self.ending = Some(ending);
+            self.server.is_ended = true;
         }
     }
-}
-
-fn token(target: &str) -> u64 {
-    target.trim_start_matches('/').parse().expect("a token")
 }
 
 /// What `Host` says for a port.

@@ -1,7 +1,8 @@
 //! What a seed chooses for a poll, its origins and its requests.
 
+use crate::choices::Choices;
 use crate::message::{Build, Tune, ms, options, request};
-use crate::random::Random;
+use crate::peer::requests::content_octet;
 use sandpiper_guest::PollOptions;
 use sandpiper_guest::poll::Origin;
 use sandpiper_guest::types::{Endpoint, Persistence, Request, Reuse};
@@ -32,7 +33,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// The limits that a seed chooses.
-    pub fn new(random: &mut Random) -> Bounds {
+    pub fn new(random: &mut Choices) -> Bounds {
         let plain = random.chance(1, 4);
         Bounds {
             connections_max: *random.pick(&[1, 2, 3, 6, 20]),
@@ -67,7 +68,7 @@ pub fn endpoint(port: u16) -> Endpoint {
 }
 
 /// An origin at this port.
-pub fn origin(random: &mut Random, bounds: &Bounds, port: u16) -> Rc<Origin> {
+pub fn origin(random: &mut Choices, bounds: &Bounds, port: u16) -> Rc<Origin> {
     let persistence = *random.pick(&[Persistence::Learn, Persistence::Learn, Persistence::Assume, Persistence::Close]);
     let persistence = if bounds.calm && persistence == Persistence::Close { Persistence::Learn } else { persistence };
     let lifetime = if bounds.calm { None } else { *random.pick(&[None, None, ms(4_000)]) };
@@ -105,12 +106,13 @@ pub struct Given {
 }
 
 /// A request that names its token.
-pub fn given(random: &mut Random, bounds: &Bounds, token: u64, must_collect: bool) -> Given {
+pub fn given(random: &mut Choices, bounds: &Bounds, token: u64, must_collect: bool) -> Given {
     let target = format!("/{token}");
+    let content = |octets| (0..octets).map(|position| content_octet(token, position)).collect::<Vec<_>>();
     let (method, mut made, to_write) = match random.below(12) {
         0 => ("HEAD", request("HEAD", &target), None),
-        1 | 2 => ("POST", request("POST", &target).content("content"), None),
-        3 => ("PUT", request("PUT", &target).content(vec![b'x'; 5_000]), None),
+        1 | 2 => ("POST", request("POST", &target).content(content(7)), None),
+        3 => ("PUT", request("PUT", &target).content(content(5_000)), None),
         4 if !must_collect => ("PUT", request("PUT", &target).length(3_000), Some(3_000)),
         5 if !must_collect => ("POST", request("POST", &target).streamed(), Some(2_000)),
         _ => ("GET", request("GET", &target), None),

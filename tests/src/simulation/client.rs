@@ -1,11 +1,11 @@
 //! A connection with its caller: what was asked on it, and what came of it.
 
-use super::requests::{RequestReader, content_octet};
-use super::server::Server;
 use super::setup::Setup;
 use super::step::{Ask, AskContent};
 use crate::memory;
 use crate::message::{Build, ms, request};
+use crate::peer::requests::{RequestReader, content_octet};
+use crate::peer::scripted::Server;
 use sandpiper_guest::Readiness;
 use sandpiper_guest::conn::{ClientConn, ExchangeId};
 use sandpiper_guest::settings::Settings;

@@ -1,9 +1,14 @@
 //! What may happen next in a run, drawn from choices.
 
-use super::choices::Choices;
 use super::client::Asked;
 use super::run::Run;
-use super::step::{Action, Answer, Ask, AskContent, Step};
+use super::step::{Action, Ask, AskContent, Step};
+use crate::choices::Choices;
+use crate::peer::answer::Answer;
+
+/// Octets of contents, and interim responses of answers that have some.
+const CONTENTS: [usize; 9] = [0, 1, 10, 10, 100, 100, 1_000, 3_000, 100_000];
+const INTERIM: [usize; 8] = [1, 1, 1, 2, 2, 2, 16, 17];
 
 /// Draws the next step. `last_token`: the last number that was given to a request.
 pub fn draw(run: &Run, last_token: &mut u64, choices: &mut Choices) -> Step {
@@ -42,7 +47,7 @@ fn draw_action(run: &Run, connection: usize, last_token: &mut u64, choices: &mut
         90..92 => Action::Establish,
         92..140 => Action::Transmit { octets: draw_octets(choices) },
         140..196 => Action::Receive { octets: draw_octets(choices) },
-        196..236 => Action::Answer(Answer::draw(choices)),
+        196..236 => Action::Answer(Answer::draw(choices, &CONTENTS, &INTERIM)),
         236..242 => Action::Continue,
         242..248 => Action::Pass { ms: *choices.pick(&[1, 1, 20, 20, 100, 100, 500, 6_000]) },
         248..252 => Action::Heal,
@@ -85,6 +90,6 @@ fn draw_rare(choices: &mut Choices) -> Action {
         6 | 7 => Action::Inject { what: choices.below(5) },
         8 | 9 => Action::End,
         10..13 => Action::PassToDeadline,
-        _ => Action::AnswerEarly(Answer::draw(choices)),
+        _ => Action::AnswerEarly(Answer::draw(choices, &CONTENTS, &INTERIM)),
     }
 }

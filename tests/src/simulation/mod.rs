@@ -3,24 +3,20 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`choices`] | where the choices of a run come from: a seed, or a fuzzer's octets |
 //! | [`setup`], [`step`], [`draw`] | what a run begins with; its steps, as values; what may happen next |
 //! | [`network`] | octets on their way: delays, splits, resets, a window |
-//! | [`server`], [`requests`] | a server that remembers what it received, sent and acted upon; how it reads requests |
 //! | `client`, `truth` | a connection with its caller; what must be true of it |
 //! | [`run`] | the connections of a run and its clock |
 //! | [`shrink`] | makes a failing run small |
 //! | [`counts`] | runs in numbers |
 //!
-//! `network`, `server` and `requests` know nothing of the client but its octets.
+//! Its choices are [`crate::choices`], its server is [`crate::peer::scripted`]. The network and the server know nothing of the client but its
+//! octets.
 
-pub mod choices;
 pub mod counts;
 pub mod draw;
 pub mod network;
-pub mod requests;
 pub mod run;
-pub mod server;
 pub mod setup;
 pub mod shrink;
 pub mod step;
@@ -28,8 +24,8 @@ pub mod step;
 mod client;
 mod truth;
 
+use crate::choices::Choices;
 use crate::memory;
-use choices::Choices;
 use counts::Counts;
 use run::Run;
 use setup::Setup;

@@ -2,9 +2,10 @@
 
 use super::client::{Asked, Client, Outcome};
 use super::network::Network;
-use super::server::Server;
 use super::setup::Setup;
-use super::step::{Action, Answer, AnswerKind, Step};
+use super::step::{Action, Step};
+use crate::peer::answer::{Answer, AnswerKind};
+use crate::peer::scripted::Server;
 use sandpiper_guest::conn::TransportWish;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{CloseReason, ConnState, Ending};

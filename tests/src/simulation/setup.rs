@@ -1,6 +1,6 @@
 //! What a run begins with.
 
-use super::choices::Choices;
+use crate::choices::Choices;
 use crate::message::{Tune, ms, options};
 use sandpiper_guest::types::{ConnOptions, Persistence};
 

@@ -1,6 +1,8 @@
 //! The steps of a run: whole values, so that a run can be written down, cut short and played again.
 
-use super::choices::Choices;
+use crate::choices::Choices;
+use crate::peer::answer::Answer;
+use crate::peer::scripted::injected;
 use std::fmt;
 
 /// One step.
@@ -106,38 +108,6 @@ pub enum AskContent {
     Unknown,
 }
 
-/// How the server answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Which kind of response.
-    pub kind: AnswerKind,
-    /// How much content.
-    pub octets: usize,
-    /// How many interim responses come first.
-    pub interim: usize,
-}
-
-/// Kinds of responses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerKind {
-    /// `Content-Length`.
-    Length,
-    /// The chunked coding, with a trailer section, in this many chunks.
-    Chunked(usize),
-    /// `Connection: close`.
-    Close,
-    /// Content until the close.
-    UntilClose,
-    /// HTTP/1.0 with `keep-alive`.
-    Http10,
-    /// 204.
-    NoContent,
-    /// 304 with a length.
-    NotModified,
-    /// `Keep-Alive`, with so many more requests.
-    KeepAlive(u64),
-}
-
 impl Ask {
     /// May it stand beside others in a pipeline?
     pub fn pipelines(&self) -> bool {
@@ -174,25 +144,6 @@ impl Ask {
     }
 }
 
-impl Answer {
-    /// Draws one.
-    pub fn draw(choices: &mut Choices) -> Answer {
-        use AnswerKind::{Chunked, Close, Http10, KeepAlive, Length, NoContent, NotModified, UntilClose};
-        let kind = match choices.below(64) {
-            0..40 => Length,
-            40..52 => Chunked(choices.below(5)),
-            52..54 => NoContent,
-            54..56 => NotModified,
-            56..58 => Http10,
-            58..60 => KeepAlive(choices.below(8) as u64),
-            60..62 => Close,
-            _ => UntilClose,
-        };
-        let interim = if choices.chance(1, 6) { *choices.pick(&[1, 1, 1, 2, 2, 2, 16, 17]) } else { 0 };
-        Answer { kind, octets: *choices.pick(&[0, 1, 10, 10, 100, 100, 1_000, 3_000, 100_000]), interim }
-    }
-}
-
 impl Action {
     /// The same with one thing less to think about, in every way.
     pub fn simpler(&self) -> Vec<Action> {
@@ -221,17 +172,6 @@ impl Ask {
             Ask { idempotent: None, ..self.clone() },
             Ask { content_octets_max: None, ..self.clone() },
             Ask { total_ms: None, ..self.clone() },
-        ]
-    }
-}
-
-impl Answer {
-    fn simpler(&self) -> Vec<Answer> {
-        vec![
-            Answer { kind: AnswerKind::Length, ..self.clone() },
-            Answer { octets: 0, ..self.clone() },
-            Answer { octets: self.octets.min(1), ..self.clone() },
-            Answer { interim: 0, ..self.clone() },
         ]
     }
 }
@@ -280,7 +220,7 @@ impl fmt::Display for Action {
             Action::Answer(answer) => write!(f, "server answers {answer}"),
             Action::AnswerEarly(answer) => write!(f, "server answers early {answer}"),
             Action::Swallow => f.write_str("server acts on the next request, and never answers"),
-            Action::Inject { what } => write!(f, "server sends {}", super::server::injected(*what).escape_ascii()),
+            Action::Inject { what } => write!(f, "server sends {}", injected(*what).escape_ascii()),
             Action::End => f.write_str("server ends"),
             Action::Pass { ms } => write!(f, "clock moves {ms} ms"),
             Action::PassToDeadline => f.write_str("clock moves to the next deadline"),
@@ -312,25 +252,6 @@ impl fmt::Display for Ask {
         match self.total_ms {
             Some(ms) => write!(f, ", within {ms} ms"),
             None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.interim > 0 {
-            write!(f, "{} interim, ", self.interim)?;
-        }
-        write!(f, "{} octets", self.octets)?;
-        match self.kind {
-            AnswerKind::Length => Ok(()),
-            AnswerKind::Chunked(chunks) => write!(f, " in {chunks} chunks"),
-            AnswerKind::Close => f.write_str(", Connection: close"),
-            AnswerKind::UntilClose => f.write_str(" until it closes"),
-            AnswerKind::Http10 => f.write_str(", HTTP/1.0, keep-alive"),
-            AnswerKind::NoContent => f.write_str(", 204"),
-            AnswerKind::NotModified => f.write_str(", 304"),
-            AnswerKind::KeepAlive(max) => write!(f, ", Keep-Alive: max={max}"),
         }
     }
 }

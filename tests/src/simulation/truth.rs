@@ -1,8 +1,9 @@
 //! What must be true of a connection after every step, told by what its server really received and sent.
 
 use super::client::{Asked, COLLECTED_OCTETS_MAX, Client, GATHERED_OCTETS_MAX, Outcome};
-use super::server::{Reply, Server, answer_octet, injected};
 use super::step::AskContent;
+use crate::peer::answer::{Reply, answer_octet};
+use crate::peer::scripted::{Server, injected};
 use sandpiper_guest::conn::TransportWish;
 use sandpiper_guest::settings::READ_OCTETS_MAX;
 use sandpiper_guest::timer::Instant;

@@ -1,12 +1,13 @@
 //! Runs that seeds give, and runs that once failed. `./dev simulate` plays more of them.
 
 use sandpiper_guest::types::Persistence;
+use sandpiper_tests::choices::Choices;
 use sandpiper_tests::memory;
-use sandpiper_tests::simulation::choices::Choices;
+use sandpiper_tests::peer::answer::{Answer, AnswerKind};
 use sandpiper_tests::simulation::counts::Counts;
 use sandpiper_tests::simulation::setup::Setup;
 use sandpiper_tests::simulation::shrink::{Failing, shrink, shrink_by};
-use sandpiper_tests::simulation::step::{Action, Answer, AnswerKind, Ask, AskContent, Step};
+use sandpiper_tests::simulation::step::{Action, Ask, AskContent, Step};
 use sandpiper_tests::simulation::{Violation, play, replay};
 
 const STEPS: usize = 300_000;

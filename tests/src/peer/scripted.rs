@@ -1,8 +1,8 @@
 //! A server that does what it is told, and remembers what it really received, sent and acted upon. It knows nothing of the client but
 //! its octets.
 
+use super::answer::{Answer, AnswerKind, Reply, compose};
 use super::requests::{Found, RequestReader};
-use super::step::{Answer, AnswerKind};
 use std::ops::Range;
 
 /// What a server should not send: a response too many, noise, empty lines, a switch that nobody asked for, the announcement of a time-out.
@@ -14,36 +14,9 @@ const INJECTED: [&str; 5] = [
     "HTTP/1.1 408 Request Timeout\r\nX-Token: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 ];
 
-/// What [`Action::Inject`](super::step::Action::Inject) sends.
+/// What [`Server::inject`] sends.
 pub fn injected(what: usize) -> &'static [u8] {
     INJECTED[what % INJECTED.len()].as_bytes()
-}
-
-/// An octet of the content of the response to a request.
-pub fn answer_octet(token: u64, position: usize) -> u8 {
-    let digit = (token.wrapping_mul(7).wrapping_add(position as u64)) % 10;
-    b'0' + u8::try_from(digit).unwrap_or(0)
-}
-
-/// A response that was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Where it begins in all that the server sends.
-    pub start: u64,
-    /// Where it ends, or where its content begins to last until the close.
-    pub end: u64,
-    /// How much content.
-    pub octets: usize,
-    /// How many interim responses are before it.
-    pub interim: usize,
-    /// It has a trailer section.
-    pub trailers: bool,
-    /// Its content lasts until the close.
-    pub until_close: bool,
-    /// It is the last one of the connection.
-    pub last: bool,
-    /// It shows that the connection persists, and can be pipelined on.
-    pub persists: bool,
 }
 
 /// A server's end of a connection.
@@ -69,6 +42,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server of a pool's connection, which is this authority.
+    pub fn of_pool(authority: String) -> Server {
+        Server { requests: RequestReader::of_pool(authority), ..Server::default() }
+    }
+
     /// The response to a request.
     pub fn reply(&self, token: u64) -> Option<&Reply> {
         self.replies.iter().rev().find(|(of, _)| *of == token).map(|(_, reply)| reply)
@@ -163,51 +141,4 @@ impl Server {
         }
         Some(self.count(octets))
     }
-}
-
-/// A response in octets, and what is to be known of it; `start`: where it begins.
-fn compose(found: &Found, answer: &Answer, start: u64) -> (Vec<u8>, Reply) {
-    let mark = format!("X-Token: {}\r\n", found.token);
-    let interim = format!("HTTP/1.1 103 Early Hints\r\n{mark}\r\n").repeat(answer.interim);
-    let has_content = !found.is_head && !matches!(answer.kind, AnswerKind::NoContent | AnswerKind::NotModified);
-    let until_close = answer.kind == AnswerKind::UntilClose && has_content;
-    let length = format!("{mark}Content-Length: {}\r\n", answer.octets);
-    let head = match answer.kind {
-        AnswerKind::UntilClose if has_content => format!("HTTP/1.1 200 OK\r\n{mark}\r\n"),
-        AnswerKind::Length | AnswerKind::UntilClose => format!("HTTP/1.1 200 OK\r\n{length}\r\n"),
-        AnswerKind::Chunked(_) => format!("HTTP/1.1 200 OK\r\n{mark}Transfer-Encoding: chunked\r\n\r\n"),
-        AnswerKind::Close => format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{length}\r\n"),
-        AnswerKind::Http10 => format!("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n{length}\r\n"),
-        AnswerKind::NoContent => format!("HTTP/1.1 204 No Content\r\n{mark}\r\n"),
-        AnswerKind::NotModified => format!("HTTP/1.1 304 Not Modified\r\n{mark}Content-Length: 7\r\n\r\n"),
-        AnswerKind::KeepAlive(max) => format!("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3, max={max}\r\n{length}\r\n"),
-    };
-    let content: Vec<u8> = (0..answer.octets).map(|position| answer_octet(found.token, position)).collect();
-    let mut octets = format!("{interim}{head}").into_bytes();
-    let trailers = matches!(answer.kind, AnswerKind::Chunked(_)) && has_content;
-    match answer.kind {
-        _ if !has_content => {}
-        AnswerKind::Chunked(chunks) => append_chunks(&mut octets, &content, chunks, &mark),
-        _ => octets.extend_from_slice(&content),
-    }
-    let reply = Reply {
-        start,
-        end: start + octets.len() as u64,
-        octets: if has_content { content.len() } else { 0 },
-        interim: answer.interim,
-        trailers,
-        until_close,
-        last: until_close || answer.kind == AnswerKind::Close || found.closes,
-        persists: !until_close && !matches!(answer.kind, AnswerKind::Close | AnswerKind::Http10),
-    };
-    (octets, reply)
-}
-
-fn append_chunks(octets: &mut Vec<u8>, content: &[u8], chunks: usize, mark: &str) {
-    for chunk in content.chunks(content.len().div_ceil(chunks.max(1)).max(1)) {
-        octets.extend_from_slice(format!("{:x};n=v\r\n", chunk.len()).as_bytes());
-        octets.extend_from_slice(chunk);
-        octets.extend_from_slice(b"\r\n");
-    }
-    octets.extend_from_slice(format!("0\r\n{mark}\r\n").as_bytes());
 }

@@ -1,7 +1,7 @@
 //! A stream of requests, read by a strict server's rules: which ones there are, where each begins and ends, and that each has the content that
 //! its caller gave it.
 
-use crate::peer;
+use super::{Seen, read};
 
 /// A request in the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Found {
 /// Reads requests from a stream that grows.
 #[derive(Debug, Default)]
 pub struct RequestReader {
+    /// The only authority that its requests may name. In a pool, requests that are sent again come behind later ones.
+    pool: Option<String>,
     rest: Vec<u8>,
     read: u64,
     /// The requests whose heads are there, in their order; all but the last are whole.
@@ -40,6 +42,28 @@ pub fn content_octet(token: u64, position: usize) -> u8 {
 }
 
 impl RequestReader {
+    /// Reads what a connection of a pool sends to this authority: its numbers come in any order, each once.
+    pub fn of_pool(authority: String) -> RequestReader {
+        RequestReader { pool: Some(authority), ..RequestReader::default() }
+    }
+
+    /// The number of the request that has begun to come, once its target has: its head is not whole.
+    pub fn begun(&self) -> Option<u64> {
+        let mut words = self.rest.split(|octet| *octet == b' ');
+        let target = words.nth(1).filter(|_| self.partial().is_none() && words.next().is_some())?;
+        String::from_utf8_lossy(target).strip_prefix('/')?.parse().ok()
+    }
+
+    /// Whether any octet that tells of the request of this number has come.
+    pub fn has_heard(&self, token: u64) -> bool {
+        self.get(token).is_some() || self.begun() == Some(token)
+    }
+
+    /// The numbers of all of which an octet has come that tells so.
+    pub fn heard(&self) -> impl Iterator<Item = u64> {
+        self.found.iter().map(|found| found.token).chain(self.begun())
+    }
+
     /// Octets so far.
     pub fn len(&self) -> u64 {
         self.read + self.rest.len() as u64
@@ -95,7 +119,7 @@ impl RequestReader {
         if self.partial().is_some() {
             self.found.pop();
         }
-        while let Some((seen, taken)) = peer::read(&self.rest)? {
+        while let Some((seen, taken)) = read(&self.rest)? {
             let found = self.check(&seen, taken)?;
             self.found.push(found);
             if !seen.whole {
@@ -107,11 +131,18 @@ impl RequestReader {
         Ok(())
     }
 
-    fn check(&self, seen: &peer::Seen, taken: usize) -> Result<Found, String> {
+    fn check(&self, seen: &Seen, taken: usize) -> Result<Found, String> {
         let token = seen.target.strip_prefix('/').and_then(|token| token.parse().ok());
         let token: u64 = token.ok_or_else(|| format!("a target that nobody gave: {}", seen.target))?;
-        if self.found.last().is_some_and(|last| last.token >= token) {
+        let is_late = match &self.pool {
+            Some(_) => self.get(token).is_some(),
+            None => self.found.last().is_some_and(|last| last.token >= token),
+        };
+        if is_late {
             return Err(format!("{token} is sent twice, or late"));
+        }
+        if self.pool.as_ref().is_some_and(|authority| seen.field("host") != Some(authority.as_bytes())) {
+            return Err(format!("{token} is sent to another origin: {seen:?}"));
         }
         if let Some(position) = (0..seen.content.len()).find(|&position| seen.content[position] != content_octet(token, position))
         {
