@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 /// `tchar`, RFC 9110 §5.6.2.
 const TCHAR: u8 = 1;
-/// What may stand in a field value, RFC 9110 §5.5.
+/// An octet of a field value, RFC 9110 §5.5.
 const FIELD_VALUE: u8 = 2;
 /// `VCHAR`, RFC 5234 appendix B.1.
 const VCHAR: u8 = 4;

@@ -37,7 +37,7 @@ impl ReceiveBuffer {
         self.block.extend_from_slice(&block);
     }
 
-    /// What has not been taken.
+    /// Octets that have not been taken.
     pub fn octets(&self) -> &[u8] {
         self.block.get(self.start..).unwrap_or_default()
     }
@@ -52,7 +52,7 @@ impl ReceiveBuffer {
         self.len() == 0
     }
 
-    /// Takes `octets` octets and forgets them. What is empty holds no memory: an idle connection may stay for long.
+    /// Takes `octets` octets and forgets them. An empty buffer holds no memory: an idle connection may live for long.
     pub fn consume(&mut self, octets: usize) {
         self.start = self.start.saturating_add(octets);
         if self.start >= self.block.len() {
@@ -132,7 +132,7 @@ impl SendBuffer {
             }
             self.pushed += content.len() as u64;
             self.blocks.push_back(content);
-            // What follows does not grow, and so move, the long block.
+            // Octets behind the long block do not make the block grow, and so do not move it.
             self.blocks.push_back(Vec::new());
         }
     }

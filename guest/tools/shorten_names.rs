@@ -1,7 +1,7 @@
 //! Makes the names inside a component as short as they can be, and removes its custom sections: a tenth of its size, which the linker cannot
 //! leave out. Compiled by the recipe `component` of the justfile; usage: `shorten_names FROM TO`.
 //!
-//! What the component imports and exports is untouched. Names that only its own parts know are those of core modules, of what these import
+//! The component's imports and exports are untouched. Names that only its own parts know are those of core modules, of what these import
 //! and export, and of the imports of the components inside, which wit-component makes to repeat the types of an export. Each of these names
 //! becomes the same other one wherever it stands, so that what fitted fits.
 //!
@@ -205,7 +205,7 @@ fn short(mut number: usize) -> Vec<u8> {
     name
 }
 
-/// What kind of thing an index is of.
+/// The kind of thing that an index refers to.
 fn sort(copy: &mut Copy<'_>) -> Result<(), Problem> {
     const CORE: u8 = 0;
     if copy.octet()? == CORE {
@@ -214,7 +214,7 @@ fn sort(copy: &mut Copy<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What a core module imports.
+/// An import of a core module.
 fn core_type(copy: &mut Copy<'_>) -> Result<(), Problem> {
     match copy.octet()? {
         // A function.
@@ -264,7 +264,7 @@ fn sections<'a>(
     Ok(copy.written)
 }
 
-/// What is read, and what is written of it.
+/// The input, and the output so far.
 struct Copy<'a> {
     unread: &'a [u8],
     written: Vec<u8>,

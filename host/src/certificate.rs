@@ -17,7 +17,7 @@ use crate::types::CertificateRefusal;
 /// Names of a certificate that are shown; a certificate of a large host has hundreds.
 const NAMES_MAX: usize = 100;
 
-/// What a certificate says of itself: of the chain in [`TlsInfo::certificates`](crate::types::TlsInfo). It was written by whoever sent it, and
+/// The contents of a certificate of the chain in [`TlsInfo::certificates`](crate::types::TlsInfo). The sender wrote the certificate, and
 /// can hold any character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! What can go wrong on the host's side of the boundary, and how it is told apart from what the component answers.
+//! Errors of the host's side of the boundary, apart from the errors that the component returns.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,14 +15,14 @@ pub enum HostError {
     InvalidRule {
         /// The rule as it was given.
         rule: String,
-        /// What is wrong with it, as a clause.
+        /// The fault, as a clause.
         reason: &'static str,
     },
     /// A URL does not say where to connect.
     InvalidUrl {
         /// The URL as it was given.
         url: String,
-        /// What is wrong with it, as a clause.
+        /// The fault, as a clause.
         reason: &'static str,
     },
     /// The file of a component cannot be read.
@@ -32,7 +32,7 @@ pub enum HostError {
         /// The reading's error.
         reason: Arc<str>,
     },
-    /// What was loaded is not a component in binary form.
+    /// The loaded octets are not a component in binary form.
     NotAComponent(&'static str),
     /// The component is not valid, or not for this engine.
     InvalidComponent(Arc<str>),
@@ -47,7 +47,7 @@ pub enum HostError {
     Recording {
         /// Its path.
         path: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: Arc<str>,
     },
     /// The component takes the host's TLS, whose octets would be other ones each time: it can be neither recorded nor replayed.
@@ -186,10 +186,10 @@ pub enum CallError<E> {
     Host(HostError),
 }
 
-/// What a call on an exchange, or one that makes an exchange, fails with.
+/// The error of a call on an exchange, or of a call that makes an exchange.
 pub type ExchangeError = CallError<Failure>;
 
-/// What a call on a connection or a poll fails with.
+/// The error of a call on a connection or a poll.
 pub type ConnError = CallError<Error>;
 
 impl<E> From<HostError> for CallError<E> {

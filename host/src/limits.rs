@@ -1,4 +1,4 @@
-//! What one client may use of the host: memory, sockets, computing.
+//! The host's resources that one client may use: memory, sockets, computing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ const TABLE_ENTRIES_PER_SOCKET: usize = 12;
 /// Entries of the host's table that belong to no socket: lookups, timers.
 const TABLE_ENTRIES_BASE: usize = 8_192;
 
-/// What one client may use.
+/// The resources that one client may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
     /// Linear memory in octets. Default 64 MiB: thousands of connections at rest, or a response of some 20 MiB
@@ -30,7 +30,7 @@ pub struct ClientLimits {
     pub memory_octets_max: usize,
     /// Sockets open at once. Default 4 096; a process can rarely have more without being set up for it. Past it a
     /// connection fails with `connect(exhausted)`. One that was dropped counts until it is closed: while its last octets
-    /// leave, 10 s at most. What the host keeps of output is bounded by this, too: 16 MiB for all connections of the
+    /// leave, 10 s at most. This limit also bounds the output that the host holds: 16 MiB for all connections of the
     /// client, and 4 KiB for each.
     pub sockets_max: usize,
     /// How long one call may compute without waiting for anything, counted in steps of [`TICK`]. Default 10 s: no call
@@ -178,7 +178,7 @@ impl Computing {
     }
 }
 
-/// The thread that advances an engine's epoch, every [`TICK`], while any call is under way. It sleeps while none is,
+/// The thread that advances an engine's epoch, every [`TICK`], while any call is under way. The thread sleeps while no call is,
 /// and ends with the last sandbox and client of the engine.
 #[derive(Debug)]
 pub(crate) struct Ticker {

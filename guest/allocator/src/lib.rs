@@ -3,7 +3,7 @@
 //! Every exchange takes and frees the same few dozen small blocks. To take one that is kept is to take the head of a list; `talc`, like any
 //! allocator that joins what is free side by side, needs about ten times as many instructions for it.
 //!
-//! What is kept is bounded in all. It is not joined with its neighbours, so that the memory may grow by that bound, once.
+//! The octets of freed blocks are bounded in all. Freed blocks are not joined with their neighbours, so the memory may grow by that bound, once.
 
 #![no_std]
 #![allow(unsafe_code, reason = "an allocator hands out memory")]
@@ -24,7 +24,7 @@ pub const SMALL_OCTETS_MAX: usize = octets_of(LISTS - 1);
 const LISTS: usize = 16;
 /// The sizes of blocks differ by this: by what those of `talc` do.
 const STEP: usize = 16;
-/// What every block is aligned to, at least.
+/// The least alignment of every block.
 const ALIGNMENT: usize = 8;
 
 /// The list of the smallest blocks that have room for so many octets.
@@ -32,12 +32,12 @@ const fn list_for(octets: usize) -> usize {
     (octets + STEP - 1 - SMALLEST) / STEP
 }
 
-/// What the blocks of a list have room for.
+/// The octets of the blocks of each list.
 const fn octets_of(list: usize) -> usize {
     list * STEP + SMALLEST
 }
 
-/// What the smallest block of `talc` has room for, as far as allocations of words need it.
+/// The octets of the smallest block of `talc`, as far as allocations of words need them.
 const SMALLEST: usize = 12;
 
 /// The beginning of a block that is kept.
@@ -68,7 +68,7 @@ const fn list_of(layout: Layout) -> Option<usize> {
     if layout.size() <= SMALL_OCTETS_MAX && layout.align() <= ALIGNMENT { Some(list_for(layout.size())) } else { None }
 }
 
-/// What is asked of the allocator below: blocks of one list are all alike.
+/// The layout that is requested from the allocator below: blocks of one list are all alike.
 const fn block_for(layout: Layout) -> Layout {
     match list_of(layout) {
         // SAFETY: the alignment is a power of two, and the size is small.

@@ -54,7 +54,7 @@ fn is_match(presented: &[u8], name: &[u8]) -> bool {
     presented.eq_ignore_ascii_case(name) || by_wildcard() == Some(true)
 }
 
-/// A name that rustls does not make. It has no way to be told that a name is good as it is, and reads a name as text wherever it uses one. So
+/// A name that rustls refuses. rustls has no constructor without that check, and reads a name as text wherever it uses one. So
 /// a usual name of the same length is made, and its octets are replaced.
 #[allow(unsafe_code, reason = "rustls has no constructor for such names")]
 fn unusual(name: &str) -> Option<DnsName<'static>> {

@@ -29,7 +29,7 @@ const CONFIGS_MAX: usize = 16;
 /// Certificates of one set of trust anchors. The system's own have some hundreds.
 const ANCHORS_MAX: usize = 4096;
 
-/// What connections with equal options have in common.
+/// The shared state of connections with equal options.
 #[derive(Debug)]
 pub struct Config {
     pub(super) client: Arc<ClientConfig>,

@@ -1,4 +1,4 @@
-//! What rustls complains of, in the words of the WIT package.
+//! The errors of rustls, in the words of the WIT package.
 
 use crate::types::TlsProblem;
 use rustls::{AlertDescription, Error, InvalidMessage, PeerMisbehaved};

@@ -1,6 +1,6 @@
 //! One connection: the handshake, then records.
 //!
-//! What the caller hands over is encrypted only when there is room for it underneath, and leaves at once. So what has not left has not been
+//! The caller's octets are encrypted only when the stream underneath has room, and leave at once. So an octet that has not left has not been
 //! encrypted either, and can still be taken back.
 
 use super::TlsInfo;
@@ -49,14 +49,14 @@ pub struct Session<S> {
     /// Records that are to leave, from `left` on.
     outgoing: Vec<u8>,
     left: usize,
-    /// What was decrypted and not taken.
+    /// Octets that were decrypted and not taken.
     plaintext: Vec<u8>,
     /// The peer has spoken TLS.
     heard: bool,
     /// The peer has ended its direction in order.
     ended: bool,
     failed: Option<Error>,
-    /// Nothing more can leave. What has not left never does, whatever becomes of what is underneath.
+    /// Nothing more can leave, whatever becomes of the stream underneath.
     cut_off: Option<End>,
     /// Why the peer's certificate was refused.
     refused: Option<Refused>,
@@ -79,16 +79,16 @@ enum Farewell {
 /// How far a handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shaken {
-    /// It is over.
+    /// The handshake is over.
     pub done: bool,
     /// There is no room for what is to leave.
     pub output_full: bool,
 }
 
-/// What to do after a state of rustls.
+/// The act after a state of rustls.
 enum Step {
     Again,
-    /// What was asked for has been written.
+    /// The octets that were asked for have been written.
     Written,
     Stop,
     Fail(rustls::Error),
@@ -131,17 +131,17 @@ impl<S: Stream> Session<S> {
         })
     }
 
-    /// What is under it.
+    /// The stream under the session.
     pub fn under(&self) -> &S {
         &self.under
     }
 
-    /// What rustls complained of since `take_info`.
+    /// The errors of rustls since `take_info`.
     pub fn take_complaint(&mut self) -> Option<TlsInfo> {
         self.info.detail.is_some().then(|| self.take_info())
     }
 
-    /// What is known of the handshake; takes it.
+    /// Takes the record of the handshake.
     pub fn take_info(&mut self) -> TlsInfo {
         let nothing = TlsInfo::begun(self.info.connection, String::new());
         mem::replace(&mut self.info, nothing)
@@ -149,7 +149,7 @@ impl<S: Stream> Session<S> {
 
     /// Goes on with the handshake as far as possible without waiting. `clock` is asked when it is over: it takes some computing.
     ///
-    /// Errors: `tls`, `connect(reset)`. It has failed; the peer has been told, if there was room.
+    /// Errors: `tls`, `connect(reset)`. The session has failed; an alert has left, if there was room.
     pub fn handshake(&mut self, clock: impl FnOnce() -> Instant) -> Result<Shaken, Error> {
         let mut reads = 0;
         loop {
@@ -339,7 +339,7 @@ impl<S: Stream> Session<S> {
         self.fail(if problem::is_own(error) { Error::Internal } else { Error::Tls(problem) })
     }
 
-    /// The session has failed. What rustls says to the peer of it leaves, if there is room; what has come behind is not looked at.
+    /// The session has failed. The alert of rustls leaves, if there is room; octets that came behind are not read.
     fn fail(&mut self, error: Error) -> Error {
         while self.tls.wants_write() && matches!(self.step(Purpose::Receive), Step::Again) {}
         let _ = self.flush_records();
@@ -365,7 +365,7 @@ impl<S: Stream> Session<S> {
     }
 }
 
-/// What rustls is asked for where it can write.
+/// The request to rustls when rustls can write.
 #[derive(Clone, Copy)]
 enum Purpose<'a> {
     /// Nothing: what has come is processed.
@@ -410,7 +410,7 @@ fn suite_name(name: &'static str) -> String {
 }
 
 impl<S: Stream> Stream for Session<S> {
-    /// What has been decrypted is given as a whole: a record more than `octets_max` at most.
+    /// Decrypted octets are returned as a whole: a record more than `octets_max` at most.
     fn read(&mut self, octets_max: usize) -> Result<Read, End> {
         let mut reads = 0;
         loop {
@@ -431,7 +431,7 @@ impl<S: Stream> Stream for Session<S> {
                 // The rest of a record may be anything; while it lacks, nobody knows whether something has come.
                 Ok(Read::Nothing) if !self.incoming.is_empty() => return Ok(Read::Partly),
                 Ok(Read::Octets(octets)) => {
-                    // What came before the failure is taken first.
+                    // Octets that came before the failure are taken first.
                     let _ = self.take_in(octets).and_then(|()| self.process());
                 }
                 // What TLS did not end may have been cut off (RFC 8446 §6.1).
@@ -454,7 +454,7 @@ impl<S: Stream> Stream for Session<S> {
             return Err(End::Layer(error));
         }
         let mut room = self.under.room()?;
-        // What waits leaves with what is written, if there is room for both.
+        // Waiting octets leave with the octets that are written, if there is room for both.
         if self.left > 0 || room < self.outgoing.len() + WRITE_OCTETS_MIN + RECORD_OVERHEAD {
             if !self.flush_records()? {
                 return Ok(0);
@@ -492,7 +492,7 @@ impl<S: Stream> Stream for Session<S> {
     fn half_close(&mut self) {
         if self.failed.is_none() && self.farewell == Farewell::Unsaid {
             self.say_farewell();
-            // What is under it tells with the next read or write that it has failed.
+            // The stream underneath reports its failure with the next read or write.
             let _ = self.flush();
         }
     }

@@ -27,7 +27,7 @@ pub struct Verifier {
     /// Any certificate is accepted.
     pub(super) any: bool,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    /// What was seen last; the connection for which it was takes it at once.
+    /// The notes of the last check; the connection that was checked takes the notes at once.
     pub(super) seen: Mutex<Option<Seen>>,
 }
 
@@ -47,7 +47,7 @@ pub struct Refused {
     pub problem: TlsProblem,
     /// With which names and dates.
     pub refusal: CertificateRefusal,
-    /// What rustls is told, which chooses the alert by it.
+    /// The error that rustls receives; rustls chooses the alert by that error.
     alert: CertificateError,
 }
 
@@ -77,7 +77,7 @@ impl Verifier {
             cert.verify_for_usage(self.algorithms.all, &self.anchors, intermediates, now, KeyUsage::server_auth(), None, None);
         let keys = match path {
             Ok(path) => keys(&path),
-            // What the caller trusts may be the server's own certificate. That it is an issuer's too is found after its dates.
+            // A trust anchor of the caller may be the server's own certificate. Whether the certificate may issue is checked after its dates.
             Err(webpki::Error::CaUsedAsEndEntity) if self.trusted.iter().any(|trusted| trusted == leaf) => {
                 Vec::from([own_key.to_vec()])
             }

@@ -1,4 +1,4 @@
-//! What handles ask of the task that drives the client.
+//! The commands of handles to the task that drives the client.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -34,7 +34,7 @@ impl AgentExchange {
     /// # Errors
     /// Of this content or of what was accepted before; from then on nothing is:
     /// - `api-misuse(content-finished | content-too-long)`: the exchange goes on.
-    /// - `closed(early-response)`: a final response came first. It can be read as usual.
+    /// - `closed(early-response)`: a final response came first, and can be read as usual.
     /// - The failure of the exchange.
     pub async fn write(&self, content: &[u8]) -> Result<usize, ExchangeError> {
         if content.is_empty() {
@@ -121,7 +121,7 @@ impl AgentExchange {
     /// before. How much that may be is said by `content_octets_max` of the request's options. Not for a tunnel, which has no end of its own.
     ///
     /// # Errors
-    /// The exchange's failure. What came of the content is lost, as it is when the future is dropped.
+    /// The exchange's failure. Content that has come is lost, as when the future is dropped.
     pub async fn collect(&self) -> Result<Response, ExchangeError> {
         let head = self.head().await?;
         let interim = self.take_interim();

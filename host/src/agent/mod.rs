@@ -59,7 +59,7 @@ const COMMANDS_MAX: usize = 1_024;
 
 /// A client for many tasks at once: they fetch, stream and cancel on the connections of one pool. Cheap to clone; every clone is the same.
 ///
-/// A task of the tokio runtime drives it. What is submitted while that task waits for octets is served at once.
+/// A task of the tokio runtime drives the agent. A request that is submitted while that task waits for octets is served at once.
 ///
 /// Dropping the future of a call gives up what it asked for and nothing else: the exchange is cancelled, the others on its connection
 /// live. However many are dropped together, those that had not left are never sent. When all clones and all [`AgentExchange`]s are dropped, the client ends and its sockets close.
@@ -71,7 +71,7 @@ pub struct Agent {
     shared: Arc<Shared>,
 }
 
-/// What handles have in common.
+/// The shared state of the handles.
 struct Shared {
     commands: mpsc::UnboundedSender<Queued>,
     places: Arc<Semaphore>,
@@ -217,7 +217,7 @@ impl Agent {
         .await?
     }
 
-    /// What the pool knows about an origin.
+    /// The pool's knowledge about an origin.
     ///
     /// # Errors
     /// Of the call only.

@@ -1,4 +1,4 @@
-//! What the driving task and the caller of one streamed exchange hand each other.
+//! The octets and events between the driving task and the caller of one streamed exchange.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ pub(super) struct Held {
     pub(super) head: Option<Result<ResponseHead, ExchangeError>>,
     content: VecDeque<Vec<u8>>,
     content_octets: usize,
-    /// What comes after the content.
+    /// The end of the content.
     pub(super) end: Option<Result<Vec<FieldLine>, ExchangeError>>,
     /// Content was left in the component because there was enough here.
     pub(super) stopped: bool,

@@ -16,7 +16,7 @@ use crate::types::{Chunk, ExchangeTiming, FieldLine, Readiness};
 pub(super) struct Stream {
     exchange: Exchange,
     relay: Arc<Relay>,
-    /// What is being written.
+    /// The octets that are being written.
     leaving: Bytes,
     /// How the content ends once it has been written; more than one is the caller's mistake, which the component tells.
     finishes: VecDeque<(Vec<FieldLine>, Finished)>,
@@ -42,7 +42,7 @@ impl Stream {
         if ready.intersects(Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED) {
             moved |= self.read(client).await?;
         }
-        // What is not wanted any more is refused: whoever waits for it to leave is told.
+        // Octets that are no longer wanted are refused: a caller that waits for them to leave receives the refusal.
         if ready.intersects(Readiness::WRITABLE | Readiness::HEAD | Readiness::COMPLETE | Readiness::FAILED) {
             moved |= self.write(client).await?;
         }

@@ -38,11 +38,11 @@ pub struct HostTls(Arc<ClientConfig>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostTlsError {
-    /// `roots_pem`: no certificate, or none that can be a trust anchor. What is wrong, as a clause.
+    /// `roots_pem`: no certificate, or none that can be a trust anchor. The fault, as a clause.
     Roots(String),
-    /// The chain of `identity_pem`. What is wrong, as a clause.
+    /// The chain of `identity_pem`. The fault, as a clause.
     Chain(String),
-    /// The key of `identity_pem`. What is wrong, as a clause.
+    /// The key of `identity_pem`. The fault, as a clause.
     Key(String),
     /// `alpn`: a protocol has no octet, or more than 255.
     Alpn,

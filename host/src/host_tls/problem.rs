@@ -1,4 +1,4 @@
-//! What rustls complains of, in the words of the WIT package.
+//! The errors of rustls, in the words of the WIT package.
 
 use std::fmt;
 use std::io;
@@ -95,7 +95,7 @@ fn problem_of_certificate(refused: &CertificateError) -> TlsProblem {
     }
 }
 
-/// What rustls has no word of its own for.
+/// A problem without a word of its own in rustls.
 fn problem_of_chain(error: &OtherError) -> TlsProblem {
     use webpki::Error as E;
     match error.0.downcast_ref() {

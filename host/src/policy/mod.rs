@@ -11,7 +11,7 @@
 //! else the next time (DNS rebinding) therefore gains nothing that it would not have gained the first time, and an
 //! address that no lookup of this client gave is refused however the component came by it.
 //!
-//! What is connected to over a Unix socket instead ([`Policy::unix_socket`]) is asked for at the connect alone: a rule must admit that socket.
+//! A name or address that leads to a Unix socket ([`Policy::unix_socket`]) is checked at the connect alone: a rule must admit that socket.
 //!
 //! A rule for a name trusts whoever answers for that name. [`Policy::deny_private_answers`] takes that back for
 //! addresses that are not public; [`Policy::allow_public`] never extends to them.
@@ -29,11 +29,11 @@ use rule::canonical_name;
 
 use crate::unix_socket::UnixSocket;
 
-/// What may be reached. A new one admits nothing.
+/// The names and addresses that may be reached. A new policy admits nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Rule>,
-    /// What is connected to over Unix sockets.
+    /// The names and addresses that lead to Unix sockets.
     routes: Vec<(Rule, UnixSocket)>,
     public: bool,
     any: bool,
@@ -127,7 +127,7 @@ impl Policy {
         self.key_log
     }
 
-    /// What it says about TLS, and nothing to be reached.
+    /// The policy's decisions about TLS, without anything to be reached.
     pub(crate) fn unreaching(&self) -> Self {
         Self { any_certificate: self.any_certificate, key_log: self.key_log, ..Self::new() }
     }

@@ -106,7 +106,7 @@ impl Reach {
         address
     }
 
-    /// The address that stands for a name which is connected to over a Unix socket. It is of the network 0.0.0.0/8, to which nobody can
+    /// The address in place of a name that leads to a Unix socket: an address of the network 0.0.0.0/8, to which nobody can
     /// connect (RFC 6890). `None`: the name has none; whether it is looked up, [`Reach::may_look_up`] says.
     pub(crate) fn stand_in(&self, name: &str) -> Option<IpAddr> {
         let name = canonical_name(name);
@@ -177,7 +177,7 @@ impl Reach {
         }
     }
 
-    /// What was refused since the last time.
+    /// The refusals since the last call.
     pub(crate) fn take_denied(&self) -> Vec<Denied> {
         std::mem::take(&mut self.seen().denied)
     }

@@ -185,7 +185,7 @@ fn parse_host(host: &str) -> Result<Host<String>, &'static str> {
     }
 }
 
-/// The form in which names are compared. What is no name stays as it is, and no rule admits it.
+/// The form in which names are compared. A text that is no name is returned unchanged, and no rule admits it.
 pub(super) fn canonical_name(name: &str) -> String {
     match parse_host(name) {
         Ok(host) => host.to_string(),

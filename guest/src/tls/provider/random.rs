@@ -6,7 +6,7 @@ use core::fmt;
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use rustls::crypto::{GetRandomFailed, SecureRandom};
 
-/// What the system gives: the operating system, or the host of the component.
+/// The randomness of the system: of the operating system, or of the component's host.
 #[derive(Debug)]
 pub(super) struct System;
 

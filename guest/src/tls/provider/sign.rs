@@ -65,7 +65,7 @@ impl Private {
         (key.size() >= RSA_MIN_LEN).then(|| Self::Rsa(Box::new(key)))
     }
 
-    /// What a signature by this key can be, best first.
+    /// The schemes of signatures by this key, best first.
     fn schemes(&self) -> &'static [SignatureScheme] {
         match self {
             Self::P256(_) => &[SignatureScheme::ECDSA_NISTP256_SHA256],
