@@ -272,6 +272,12 @@ docs: component
 wit-docs: _wit-docs
     cp target/wit-docs/reference.md docs/reference/wit.md
 
+# Draws the pictures of docs/concepts.md from the core's tables; a test fails where one is stale
+[group('docs')]
+states:
+    mkdir -p docs/concepts
+    SANDPIPER_STATES=1 CARGO_TARGET_DIR=target/core cargo test --release --package sandpiper-tests --no-default-features --test all the_pictures_of_the_concepts
+
 # Fails where `wit-docs` would change something
 [group('docs')]
 check-wit-docs: _wit-docs

@@ -52,7 +52,7 @@ class Server:
     key, it speaks TLS. One that `closes` does so behind each answer, as HTTP/1.0 has it.
     """
 
-    def __init__(self, identity: pathlib.Path | None = None, port: int = 0, closes: bool = False) -> None:
+    def __init__(self, identity: pathlib.Path | None = None, closes: bool = False) -> None:
         self.connections = 0
         # Those that ended well, and what was said against the others.
         self.handshakes: list[Handshake] = []
@@ -63,7 +63,7 @@ class Server:
         self._tls = context(identity) if identity else None
         self._closes = closes
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 
     def __enter__(self) -> "Server":

@@ -7,6 +7,7 @@ mod agent_server;
 mod agent_stream;
 mod calls;
 mod containment;
+mod guide;
 mod host_tls;
 mod hostile;
 mod https;

@@ -6,6 +6,8 @@ mod delivery;
 mod early;
 mod failures;
 mod files;
+#[cfg(unix)]
+mod guide;
 mod hosts;
 mod https;
 mod lists;

@@ -4,5 +4,8 @@ mod circles;
 mod component;
 mod documents;
 mod imports;
+mod prose;
 mod shape;
+mod snippets;
 mod sources;
+mod states;
