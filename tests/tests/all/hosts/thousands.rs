@@ -204,7 +204,7 @@ fn thousands_of_connections_stand_in_one_instance_at_a_small_price() {
         }
     });
     println!(
-        "| connections | component, octets each | host, octets each | exchange beside idle ones of the pool | exchange beside watched ones | a look at all, for each |"
+        "| connections | component, octets each | host, octets each | exchange beside idle connections of the pool | exchange beside watched connections | a wait over all, for each |"
     );
     println!("|---|---|---|---|---|---|");
     for row in &rows {
