@@ -1,12 +1,18 @@
-//! A connection with its transport.
+//! A connection with its transport: what the transport reports reaches the connection, and octets go both ways between them.
 
 use crate::conn::{ClientConn, TransportWish};
 use crate::link::Link;
 use crate::slab::Id;
+use crate::stream::{End, Read, Stream};
 use crate::timer::Instant;
+use crate::types::ConnState;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::RefCell;
+
+/// Reads, and writes, in a row for one connection before others have their turn.
+const MOVES_MAX: usize = 16;
 
 /// A driver, shared by the handles of its connection and of its exchanges, and by the poll that it is in.
 pub type Shared<L> = Rc<RefCell<Driver<L>>>;
@@ -20,8 +26,21 @@ pub struct Driver<L> {
     pub link: Option<L>,
     /// The handle of the connection is gone.
     pub dropped: bool,
+    /// The last write found no room, or was not tried.
+    output_full: bool,
+    /// The transport has been closed.
+    closed: bool,
     attention: Option<(Attention, Id)>,
     flagged: bool,
+}
+
+/// The directions in which an established transport can move octets as soon as it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Octets are awaited.
+    pub input: bool,
+    /// Octets wait for room.
+    pub output: bool,
 }
 
 /// The members of a poll to which something was done by others.
@@ -43,35 +62,61 @@ impl Attention {
 impl<L: Link> Driver<L> {
     /// A connection with its transport.
     pub fn new(conn: ClientConn, link: Option<L>) -> Shared<L> {
-        let driver = Driver { conn, link, dropped: false, attention: None, flagged: false };
+        let driver = Driver { conn, link, dropped: false, output_full: false, closed: false, attention: None, flagged: false };
         Rc::new(RefCell::new(driver))
     }
 
     /// Moves what can be moved without waiting, and does what is due.
     pub fn advance(&mut self, now: Instant) {
-        if let Some(link) = &mut self.link {
-            link.advance(&mut self.conn, now);
-        }
+        self.move_on(now);
         if self.conn.deadline().is_some_and(|(at, _)| at <= now) {
             self.conn.handle_timeout(now);
-            if let Some(link) = &mut self.link {
-                link.advance(&mut self.conn, now);
-            }
+            self.move_on(now);
         }
         self.heed_wish();
+    }
+
+    fn move_on(&mut self, now: Instant) {
+        if !self.conn.is_established() {
+            self.dial(now);
+        }
+        if !self.conn.is_established() {
+            return;
+        }
+        if let Some(link) = self.link.as_mut().filter(|_| !self.closed) {
+            self.output_full = !move_octets(link, &mut self.conn, now);
+        }
+    }
+
+    /// Goes on with establishing the transport, without moving octets yet.
+    pub fn dial(&mut self, now: Instant) {
+        let Some(link) = self.link.as_mut().filter(|_| self.conn.state() != ConnState::Closed) else { return };
+        let mut progress = Vec::new();
+        link.dial(now, &mut progress);
+        for progress in progress {
+            self.conn.progress(progress, now);
+        }
     }
 
     /// Does with the transport what the connection wishes, after a call has changed it.
     pub fn heed_wish(&mut self) {
         self.flag();
-        let Some(link) = &mut self.link else { return };
+        let Some(link) = self.link.as_mut().filter(|_| !self.closed) else { return };
         match self.conn.transport() {
             TransportWish::Keep => {}
             TransportWish::HalfClose => {
                 link.half_close();
                 self.conn.half_closed();
+                // An error is reported by the next read or write.
+                self.output_full |= link.flush() == Ok(false);
             }
-            TransportWish::Close => link.close(&self.conn),
+            TransportWish::Close => {
+                if self.conn.broke().is_some() {
+                    link.broken().remember(self.conn.authority());
+                }
+                self.closed = true;
+                link.close();
+            }
         }
     }
 
@@ -84,11 +129,24 @@ impl<L: Link> Driver<L> {
         }
     }
 
+    /// In which directions the transport, once it is established, can move octets as soon as it is ready.
+    pub fn interest(&self) -> Interest {
+        Interest { input: self.conn.wants_octets() > 0, output: self.output_full }
+    }
+
     /// Moves what calls have left to be moved.
     pub fn catch_up(&mut self, now: Instant) {
-        if self.link.as_ref().is_some_and(|link| link.is_behind(&self.conn)) {
+        if self.link.as_ref().is_some_and(|link| self.is_behind(link)) {
             self.advance(now);
         }
+    }
+
+    /// Whether octets can be moved without anything having to come first: calls have moved the connection on.
+    fn is_behind(&self, link: &L) -> bool {
+        let conn = &self.conn;
+        let reads = conn.wants_look() || (conn.wants_octets() > 0 && link.has_ended());
+        let writes = !self.output_full && !conn.to_transmit().is_empty();
+        conn.is_established() && !self.closed && (reads || writes)
     }
 
     /// Whether it is in a poll.
@@ -130,5 +188,153 @@ impl<L: Link> Driver<L> {
             self.flagged = true;
             attention.0.borrow_mut().push_back(*id);
         }
+    }
+}
+
+/// Moves what can be moved without waiting, in both directions. Reading comes first: an idle connection may only be written to when
+/// nothing has come in. Returns whether there is room for more.
+fn move_octets(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bool {
+    receive(stream, conn, now);
+    transmit(stream, conn, now)
+}
+
+fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
+    let mut moves = 0;
+    let mut asked_again = false;
+    // A request that waits for the look has it before others have their turn.
+    while moves < MOVES_MAX || conn.wants_look() || stream.has_ended() {
+        moves += 1;
+        let octets_max = conn.wants_octets();
+        if octets_max == 0 {
+            return;
+        }
+        match stream.read(octets_max) {
+            // Before a request leaves it must be certain.
+            Ok(Read::Nothing) if conn.wants_look() && !asked_again && !stream.was_answered() => asked_again = true,
+            Ok(Read::Nothing) => return conn.nothing_to_receive(now),
+            Ok(Read::Partly) => return conn.partly_received(now),
+            Ok(Read::Octets(octets)) => {
+                let more = octets.len() >= octets_max || stream.has_ended();
+                conn.receive(octets, now);
+                if !more && !conn.wants_look() {
+                    return;
+                }
+            }
+            Err(End::Transport(ending)) => return conn.receive_end(ending, now),
+            Err(End::Layer(error)) => return conn.end(error, now),
+        }
+    }
+}
+
+fn transmit(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bool {
+    for _ in 0..MOVES_MAX {
+        match transmit_some(stream, conn) {
+            Ok(Some(0)) => return true,
+            Ok(Some(octets)) => conn.transmitted(octets, now),
+            Ok(None) => return false,
+            Err(End::Transport(ending)) => {
+                conn.transmit_failed(ending, now);
+                return true;
+            }
+            Err(End::Layer(error)) => {
+                conn.end(error, now);
+                return true;
+            }
+        }
+    }
+    // Its turn comes again as soon as others have had theirs.
+    false
+}
+
+/// How many octets were handed over; `None`: there is no room.
+fn transmit_some(stream: &mut impl Stream, conn: &ClientConn) -> Result<Option<usize>, End> {
+    let octets = conn.to_transmit();
+    if octets.is_empty() {
+        return Ok(stream.flush()?.then_some(0));
+    }
+    let room = stream.room()?;
+    if room == 0 {
+        return Ok(None);
+    }
+    let octets = octets.get(..room).unwrap_or(octets);
+    stream.write(octets)?;
+    Ok(Some(octets.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dial::Progress;
+    use crate::settings::Settings;
+    use crate::types::{ConnOptions, Delivery, Error, Misbehaviour, Persistence, Request, RequestContent};
+    use alloc::string::String;
+    use alloc::vec;
+
+    /// A host that says of an answer which nobody has asked for that nothing is there, as often as it is out of turn.
+    struct Tired {
+        out_of_turn: usize,
+        written: usize,
+    }
+
+    impl Stream for Tired {
+        fn read(&mut self, _: usize) -> Result<Read, End> {
+            match self.out_of_turn {
+                0 => Ok(Read::Octets(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())),
+                _ => Ok(Read::Nothing),
+            }
+        }
+
+        fn was_answered(&mut self) -> bool {
+            let answered = self.out_of_turn == 0;
+            self.out_of_turn = self.out_of_turn.saturating_sub(1);
+            answered
+        }
+
+        fn room(&mut self) -> Result<usize, End> {
+            Ok(1_024)
+        }
+
+        fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+            self.written += octets.len();
+            Ok(())
+        }
+
+        fn half_close(&mut self) {}
+    }
+
+    fn connection() -> ClientConn {
+        let options = ConnOptions {
+            persistence: Some(Persistence::Assume),
+            pipeline_depth_max: None,
+            limits: None,
+            deadlines: None,
+            leniency: None,
+            half_close: None,
+            log_entries_max: None,
+        };
+        let settings = Settings::checked(Some(&options)).expect("options");
+        let mut conn = ClientConn::new(1, String::from("a"), settings, Instant(0));
+        conn.progress(Progress::ESTABLISHED, Instant(0));
+        conn
+    }
+
+    #[test]
+    fn a_look_that_the_host_did_not_answer_is_made_again() {
+        let mut conn = connection();
+        let request = Request {
+            method: String::from("GET"),
+            request_target: String::from("/"),
+            authority: None,
+            fields: vec![],
+            content: RequestContent::None,
+            options: None,
+        };
+        let id = conn.send(request, 1, Instant(1)).expect("queued");
+        let mut tired = Tired { out_of_turn: 1, written: 0 };
+        move_octets(&mut tired, &mut conn, Instant(2));
+        assert_eq!(tired.written, 0);
+        let failure = conn.head(id).expect_err("what was there is no answer to it");
+        let unsolicited = Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets);
+        assert_eq!((failure.error, failure.delivery), (unsolicited, Delivery::NotSent));
     }
 }

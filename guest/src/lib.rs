@@ -20,13 +20,13 @@
 //! | [`timer`] | moments as values |
 //! | [`failure`] | how an error becomes a caller's failure, with its delivery |
 //! | [`log`] | the connection's log |
-//! | [`driver`], [`link`] | a connection with its transport, which is behind a trait |
+//! | [`dial`] | from an endpoint to a connected peer: names, the race of addresses; what transports report |
+//! | [`driver`], [`link`] | a connection with its transport, which is behind a trait; the octets between them |
 //! | [`poll`] | many connections and one wait; the pool, its origins and its waiting lines |
 //! | [`stream`] | what carries the octets of an established connection: one small trait |
 //! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
 //! | [`slab`] | values by id |
 //! | [`abnf`], [`field`], `head` | octet classes and numbers; field lines; the head of a response in one piece |
-//! | `tls` | TLS, in the build with the feature of that name |
 //! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
 //!
 //! The core is behind a `#![no_std]` fence: no clock, no socket, no environment can be named in it. A panic in the component is
@@ -43,6 +43,7 @@ pub mod abnf;
 pub mod address;
 pub mod buffer;
 pub mod conn;
+pub mod dial;
 pub mod driver;
 pub mod endpoint;
 pub mod exchange;

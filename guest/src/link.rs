@@ -1,44 +1,41 @@
 //! Where the octets of a connection come from and go to: the one difference between the component, which has sockets, and the tests, which
 //! have none.
 
-use crate::conn::ClientConn;
+use crate::dial::{Broken, Progress};
+use crate::stream::Stream;
 use crate::timer::Instant;
 use crate::types::{Endpoint, Error};
+use alloc::vec::Vec;
 
-/// The transport of one connection, from its dialling to its end.
-pub trait Link {
-    /// Goes on as far as possible without waiting: establishes the transport, or moves octets in both directions, and tells `conn`. Reading
-    /// comes before writing: an idle connection may only be written to when nothing has come in.
-    fn advance(&mut self, conn: &mut ClientConn, now: Instant);
+/// The transport of one connection, from its dialling to its end. As a stream, it moves octets once it has reported `Established`, and until
+/// it is closed.
+pub trait Link: Stream {
+    /// Goes on with establishing the transport as far as possible without waiting. Adds what has happened to `progress`. Not called any more
+    /// once that was `Established` or `Failed`.
+    fn dial(&mut self, now: Instant, progress: &mut Vec<Progress>);
 
-    /// When `advance` has something to do although nothing has come: while dialling.
+    /// When `dial` has something to do although nothing has come.
     fn deadline(&self) -> Option<Instant>;
 
-    /// Whether `advance` has something to do although nothing has come: calls have moved the connection on.
-    fn is_behind(&self, conn: &ClientConn) -> bool;
+    /// Closes the transport; called once.
+    fn close(&mut self);
 
-    /// Ends the sending direction.
-    fn half_close(&mut self);
-
-    /// Closes the transport. May be called again, without effect.
-    fn close(&mut self, conn: &ClientConn);
+    /// Where pipelines broke, as all connections of its network remember it.
+    fn broken(&self) -> &Broken;
 }
 
-/// What gives links.
+/// What opens links.
 pub trait Network {
     /// Its links.
     type Link: Link;
 
-    /// Begins to dial an endpoint.
+    /// Begins to dial an endpoint. Returns the number of the connection, which was never given before, and its link.
     ///
     /// Errors: `api-misuse(invalid-endpoint)`, `tls(unavailable)`.
-    fn dial(&self, endpoint: &Endpoint) -> Result<Self::Link, Error>;
+    fn dial(&self, endpoint: &Endpoint) -> Result<(u64, Self::Link), Error>;
 
-    /// Whether a pipeline to this authority broke since this was last asked (RFC 9112 §9.3.2).
-    fn take_broken(&self, authority: &str) -> bool;
-
-    /// The number of a new connection, never given before.
-    fn next_connection(&self) -> u64;
+    /// Where pipelines broke, as all its connections remember it.
+    fn broken(&self) -> &Broken;
 
     /// What is remembered of the network may be wrong from now on.
     fn changed(&self);

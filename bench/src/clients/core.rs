@@ -5,6 +5,7 @@ use crate::work::Work;
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, poll};
 use sandpiper_guest::conn::{ClientConn, ExchangeId};
+use sandpiper_guest::dial::Progress;
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer;
 use sandpiper_guest::types::{Chunk, ConnOptions, Ending, Persistence, Request, RequestContent};
@@ -121,7 +122,7 @@ pub fn connection(authority: String, depth: u32) -> anyhow::Result<ClientConn> {
     };
     let settings = Settings::checked(Some(&options)).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut conn = ClientConn::new(1, authority, settings, timer::Instant(0));
-    conn.established(None, None, timer::Instant(0));
+    conn.progress(Progress::ESTABLISHED, timer::Instant(0));
     Ok(conn)
 }
 

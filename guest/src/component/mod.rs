@@ -6,23 +6,20 @@
 //! | `wait` | one wait for the connections of a poll |
 //! | `network` | where connections are opened |
 //! | `wire` | the transport of a connection, from its dialling to its end |
-//! | `dial`, `names` | from an endpoint to a connected socket: names, and a race of addresses |
+//! | `dial` | names that are looked up, addresses that are connected to |
 //! | `secure/` | from a socket to TLS over it, one file for each build: inside, by the host, never |
 //! | `socket`, `transport` | what carries octets, and what to wait for |
 //! | `retired` | what is kept for those who wait on it |
 //! | `handshakes` | handshakes that are remembered, and what the host allows |
 //! | `tls` | the exported interface of that name |
 //! | `random` | randomness, for TLS |
-//! | `broken` | where a pipeline broke |
 //! | `clock` | the monotonic clock, and waiting on it |
 
-mod broken;
 mod client_conn;
 mod clock;
 mod dial;
 #[cfg(any(feature = "tls", feature = "host-tls"))]
 mod handshakes;
-mod names;
 mod network;
 mod origin;
 mod poll;

@@ -1,21 +1,19 @@
 //! Where a pool opens its connections, and where a caller opens one.
 
-use super::broken;
 use super::clock;
-use super::dial::Dial;
-use super::names::Names;
+use super::dial::{self, Dial, SharedNames};
 use super::secure::Plan;
 use super::socket::Socket;
-use super::wire::{Driver, Shared, Wire};
+use super::wire::{BROKEN, Driver, Shared, Wire};
 use crate::conn::ClientConn;
+use crate::dial::Broken;
 use crate::endpoint;
 use crate::link::Network;
 use crate::settings::Settings;
-use crate::types::{ConnOptions, Endpoint, Error, Persistence};
+use crate::types::{ConnOptions, Endpoint, Error};
 use crate::wit::wasi::io::streams::{InputStream, OutputStream};
 use alloc::rc::Rc;
 use alloc::string::String;
-use core::cell::RefCell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The id of the last connection of the instance.
@@ -23,23 +21,18 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
 /// The network of `wasi:sockets`, and what a poll knows about names.
 pub(super) struct Sockets {
-    pub(super) names: Rc<RefCell<Names>>,
+    pub(super) names: SharedNames,
 }
 
 impl Network for Sockets {
     type Link = Wire;
 
-    fn dial(&self, endpoint: &Endpoint) -> Result<Wire, Error> {
-        let plan = Plan::of(endpoint)?;
-        Ok(Wire::dialling(Dial::new(endpoint, Some(Rc::clone(&self.names)))?, plan))
+    fn dial(&self, endpoint: &Endpoint) -> Result<(u64, Wire), Error> {
+        dial(endpoint, Some(Rc::clone(&self.names)))
     }
 
-    fn take_broken(&self, authority: &str) -> bool {
-        broken::take(authority)
-    }
-
-    fn next_connection(&self) -> u64 {
-        next_connection()
+    fn broken(&self) -> &Broken {
+        &BROKEN
     }
 
     fn changed(&self) {
@@ -50,22 +43,27 @@ impl Network for Sockets {
 /// Begins to connect, for a caller.
 pub(super) fn connect(endpoint: &Endpoint, options: Option<&ConnOptions>) -> Result<Shared, Error> {
     let mut settings = Settings::checked(options)?;
-    let plan = Plan::of(endpoint)?;
-    let wire = Wire::dialling(Dial::new(endpoint, None)?, plan);
+    let (number, wire) = dial(endpoint, None)?;
     let authority = endpoint::authority(endpoint);
-    if settings.persistence == Persistence::Assume && broken::take(&authority) {
-        settings.persistence = Persistence::Learn;
-    }
-    let conn = ClientConn::new(next_connection(), authority, settings, clock::now());
+    settings.persistence = BROKEN.expects(&authority, settings.persistence);
+    let conn = ClientConn::new(number, authority, settings, clock::now());
     Ok(Driver::new(conn, Some(wire)))
 }
 
 /// Takes over streams that are established.
 pub(super) fn handshake(input: InputStream, output: OutputStream, authority: String, settings: Settings) -> Shared {
-    let now = clock::now();
-    let mut conn = ClientConn::new(next_connection(), authority, settings, now);
-    let wire = Wire::connected(Socket::new(input, output, None), None, &mut conn, now);
-    Driver::new(conn, Some(wire))
+    let (now, number) = (clock::now(), next_connection());
+    let conn = ClientConn::new(number, authority, settings, now);
+    let driver = Driver::new(conn, Some(Wire::connected(number, Socket::new(input, output, None))));
+    driver.borrow_mut().dial(now);
+    driver
+}
+
+fn dial(endpoint: &Endpoint, names: Option<SharedNames>) -> Result<(u64, Wire), Error> {
+    let plan = Plan::of(endpoint)?;
+    let dial = Dial::new(endpoint, names, dial::Sockets::default())?;
+    let number = next_connection();
+    Ok((number, Wire::dialling(number, dial, plan)))
 }
 
 fn next_connection() -> u64 {

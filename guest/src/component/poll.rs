@@ -1,11 +1,11 @@
 //! The resource `poll`: one wait for many connections.
 
 use super::clock;
-use super::names::Names;
 use super::network::Sockets;
 use super::wait::{self, Waiting};
 use super::wire::Shared;
 use super::{client_conn, origin, send};
+use crate::dial::Names;
 use crate::endpoint;
 use crate::poll::Poll;
 use crate::types::{Error, Failure, Misuse, Request};

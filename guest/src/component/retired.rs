@@ -1,6 +1,6 @@
 //! What a connection does not need any more, but may have pollables that are lent.
 
-use super::names::Lookup;
+use super::dial::Lookup;
 use super::secure::Securing;
 use super::transport::Transport;
 use crate::wit::wasi::sockets::tcp::TcpSocket;

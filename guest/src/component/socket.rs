@@ -1,16 +1,14 @@
 //! The streams of an established transport, and the socket that they belong to.
 
 use super::clock;
-use crate::address;
 use crate::stream::{End, Read, Stream};
 use crate::types::Ending;
 use crate::wit::wasi::io::poll::Pollable;
 use crate::wit::wasi::io::streams::{InputStream, OutputStream, StreamError};
-use crate::wit::wasi::sockets::network::{IpAddressFamily, IpSocketAddress};
+use crate::wit::wasi::sockets::network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, Ipv6SocketAddress};
 use crate::wit::wasi::sockets::tcp::{ShutdownType, TcpSocket};
 #[cfg(feature = "host-tls")]
 use crate::wit::wasi::tls::types::ClientConnection;
-use alloc::string::String;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// The order of the fields is the order in which they must be dropped: children first.
@@ -35,12 +33,12 @@ impl Socket {
         }
     }
 
-    pub(super) fn remote_address(&self) -> Option<String> {
-        self.socket.as_ref()?.remote_address().ok().map(text)
+    pub(super) fn remote_address(&self) -> Option<SocketAddr> {
+        self.socket.as_ref()?.remote_address().ok().map(to_std)
     }
 
-    pub(super) fn local_address(&self) -> Option<String> {
-        self.socket.as_ref()?.local_address().ok().map(text)
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.as_ref()?.local_address().ok().map(to_std)
     }
 
     /// Ready when octets have come.
@@ -123,11 +121,6 @@ fn output_end(error: StreamError) -> End {
     })
 }
 
-/// An address as it is usually written.
-pub(super) fn text(address: IpSocketAddress) -> String {
-    address::text(to_std(address))
-}
-
 fn to_std(address: IpSocketAddress) -> SocketAddr {
     match address {
         IpSocketAddress::Ipv4(v4) => {
@@ -141,10 +134,25 @@ fn to_std(address: IpSocketAddress) -> SocketAddr {
     }
 }
 
-/// The family of the socket that an address needs.
-pub(super) fn family(address: &IpSocketAddress) -> IpAddressFamily {
+/// An address as WASI has it.
+pub(super) fn from_std(address: SocketAddr) -> IpSocketAddress {
     match address {
-        IpSocketAddress::Ipv4(_) => IpAddressFamily::Ipv4,
-        IpSocketAddress::Ipv6(_) => IpAddressFamily::Ipv6,
+        SocketAddr::V4(v4) => {
+            let [a, b, c, d] = v4.ip().octets();
+            IpSocketAddress::Ipv4(Ipv4SocketAddress { port: v4.port(), address: (a, b, c, d) })
+        }
+        SocketAddr::V6(v6) => {
+            let [a, b, c, d, e, f, g, h] = v6.ip().segments();
+            let (port, flow_info, scope_id) = (v6.port(), v6.flowinfo(), v6.scope_id());
+            IpSocketAddress::Ipv6(Ipv6SocketAddress { port, flow_info, address: (a, b, c, d, e, f, g, h), scope_id })
+        }
+    }
+}
+
+/// The family of the socket that an address needs.
+pub(super) fn family(address: &SocketAddr) -> IpAddressFamily {
+    match address {
+        SocketAddr::V4(_) => IpAddressFamily::Ipv4,
+        SocketAddr::V6(_) => IpAddressFamily::Ipv6,
     }
 }

@@ -92,8 +92,9 @@ impl GuestSubscription for Handle {
         self.connections.borrow_mut().retain(|shared| {
             let driver = &mut *shared.borrow_mut();
             let before = pollables.len();
+            let interest = driver.interest();
             let Some(wire) = &mut driver.link else { return false };
-            wire.lend(&driver.conn, &mut pollables);
+            wire.lend(interest, &mut pollables);
             let lends = pollables.len() > before;
             if !lends {
                 wire.give_back();

@@ -1,14 +1,14 @@
 //! An established transport, and what to wait for.
 
 use super::socket::Socket;
-use crate::conn::ClientConn;
-use crate::stream::{self, Stream};
-use crate::timer::Instant;
+use crate::driver::Interest;
+use crate::stream::{End, Read, Stream};
 use crate::wit::wasi::io::poll::Pollable;
 
 #[cfg(feature = "tls")]
 use {
     super::{clock, handshakes},
+    crate::dial::Negotiated,
     crate::tls::session::{Session, Shaken},
     crate::types::Error,
     alloc::boxed::Box,
@@ -19,8 +19,6 @@ pub(super) struct Transport {
     input_ready: Option<Pollable>,
     output_ready: Option<Pollable>,
     layers: Layers,
-    /// The last write found no room.
-    output_full: bool,
 }
 
 /// What lies between the connection and the socket.
@@ -44,88 +42,44 @@ impl Layers {
 
 impl Transport {
     pub(super) fn new(layers: Layers) -> Transport {
-        Transport { input_ready: None, output_ready: None, layers, output_full: false }
-    }
-
-    /// Moves what can be moved without waiting, in both directions.
-    pub(super) fn move_octets(&mut self, conn: &mut ClientConn, now: Instant) {
-        let has_room = match &mut self.layers {
-            Layers::Plain(socket) => stream::move_octets(socket, conn, now),
-            #[cfg(feature = "tls")]
-            Layers::Tls(session) => {
-                let has_room = stream::move_octets(&mut **session, conn, now);
-                if let Some(complaint) = session.take_complaint() {
-                    handshakes::amend(complaint);
-                }
-                has_room
-            }
-        };
-        self.output_full = !has_room;
-    }
-
-    /// Whether octets can be moved without anything having to happen first: calls have moved the connection on.
-    pub(super) fn is_behind(&self, conn: &ClientConn) -> bool {
-        let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.has_ended());
-        reads || (!self.output_full && !conn.to_transmit().is_empty())
-    }
-
-    fn has_ended(&self) -> bool {
-        match &self.layers {
-            Layers::Plain(socket) => socket.has_ended(),
-            #[cfg(feature = "tls")]
-            Layers::Tls(session) => session.has_ended(),
-        }
+        Transport { input_ready: None, output_ready: None, layers }
     }
 
     /// Makes sure that there is something to wait for.
-    pub(super) fn prepare_wait(&mut self, wants_input: bool) {
-        if wants_input && self.input_ready.is_none() {
+    pub(super) fn prepare_wait(&mut self, interest: Interest) {
+        if interest.input && self.input_ready.is_none() {
             self.input_ready = Some(self.layers.socket().input_ready());
         }
-        if self.output_full && self.output_ready.is_none() {
+        if interest.output && self.output_ready.is_none() {
             self.output_ready = Some(self.layers.socket().output_ready());
         }
     }
 
     /// What to wait for, after [`prepare_wait`](Self::prepare_wait).
-    pub(super) fn pollables(&self, wants_input: bool) -> impl Iterator<Item = &Pollable> {
-        let input = self.input_ready.as_ref().filter(|_| wants_input);
-        let output = self.output_ready.as_ref().filter(|_| self.output_full);
+    pub(super) fn pollables(&self, interest: Interest) -> impl Iterator<Item = &Pollable> {
+        let input = self.input_ready.as_ref().filter(|_| interest.input);
+        let output = self.output_ready.as_ref().filter(|_| interest.output);
         input.into_iter().chain(output)
     }
 
     /// Fresh pollables for somebody else, who must drop them before this is dropped.
-    pub(super) fn lend_pollables(&self, wants_input: bool) -> impl Iterator<Item = Pollable> {
-        let input = wants_input.then(|| self.layers.socket().input_ready());
-        let output = self.output_full.then(|| self.layers.socket().output_ready());
+    pub(super) fn lend_pollables(&self, interest: Interest) -> impl Iterator<Item = Pollable> {
+        let input = interest.input.then(|| self.layers.socket().input_ready());
+        let output = interest.output.then(|| self.layers.socket().output_ready());
         input.into_iter().chain(output)
     }
 
-    /// Ends the sending direction.
-    pub(super) fn half_close(&mut self) {
-        match &mut self.layers {
-            Layers::Plain(socket) => socket.half_close(),
-            #[cfg(feature = "tls")]
-            Layers::Tls(session) => {
-                session.half_close();
-                self.output_full |= session.is_behind();
-            }
-        }
-    }
-
-    /// Goes on with the handshake of TLS. True: it is done.
+    /// Goes on with the handshake of TLS.
     ///
     /// Errors: it has failed.
     #[cfg(feature = "tls")]
-    pub(super) fn handshake(&mut self) -> Result<bool, Error> {
-        let Layers::Tls(session) = &mut self.layers else { return Ok(true) };
+    pub(super) fn handshake(&mut self) -> Result<Shaken, Error> {
+        let Layers::Tls(session) = &mut self.layers else { return Ok(Shaken::Done(Negotiated::Nothing)) };
         let shaken = session.handshake(clock::now);
-        if !matches!(shaken, Ok(Shaken { done: false, .. })) {
+        if matches!(shaken, Ok(Shaken::Done(_)) | Err(_)) {
             self.remember_handshake();
         }
-        let Shaken { done, output_full } = shaken?;
-        self.output_full = output_full;
-        Ok(done)
+        shaken
     }
 
     /// Has the interface `tls` know of the handshake.
@@ -134,12 +88,6 @@ impl Transport {
         if let Layers::Tls(session) = &mut self.layers {
             handshakes::remember(session.take_info());
         }
-    }
-
-    /// Whether there was room for all that was to leave.
-    #[cfg(feature = "tls")]
-    pub(super) fn has_room(&self) -> bool {
-        !self.output_full
     }
 
     /// Says that it ends, where TLS has a word for it.
@@ -182,4 +130,72 @@ impl Transport {
             Layers::Tls(_) => None,
         }
     }
+}
+
+impl Stream for Transport {
+    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
+        match &mut self.layers {
+            Layers::Plain(socket) => socket.read(octets_max),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => noted(session, |session| session.read(octets_max)),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match &self.layers {
+            Layers::Plain(socket) => socket.has_ended(),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.has_ended(),
+        }
+    }
+
+    fn was_answered(&mut self) -> bool {
+        match &mut self.layers {
+            Layers::Plain(socket) => socket.was_answered(),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.was_answered(),
+        }
+    }
+
+    fn room(&mut self) -> Result<usize, End> {
+        match &mut self.layers {
+            Layers::Plain(socket) => socket.room(),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.room(),
+        }
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        match &mut self.layers {
+            Layers::Plain(socket) => socket.write(octets),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => noted(session, |session| session.write(octets)),
+        }
+    }
+
+    fn flush(&mut self) -> Result<bool, End> {
+        match &mut self.layers {
+            Layers::Plain(socket) => socket.flush(),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.flush(),
+        }
+    }
+
+    fn half_close(&mut self) {
+        match &mut self.layers {
+            Layers::Plain(socket) => socket.half_close(),
+            #[cfg(feature = "tls")]
+            Layers::Tls(session) => session.half_close(),
+        }
+    }
+}
+
+/// Has the interface `tls` know what a session complains of while it moves octets.
+#[cfg(feature = "tls")]
+fn noted<T>(session: &mut Session<Socket>, moved: impl FnOnce(&mut Session<Socket>) -> T) -> T {
+    let moved = moved(session);
+    if let Some(complaint) = session.take_complaint() {
+        handshakes::amend(complaint);
+    }
+    moved
 }

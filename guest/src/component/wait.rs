@@ -74,8 +74,9 @@ fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>,
     let watched = poll.watched(now);
     for (_, shared) in &watched {
         let driver = &mut *shared.borrow_mut();
+        let interest = driver.interest();
         if let Some(wire) = &mut driver.link {
-            wire.prepare_wait(&driver.conn);
+            wire.prepare_wait(interest);
         }
     }
     let drivers: Vec<_> = watched.iter().map(|(_, shared)| shared.borrow()).collect();
@@ -85,7 +86,7 @@ fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>,
     owners.resize(pollables.len(), None);
     for (driver, owner) in drivers.iter().zip(&watched) {
         if let Some(wire) = &driver.link {
-            wire.pollables(&driver.conn, &mut pollables);
+            wire.pollables(driver.interest(), &mut pollables);
         }
         owners.resize(pollables.len(), Some(owner));
     }
@@ -135,7 +136,7 @@ impl Turn {
         let driver = ready.borrow();
         let mut pollables = Vec::new();
         if let Some(wire) = &driver.link {
-            wire.pollables(&driver.conn, &mut pollables);
+            wire.pollables(driver.interest(), &mut pollables);
         }
         clock::turn(&pollables);
     }

@@ -3,6 +3,7 @@
 //! | file | verbs |
 //! |---|---|
 //! | `call` | the caller's: `send`, `write`, `finish`, `read`, `collect`, `cancel`, … |
+//! | `dialling` | the way to an established transport |
 //! | `transmit` | octets out: which request is written next, and as what |
 //! | `receive` | octets in: heads, content, trailers, and what each means for the connection |
 //! | `interim` | interim responses, and how many may come |
@@ -20,6 +21,7 @@
 mod call;
 mod clock;
 mod deadlines;
+mod dialling;
 mod end;
 mod interim;
 mod look;
@@ -41,7 +43,7 @@ use crate::h1::state::{ReadSide, Shown, WriteSide, known_at_first};
 use crate::log::Log;
 use crate::settings::Settings;
 use crate::timer::Instant;
-use crate::types::{ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, LogEvent, Persistence, PersistenceLearnt};
+use crate::types::{ConnInfo, ConnState, Ending, Error, HttpVersion, LogEntry, Persistence, PersistenceLearnt};
 use crate::wit::client::Readiness;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -270,53 +272,6 @@ impl ClientConn {
     /// What `Host` says unless a request says otherwise.
     pub fn authority(&self) -> &str {
         &self.authority
-    }
-
-    /// Adds an entry to the log.
-    pub fn note(&mut self, now: Instant, event: impl FnOnce() -> LogEvent) {
-        self.log.add(now, None, event);
-    }
-
-    /// The name was resolved.
-    pub fn resolved(&mut self, addresses: usize, now: Instant) {
-        self.resolved = Some(now.since(self.created));
-        self.note(now, || LogEvent::Resolved(u32::try_from(addresses).unwrap_or(u32::MAX)));
-    }
-
-    /// The transport is established. Requests are written once it has been seen that the peer says nothing first.
-    pub fn established(&mut self, remote: Option<String>, local: Option<String>, now: Instant) {
-        self.connected(remote, local, now);
-        self.open(now);
-    }
-
-    /// The peer is connected to; the transport is not established yet, since TLS is to secure it.
-    pub fn connected(&mut self, remote: Option<String>, local: Option<String>, now: Instant) {
-        if self.connected.is_some() || self.state == ConnState::Closed {
-            return;
-        }
-        self.connected = Some(now.since(self.created));
-        self.note(now, || LogEvent::Connected(remote.clone().unwrap_or_default()));
-        self.remote_address = remote;
-        self.local_address = local;
-    }
-
-    /// TLS secures the transport, which is established now.
-    pub fn secured(&mut self, now: Instant) {
-        self.note(now, || LogEvent::Secured);
-        self.open(now);
-    }
-
-    fn open(&mut self, now: Instant) {
-        if self.established || self.state == ConnState::Closed {
-            return;
-        }
-        self.established = true;
-        self.opened = Some(now);
-        self.idle_since = now;
-        if self.state == ConnState::Connecting {
-            self.state = ConnState::Open;
-        }
-        self.changed = true;
     }
 
     /// Whether the transport is established.

@@ -185,12 +185,9 @@ impl<N: Network> Poll<N> {
         if persistence == Persistence::Learn && shown {
             persistence = Persistence::Assume;
         }
-        if persistence == Persistence::Assume && self.network.take_broken(&origin.authority) {
-            persistence = Persistence::Learn;
-        }
+        let persistence = self.network.broken().expects(&origin.authority, persistence);
         match self.network.dial(&origin.endpoint) {
-            Ok(link) => {
-                let number = self.network.next_connection();
+            Ok((number, link)) => {
                 let settings = Rc::clone(&origin.settings);
                 let mut conn = ClientConn::with_shared(number, origin.authority.clone(), settings, persistence, now);
                 conn.join_pool(ends_after);

@@ -7,6 +7,7 @@ use super::TlsInfo;
 use super::config::{Config, HTTP11};
 use super::problem;
 use super::verifier::Refused;
+use crate::dial::Negotiated;
 use crate::stream::{End, Read, Stream};
 use crate::timer::Instant;
 use crate::types::{ConnectProblem, Ending, Error, TlsProblem, TlsVersion};
@@ -78,11 +79,13 @@ enum Farewell {
 
 /// How far a handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shaken {
-    /// The handshake is over.
-    pub done: bool,
-    /// There is no room for what is to leave.
-    pub output_full: bool,
+pub enum Shaken {
+    /// Octets are awaited.
+    AwaitsOctets,
+    /// Octets wait for room.
+    AwaitsRoom,
+    /// It is over, with this protocol.
+    Done(Negotiated),
 }
 
 /// The act after a state of rustls.
@@ -157,20 +160,19 @@ impl<S: Stream> Session<S> {
             if !self.tls.is_handshaking() {
                 // The last message leaves with the first request: sockets here hold back a second small write until the first is
                 // acknowledged.
-                self.agreed(clock())?;
-                return Ok(Shaken { done: true, output_full: false });
+                return Ok(Shaken::Done(self.agreed(clock())?));
             }
             if !self.flush_records().map_err(|end| self.ended_early(end))? {
-                return Ok(Shaken { done: false, output_full: true });
+                return Ok(Shaken::AwaitsRoom);
             }
             // Nothing that was read waits to be looked at: nobody would be told of it again.
             if reads == READS_MAX {
-                return Ok(Shaken { done: false, output_full: false });
+                return Ok(Shaken::AwaitsOctets);
             }
             reads += 1;
             match self.under.read(READ_OCTETS_MAX) {
                 Ok(Read::Octets(octets)) => self.take_in(octets)?,
-                Ok(Read::Nothing | Read::Partly) => return Ok(Shaken { done: false, output_full: false }),
+                Ok(Read::Nothing | Read::Partly) => return Ok(Shaken::AwaitsOctets),
                 Err(end) => return Err(self.ended_early(end)),
             }
         }
@@ -185,7 +187,9 @@ impl<S: Stream> Session<S> {
     }
 
     /// The handshake is over.
-    fn agreed(&mut self, now: Instant) -> Result<(), Error> {
+    ///
+    /// Errors: `tls(protocol-not-spoken)`.
+    fn agreed(&mut self, now: Instant) -> Result<Negotiated, Error> {
         let tls = &self.tls;
         self.info.duration = Some(now.since(self.began));
         self.info.version = match tls.protocol_version() {
@@ -200,11 +204,14 @@ impl<S: Stream> Session<S> {
         self.info.resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
         let certificates = tls.peer_certificates().unwrap_or(&[]);
         self.info.certificates = certificates.iter().map(|certificate| certificate.to_vec()).collect();
-        if self.info.protocol.as_ref().is_some_and(|protocol| protocol != HTTP11) {
-            self.close();
-            return Err(self.fail(Error::Tls(TlsProblem::ProtocolNotSpoken)));
+        match self.info.protocol.as_deref() {
+            None => Ok(Negotiated::Nothing),
+            Some(HTTP11) => Ok(Negotiated::Http11),
+            Some(_) => {
+                self.close();
+                Err(self.fail(Error::Tls(TlsProblem::ProtocolNotSpoken)))
+            }
         }
-        Ok(())
     }
 
     /// Has rustls do what can be done with what has come.

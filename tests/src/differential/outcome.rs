@@ -2,7 +2,8 @@
 
 use super::case::Case;
 use crate::message::{options, request};
-use crate::scenario::native::{Cuts, Native};
+use crate::net::Cuts;
+use crate::scenario::native::Native;
 use crate::scenario::story::Chunk;
 use crate::scenario::world::World;
 use std::collections::BTreeMap;

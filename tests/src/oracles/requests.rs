@@ -2,8 +2,9 @@
 
 use crate::choices::Choices;
 use crate::message::{Build, request};
+use crate::net::Cuts;
 use crate::peer;
-use crate::scenario::native::{Cuts, Native};
+use crate::scenario::native::Native;
 use crate::scenario::world::World;
 use sandpiper_guest::types::{FieldLine, Request, RequestContent};
 

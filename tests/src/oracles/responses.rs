@@ -3,8 +3,9 @@
 use crate::choices::Choices;
 use crate::memory;
 use crate::message::{Build, Tune, options, request};
+use crate::net::Cuts;
 use crate::random::Random;
-use crate::scenario::native::{Cuts, Native};
+use crate::scenario::native::Native;
 use crate::scenario::story::Chunk;
 use crate::scenario::world::World;
 use sandpiper_guest::types::{ConnOptions, Leniency, Persistence, Request};

@@ -3,8 +3,8 @@
 use crate::choices::Choices;
 use crate::memory;
 use crate::message::{get, options};
+use crate::net::Cuts;
 use crate::random::Random;
-use crate::scenario::native::Cuts;
 use crate::scenario::story::wit_name;
 use crate::tls::authority::authority;
 use crate::tls::between::{Between, config_of, tls_options};

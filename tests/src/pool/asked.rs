@@ -152,7 +152,7 @@ pub fn check_failure(world: &World, token: u64, asked: &Asked, failure: &Failure
             // The error is that of the last attempt, the delivery that of the one that got furthest.
             let outside = outside && asked.attempts.len() < 2 && failure.phase != Phase::Queued;
             // The attempt before was on a connection that is gone; the last one has not been heard.
-            let outside = outside && (side.closed.is_none() || failure.error != Error::Closed(CloseReason::Cancelled));
+            let outside = outside && (!side.closed || failure.error != Error::Closed(CloseReason::Cancelled));
             assert!(!begun || side.is_wrong() || held_back || !outside, "{token}: a part of its response came: {failure:?}");
         }
         Delivery::ResponseStarted => assert!(begun, "{token}: nothing of its response came: {failure:?}"),

@@ -51,7 +51,7 @@ impl Episode {
         let of_world = Choices::seeded(!seed);
         let world = World { random: of_world, now, sides: Vec::new(), wires: 0, calm: bounds.calm };
         let world = Rc::new(RefCell::new(world));
-        let net = Net(Rc::clone(&world));
+        let net = Net(Rc::clone(&world), Rc::default());
         let poll = Rc::new(RefCell::new(Poll::new(Some(&bounds.options()), net.clone())));
         let origins = (1..=ORIGINS).map(|port| options::origin(&mut random, &bounds, port)).collect();
         Episode {
@@ -337,7 +337,7 @@ impl Episode {
             let ready = {
                 let driver = shared.borrow();
                 let number = usize::try_from(driver.conn.id()).expect("a number");
-                number > 0 && self.world.borrow().sides[number - 1].is_ready(&driver.conn, self.now)
+                number > 0 && self.world.borrow().sides[number - 1].is_ready(driver.interest(), self.now)
             };
             if ready {
                 poll.advance(id, self.now);
@@ -354,7 +354,7 @@ impl Episode {
         let random = &mut self.random;
         let World { sides, calm, .. } = &mut *self.world.borrow_mut();
         let live: Vec<usize> =
-            (0..sides.len()).filter(|place| sides[*place].closed.is_none() && sides[*place].dial == Dial::Established).collect();
+            (0..sides.len()).filter(|place| !sides[*place].closed && sides[*place].dial == Dial::Established).collect();
         if live.is_empty() {
             return;
         }
@@ -425,10 +425,10 @@ impl Episode {
             return;
         }
         let endpoint = options::endpoint(1);
-        let link = self.net.dial(&endpoint).expect("a transport");
+        let (number, link) = self.net.dial(&endpoint).expect("a transport");
         self.dialled_for_caller += 1;
         let settings = (*self.origins[0].settings).clone();
-        let conn = ClientConn::new(self.net.next_connection(), endpoint::authority(&endpoint), settings, self.now);
+        let conn = ClientConn::new(number, endpoint::authority(&endpoint), settings, self.now);
         let shared = Driver::new(conn, Some(link));
         shared.borrow_mut().advance(self.now);
         assert_eq!(self.poll.borrow_mut().insert(&shared, 7), Ok(()));

@@ -33,7 +33,7 @@ impl Episode {
     fn abandon(&mut self) {
         self.poll.borrow_mut().close(self.now);
         self.close_own();
-        let closed = self.world.borrow().sides.iter().all(|side| side.closed.is_some());
+        let closed = self.world.borrow().sides.iter().all(|side| side.closed);
         assert!(closed, "a connection outlives its poll");
         let tokens: Vec<u64> = self.asked.keys().copied().collect();
         for token in tokens {
@@ -138,7 +138,7 @@ impl Episode {
         let World { sides, calm, now, .. } = &mut *self.world.borrow_mut();
         // Those that come from now on are accepted.
         *calm = true;
-        for side in sides.iter_mut().filter(|side| side.closed.is_none()) {
+        for side in sides.iter_mut().filter(|side| !side.closed) {
             side.room = 1 << 20;
             if let Dial::Until(_, true) = side.dial {
                 side.dial = Dial::Until(Some(*now), true);
@@ -191,7 +191,7 @@ impl Episode {
         // Those that are streamed do not tell how often they were sent again.
         let streamed = self.asked.values().any(|asked| asked.pooled && !asked.collected);
         assert!(retried == self.retries || (streamed && retried > self.retries), "{retried} are counted, {} told", self.retries);
-        let closed = self.world.borrow().sides.iter().all(|side| side.closed.is_some());
+        let closed = self.world.borrow().sides.iter().all(|side| side.closed);
         assert!(closed, "a connection is forgotten");
     }
 }

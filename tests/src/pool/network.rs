@@ -3,16 +3,15 @@
 use crate::choices::Choices;
 use crate::peer::answer::{Answer, AnswerKind, Reply};
 use crate::peer::scripted::Server;
-use sandpiper_guest::conn::ClientConn;
+use sandpiper_guest::dial::{Broken, Progress};
+use sandpiper_guest::driver::Interest;
 use sandpiper_guest::link::{Link, Network};
+use sandpiper_guest::stream::{End, Read, Stream};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{ConnectProblem, Ending, Endpoint, Error};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
-
-/// Reads, and writes, in a row for one connection before others have their turn.
-const MOVES_MAX: usize = 16;
 
 /// Octets of contents, and interim responses of answers that have some.
 const CONTENTS: [usize; 5] = [0, 1, 10, 100, 3_000];
@@ -59,13 +58,14 @@ pub struct Side {
     pub ending: Option<Ending>,
     /// What the network still takes from the client.
     pub room: usize,
+    /// The client had more than that.
     full: bool,
     /// What the peer had said did not all leave.
     pub cut: bool,
     /// The peer.
     pub server: Server,
-    /// The client has closed it, for this reason.
-    pub closed: Option<Option<Error>>,
+    /// The client has closed it.
+    pub closed: bool,
 }
 
 impl Side {
@@ -80,13 +80,13 @@ impl Side {
             full: false,
             cut: false,
             server: Server::of_pool(host(port)),
-            closed: None,
+            closed: false,
         }
     }
 
     /// Whether the client has something to do with it.
-    pub fn is_ready(&self, conn: &ClientConn, now: Instant) -> bool {
-        if self.closed.is_some() {
+    pub fn is_ready(&self, interest: Interest, now: Instant) -> bool {
+        if self.closed {
             return false;
         }
         match self.dial {
@@ -94,7 +94,7 @@ impl Side {
             Dial::Refused => false,
             Dial::Established => {
                 let readable = !self.coming.is_empty() || self.ending.is_some();
-                (readable && conn.wants_octets() > 0) || (self.full && self.room > 0)
+                (readable && interest.input) || (interest.output && self.room > 0)
             }
         }
     }
@@ -124,47 +124,28 @@ impl Side {
         self.server.wrong.is_some()
     }
 
-    fn read(&mut self, conn: &mut ClientConn, random: &mut Choices, now: Instant) {
-        let mut moves = 0;
-        while moves < MOVES_MAX || conn.wants_look() {
-            moves += 1;
-            let wanted = conn.wants_octets();
-            if wanted == 0 {
-                return;
-            }
-            if self.coming.is_empty() {
-                return match self.ending {
-                    Some(ending) => conn.receive_end(ending, now),
-                    None => conn.nothing_to_receive(now),
-                };
-            }
-            let most = *random.pick(&[1, 10, 200, 100_000]);
-            let octets = (1 + random.below(most)).min(self.coming.len()).min(wanted);
-            self.delivered += octets as u64;
-            conn.receive(self.coming.drain(..octets).collect(), now);
+    fn read(&mut self, octets_max: usize, random: &mut Choices) -> Result<Read, End> {
+        if self.coming.is_empty() {
+            return self.ending.map_or(Ok(Read::Nothing), |ending| Err(End::Transport(ending)));
         }
+        let most = *random.pick(&[1, 10, 200, 100_000]);
+        let octets = (1 + random.below(most)).min(self.coming.len()).min(octets_max);
+        self.delivered += octets as u64;
+        Ok(Read::Octets(self.coming.drain(..octets).collect()))
     }
 
-    fn write(&mut self, conn: &mut ClientConn, random: &mut Choices, now: Instant) {
-        self.full = false;
-        for _ in 0..MOVES_MAX {
-            let waiting = conn.to_transmit().len();
-            if waiting == 0 {
-                return;
-            }
-            if self.ending == Some(Ending::Reset) {
-                return conn.transmit_failed(Ending::Reset, now);
-            }
-            let piece = if random.chance(3, 4) { waiting } else { 1 + random.below(waiting) };
-            let octets = piece.min(self.room);
-            if octets == 0 {
-                break;
-            }
-            self.room -= octets;
-            self.server.requests.push(&conn.to_transmit()[..octets]).unwrap_or_else(|wrong| panic!("a peer got {wrong}"));
-            conn.transmitted(octets, now);
+    fn room(&mut self, random: &mut Choices) -> Result<usize, End> {
+        if self.ending == Some(Ending::Reset) {
+            return Err(End::Transport(Ending::Reset));
         }
-        self.full = true;
+        self.full = self.room == 0;
+        let piece = if random.chance(3, 4) { usize::MAX } else { 1 + random.below(100) };
+        Ok(piece.min(self.room))
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        self.room -= octets.len();
+        self.server.requests.push(octets).unwrap_or_else(|wrong| panic!("a peer got {wrong}"));
     }
 
     /// Answers the next request that was heard and not answered; `early`: or the one that is being heard.
@@ -204,14 +185,15 @@ pub fn host(port: u16) -> String {
     format!("a.test:{port}")
 }
 
-/// The network of a poll.
+/// The network of a poll, and where pipelines broke in it.
 #[derive(Clone, Debug)]
-pub struct Net(pub Rc<RefCell<World>>);
+pub struct Net(pub Rc<RefCell<World>>, pub Rc<Broken>);
 
 /// The client's end of one connection.
 #[derive(Debug)]
 pub struct Wire {
     world: Rc<RefCell<World>>,
+    broken: Rc<Broken>,
     place: usize,
 }
 
@@ -224,7 +206,7 @@ impl Drop for Wire {
 impl Network for Net {
     type Link = Wire;
 
-    fn dial(&self, endpoint: &Endpoint) -> Result<Wire, Error> {
+    fn dial(&self, endpoint: &Endpoint) -> Result<(u64, Wire), Error> {
         let mut world = self.0.borrow_mut();
         let now = world.now;
         let delay_ms = *world.random.pick(&[0, 0, 1, 100, 3_000]);
@@ -236,59 +218,71 @@ impl Network for Net {
         };
         world.sides.push(Side::new(endpoint.port, dial));
         world.wires += 1;
-        Ok(Wire { world: Rc::clone(&self.0), place: world.sides.len() - 1 })
+        let wire = Wire { world: Rc::clone(&self.0), broken: Rc::clone(&self.1), place: world.sides.len() - 1 };
+        Ok((world.sides.len() as u64, wire))
     }
 
-    fn take_broken(&self, _: &str) -> bool {
-        false
-    }
-
-    fn next_connection(&self) -> u64 {
-        self.0.borrow().sides.len() as u64
+    fn broken(&self) -> &Broken {
+        &self.1
     }
 
     fn changed(&self) {}
 }
 
-impl Link for Wire {
-    fn advance(&mut self, conn: &mut ClientConn, now: Instant) {
+impl Wire {
+    fn with<T>(&self, within: impl FnOnce(&mut Side, &mut Choices) -> T) -> T {
         let World { random, sides, .. } = &mut *self.world.borrow_mut();
         let side = &mut sides[self.place];
-        if side.closed.is_some() {
-            return;
-        }
-        if let Dial::Until(Some(at), accepted) = side.dial
-            && at <= now
-        {
-            side.dial = if accepted { Dial::Established } else { Dial::Refused };
-            match accepted {
-                true => conn.established(None, None, now),
-                false => return conn.end(Error::Connect(ConnectProblem::Refused), now),
+        assert!(!side.closed, "a transport is used that was closed");
+        within(side, random)
+    }
+}
+
+impl Link for Wire {
+    fn dial(&mut self, now: Instant, progress: &mut Vec<Progress>) {
+        self.with(|side, _| {
+            if let Dial::Until(Some(at), accepted) = side.dial
+                && at <= now
+            {
+                side.dial = if accepted { Dial::Established } else { Dial::Refused };
+                progress.push(match accepted {
+                    true => Progress::ESTABLISHED,
+                    false => Progress::Failed(Error::Connect(ConnectProblem::Refused)),
+                });
             }
-        }
-        if side.dial == Dial::Established {
-            side.read(conn, random, now);
-            side.write(conn, random, now);
-        }
+        });
     }
 
     fn deadline(&self) -> Option<Instant> {
         let side = &self.world.borrow().sides[self.place];
         match side.dial {
-            Dial::Until(at, _) if side.closed.is_none() => at,
+            Dial::Until(at, _) if !side.closed => at,
             _ => None,
         }
     }
 
-    fn is_behind(&self, conn: &ClientConn) -> bool {
-        let side = &self.world.borrow().sides[self.place];
-        let stands = side.dial == Dial::Established && side.closed.is_none();
-        stands && (conn.wants_look() || (!side.full && !conn.to_transmit().is_empty()))
+    fn close(&mut self) {
+        self.with(|side, _| side.closed = true);
+    }
+
+    fn broken(&self) -> &Broken {
+        &self.broken
+    }
+}
+
+impl Stream for Wire {
+    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
+        self.with(|side, random| side.read(octets_max, random))
+    }
+
+    fn room(&mut self) -> Result<usize, End> {
+        self.with(Side::room)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        self.with(|side, _| side.write(octets));
+        Ok(())
     }
 
     fn half_close(&mut self) {}
-
-    fn close(&mut self, conn: &ClientConn) {
-        self.world.borrow_mut().sides[self.place].closed.get_or_insert(conn.ended_by());
-    }
 }

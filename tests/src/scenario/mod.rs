@@ -9,8 +9,9 @@ pub mod script;
 pub mod story;
 pub mod world;
 
+use crate::net::Cuts;
 use crate::random::Random;
-use crate::scenario::native::{Cuts, Native};
+use crate::scenario::native::Native;
 use crate::scenario::scene::{Reading, Scene};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 

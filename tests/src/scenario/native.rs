@@ -1,72 +1,30 @@
 //! The core, with virtual time and a network that cuts octets where it likes.
 
-use crate::random::Random;
+use crate::net::{Cuts, Network, Wire};
 use crate::scenario::story::{self, Answer, Chunk, Failed, Head, Info};
 use crate::scenario::world::World;
 use sandpiper_guest::conn::{ClientConn, ExchangeId, TransportWish};
+use sandpiper_guest::driver::{Driver, Shared};
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{
     self, CloseReason, ConnOptions, ConnState, Ending, Error, Failure, FieldLine, Request, RequestContent, ResponseHead,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The port in the authority of connections that have none.
 const PORT: u16 = 54_321;
-/// What a network holds for a peer that does not read.
-const WINDOW_OCTETS: usize = 65_536;
-
-/// Where a direction of the network cuts the octets.
-#[derive(Clone, Debug)]
-pub enum Cuts {
-    /// Nowhere: what was sent together arrives together.
-    Nowhere,
-    /// Behind every octet.
-    Everywhere,
-    /// Once, behind this many octets.
-    At(usize),
-    /// Anywhere.
-    Random(Random),
-}
-
-impl Cuts {
-    /// How many of `octets` waiting octets come next, when `before` have come.
-    pub(crate) fn next(&mut self, before: usize, octets: usize) -> usize {
-        match self {
-            Cuts::Nowhere => octets,
-            Cuts::Everywhere => octets.min(1),
-            Cuts::At(position) if before < *position => octets.min(*position - before),
-            Cuts::At(_) => octets,
-            Cuts::Random(random) => {
-                let most = *random.pick(&[1, 2, 8, 64, 1_024, octets]);
-                octets.min(1 + random.below(most))
-            }
-        }
-    }
-}
-
 /// A connection and its network.
 #[derive(Debug)]
 pub struct Native {
-    conn: Option<ClientConn>,
+    driver: Option<Shared<Wire>>,
     now: Instant,
     ids: BTreeMap<u64, ExchangeId>,
-    inbound: Cuts,
-    outbound: Cuts,
-    /// From the peer, on their way.
-    coming: VecDeque<u8>,
-    /// How many have been delivered.
-    delivered: usize,
-    /// What follows them.
-    ending: Option<Ending>,
-    ending_told: bool,
-    peer_reads: bool,
-    /// To the peer, not read.
-    standing: Vec<u8>,
+    network: Rc<RefCell<Network>>,
     /// What the peer has read.
     octets: Vec<u8>,
-    writes: usize,
-    half_closed: bool,
     /// The first reason for which no more requests were accepted.
     ended_by: Option<Error>,
 }
@@ -74,23 +32,8 @@ pub struct Native {
 impl Native {
     /// A world without a connection.
     pub fn new(inbound: Cuts, outbound: Cuts) -> Native {
-        Native {
-            conn: None,
-            now: Instant(1_000_000_000),
-            ids: BTreeMap::new(),
-            inbound,
-            outbound,
-            coming: VecDeque::new(),
-            delivered: 0,
-            ending: None,
-            ending_told: false,
-            peer_reads: true,
-            standing: Vec::new(),
-            octets: Vec::new(),
-            writes: 0,
-            half_closed: false,
-            ended_by: None,
-        }
+        let network = Rc::new(RefCell::new(Network::new(inbound, outbound)));
+        Native { driver: None, now: Instant(1_000_000_000), ids: BTreeMap::new(), network, octets: Vec::new(), ended_by: None }
     }
 
     /// A world with a request on the wire, whose token is 1.
@@ -109,108 +52,27 @@ impl Native {
     ///
     /// # Panics
     /// Before `connect`.
-    pub fn conn(&mut self) -> &mut ClientConn {
-        self.conn.as_mut().expect("connected")
+    pub fn conn(&self) -> RefMut<'_, ClientConn> {
+        RefMut::map(self.driver().borrow_mut(), |driver| &mut driver.conn)
+    }
+
+    fn driver(&self) -> &Shared<Wire> {
+        self.driver.as_ref().expect("connected")
     }
 
     fn id(&self, token: u64) -> ExchangeId {
         *self.ids.get(&token).unwrap_or_else(|| panic!("no exchange has the token {token}"))
     }
 
-    /// Establishes the transport.
-    pub fn establish(&mut self) {
-        let now = self.now;
-        if !self.conn().is_established() {
-            self.conn().established(Some("127.0.0.1:80".to_owned()), None, now);
-        }
-    }
-
-    /// Delivers the next octets from the peer, or the end, or tells that there are none. Gives whether something came.
-    pub fn deliver(&mut self) -> bool {
-        let now = self.now;
-        let wanted = self.conn().wants_octets();
-        if wanted == 0 {
-            return false;
-        }
-        if !self.coming.is_empty() {
-            let octets = self.inbound.next(self.delivered, self.coming.len()).min(wanted);
-            let piece: Vec<u8> = self.coming.drain(..octets).collect();
-            self.delivered += octets;
-            self.conn().receive(piece, now);
-            return true;
-        }
-        match self.ending {
-            Some(ending) if !self.ending_told => {
-                self.ending_told = true;
-                self.conn().receive_end(ending, now);
-                true
-            }
-            // A real transport repeats its end for as long as it is asked.
-            Some(ending) => {
-                self.conn().receive_end(ending, now);
-                false
-            }
-            None => {
-                self.conn().nothing_to_receive(now);
-                false
-            }
-        }
-    }
-
-    /// Takes the next octets from the connection. Gives whether there were any.
-    pub fn transmit(&mut self) -> bool {
-        let now = self.now;
-        let before = self.octets.len() + self.standing.len();
-        let octets = self.conn().to_transmit().len();
-        if octets == 0 {
-            return false;
-        }
-        if self.ending == Some(Ending::Reset) && self.ending_told {
-            self.conn().transmit_failed(Ending::Reset, now);
-            assert!(self.conn().to_transmit().is_empty(), "nothing is sent after that");
-            return true;
-        }
-        let room = if self.peer_reads { octets } else { WINDOW_OCTETS.saturating_sub(self.standing.len()) };
-        let octets = self.outbound.next(before, octets).min(room);
-        if octets == 0 {
-            return false;
-        }
-        let piece = self.conn().to_transmit()[..octets].to_vec();
-        if self.peer_reads {
-            self.octets.extend_from_slice(&piece);
-        } else {
-            self.standing.extend_from_slice(&piece);
-        }
-        self.writes += 1;
-        self.conn().transmitted(octets, now);
-        true
-    }
-
-    /// Does what the connection wishes for its transport.
-    pub fn heed_wish(&mut self) {
-        match self.conn().transport() {
-            TransportWish::Keep => {}
-            TransportWish::HalfClose => {
-                self.half_closed = true;
-                self.conn().half_closed();
-            }
-            TransportWish::Close => self.coming.clear(),
-        }
-    }
-
     /// Moves the clock on, to every deadline on the way.
     pub fn pass(&mut self, span_ns: u64) {
         self.settle();
         let until = Instant(self.now.0.saturating_add(span_ns));
-        while let Some((at, timer)) = self.conn().deadline()
-            && at <= until
-        {
+        loop {
+            let due = self.driver().borrow().deadline();
+            let Some(at) = due.filter(|at| *at <= until) else { break };
             self.now = self.now.max(at);
-            let now = self.now;
-            self.conn().handle_timeout(now);
             self.settle();
-            let next = self.conn().deadline();
-            assert!(next.is_none_or(|(at, _)| at > now), "the {timer:?} deadline is not done with: {next:?} at {now:?}");
         }
         self.now = until;
         self.settle();
@@ -218,8 +80,7 @@ impl Native {
 
     /// What must hold at any time.
     fn check(&mut self) {
-        let sent = (self.octets.len() + self.standing.len()) as u64;
-        let delivered = self.delivered as u64;
+        let (sent, delivered) = (self.network.borrow().sent as u64, self.network.borrow().delivered as u64);
         let conn = self.conn();
         let info = conn.info();
         let (state, ended_by, ready, wants) = (conn.state(), conn.ended_by(), conn.is_ready(), conn.wants_octets());
@@ -233,7 +94,9 @@ impl Native {
             let idle = wants == 0 && conn.to_transmit().is_empty() && conn.deadline().is_none() && conn.length() == 0;
             assert!(idle, "a closed connection still has something to do: {info:?}");
             assert_eq!(conn.transport(), TransportWish::Close);
+            assert!(self.network.borrow().closed, "the transport is not closed");
         }
+        drop(conn);
         if self.ended_by.is_some() {
             assert_eq!(self.ended_by, ended_by, "the first reason stays");
         }
@@ -294,14 +157,16 @@ pub fn readiness(ready: sandpiper_guest::Readiness) -> String {
 impl World for Native {
     fn connect(&mut self, options: ConnOptions) {
         let settings = Settings::checked(Some(&options)).expect("valid options");
-        self.conn = Some(ClientConn::new(1, format!("example.test:{PORT}"), settings, self.now));
+        let conn = ClientConn::new(1, format!("example.test:{PORT}"), settings, self.now);
+        self.driver = Some(Driver::new(conn, Some(Wire::new(&self.network))));
     }
 
     fn send_all(&mut self, first_token: u64, requests: Vec<Request>) -> Vec<Result<(), Failed>> {
         let now = self.now;
         let mut results = Vec::new();
         for (request, token) in requests.into_iter().zip(first_token..) {
-            results.push(match self.conn().send(request, token, now) {
+            let sent = self.conn().send(request, token, now);
+            results.push(match sent {
                 Ok(id) => {
                     self.ids.insert(token, id);
                     Ok(())
@@ -427,23 +292,20 @@ impl World for Native {
     }
 
     fn peer_sends(&mut self, octets: &[u8]) {
-        self.coming.extend(octets);
+        self.network.borrow_mut().coming.extend(octets);
     }
 
     fn peer_ends(&mut self) {
-        self.ending = Some(Ending::Ended);
+        self.network.borrow_mut().end(Ending::Ended);
     }
 
     fn peer_resets(&mut self) {
-        self.ending = Some(Ending::Reset);
-        self.ending_told = false;
+        self.network.borrow_mut().end(Ending::Reset);
     }
 
     fn peer_reads(&mut self, reads: bool) {
-        self.peer_reads = reads;
-        if reads {
-            self.octets.append(&mut self.standing);
-        }
+        self.network.borrow_mut().have_peer_read(reads);
+        self.octets.append(&mut self.network.borrow_mut().take_arrived());
     }
 
     fn peer_octets(&self) -> &[u8] {
@@ -451,7 +313,8 @@ impl World for Native {
     }
 
     fn peer_saw_end(&self) -> bool {
-        self.half_closed || self.conn.as_ref().is_some_and(|conn| conn.transport() == TransportWish::Close)
+        let network = self.network.borrow();
+        network.half_closed || network.closed
     }
 
     fn advance(&mut self, milliseconds: u64) {
@@ -459,26 +322,22 @@ impl World for Native {
     }
 
     fn settle(&mut self) {
-        self.establish();
+        let now = self.now;
         loop {
-            let now = self.now;
-            let came = self.deliver();
-            let left = self.transmit();
-            if self.conn().deadline().is_some_and(|(at, _)| at <= now) {
-                self.conn().handle_timeout(now);
-                let next = self.conn().deadline();
-                assert!(next.is_none_or(|(at, _)| at > now), "not done with: {next:?} at {now:?}");
-            }
-            self.heed_wish();
+            self.driver().borrow_mut().advance(now);
+            let next = self.driver().borrow().deadline();
+            assert!(next.is_none_or(|at| at > now), "not done with: {next:?} at {now:?}");
+            self.octets.append(&mut self.network.borrow_mut().take_arrived());
             self.check();
-            if !came && !left {
+            if !self.network.borrow_mut().has_moved() {
                 break;
             }
         }
     }
 
     fn writes(&self) -> Option<usize> {
-        matches!(self.outbound, Cuts::Nowhere).then_some(self.writes)
+        let network = self.network.borrow();
+        network.keeps_writes().then_some(network.writes)
     }
 
     fn port(&self) -> u16 {

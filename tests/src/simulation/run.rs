@@ -7,6 +7,7 @@ use super::step::{Action, Step};
 use crate::peer::answer::{Answer, AnswerKind};
 use crate::peer::scripted::Server;
 use sandpiper_guest::conn::TransportWish;
+use sandpiper_guest::dial::Progress;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{CloseReason, ConnState, Ending};
 
@@ -151,7 +152,7 @@ impl Line {
             Action::Report { events_max } => client.report(*events_max),
             Action::Shutdown => client.within(|conn| conn.shutdown(now)),
             Action::Close => client.within(|conn| conn.close(CloseReason::Local, now)),
-            Action::Establish => client.within(|conn| conn.established(None, None, now)),
+            Action::Establish => client.within(|conn| conn.progress(Progress::ESTABLISHED, now)),
             Action::Transmit { octets } => {
                 self.transmit(*octets, now);
             }
@@ -277,7 +278,7 @@ impl Line {
     fn oblige(&mut self, now: Instant) -> bool {
         let held_back = self.client.conn.wants_octets() == 0;
         let established = self.client.conn.is_established();
-        self.client.within(|conn| conn.established(None, None, now));
+        self.client.within(|conn| conn.progress(Progress::ESTABLISHED, now));
         let mut moved = self.client.conn.is_established() != established;
         moved |= self.receive(usize::MAX, now);
         moved |= self.transmit(usize::MAX, now);

@@ -3,15 +3,17 @@
 
 use super::authority::{NAME, authority};
 use super::server::Settings as Server;
-use crate::scenario::native::Cuts;
+use crate::net::Cuts;
 use rustls::ServerConnection;
 use rustls::time_provider::DefaultTimeProvider;
 use sandpiper_guest::conn::{ClientConn, ExchangeId};
-use sandpiper_guest::driver::{Driver, Shared};
+use sandpiper_guest::dial::{Broken, Progress};
+use sandpiper_guest::driver::{Driver, Interest, Shared};
 use sandpiper_guest::link::Link;
 use sandpiper_guest::settings::Settings;
-use sandpiper_guest::stream::{self, End, Read, Stream};
+use sandpiper_guest::stream::{End, Read, Stream};
 use sandpiper_guest::timer::Instant;
+use sandpiper_guest::tls::session::Shaken;
 use sandpiper_guest::tls::{Config, KeyLines, Session, TlsInfo, config};
 use sandpiper_guest::types::{ConnOptions, Ending, Endpoint, Request, TlsOptions};
 use std::cell::{RefCell, RefMut};
@@ -122,51 +124,76 @@ pub struct Secured {
     session: Session<Wire>,
     done: bool,
     closed: bool,
+    /// While it is not done: there is no room for what is to leave.
     output_full: bool,
+    broken: Broken,
     /// What was told of the handshake, and then of its failure.
     pub told: Vec<TlsInfo>,
 }
 
-impl Link for Secured {
-    fn advance(&mut self, conn: &mut ClientConn, now: Instant) {
-        if self.closed {
-            return;
-        }
-        if !self.done {
-            let shaken = self.session.handshake(|| now);
-            match shaken {
-                Ok(shaken) if !shaken.done => {
-                    self.output_full = shaken.output_full;
-                    return;
-                }
-                Ok(_) => conn.secured(now),
-                Err(error) => conn.end(error, now),
-            }
-            self.done = true;
-            self.told.push(self.session.take_info());
-        }
-        self.output_full = !stream::move_octets(&mut self.session, conn, now);
+impl Secured {
+    fn moved<T>(&mut self, within: impl FnOnce(&mut Session<Wire>) -> T) -> T {
+        let moved = within(&mut self.session);
         self.told.extend(self.session.take_complaint());
+        moved
+    }
+}
+
+impl Link for Secured {
+    fn dial(&mut self, now: Instant, progress: &mut Vec<Progress>) {
+        match self.session.handshake(|| now) {
+            Ok(Shaken::Done(protocol)) => progress.extend([Progress::Secured, Progress::Established(protocol)]),
+            Ok(shaken) => {
+                self.output_full = shaken == Shaken::AwaitsRoom;
+                return;
+            }
+            Err(error) => progress.push(Progress::Failed(error)),
+        }
+        self.done = true;
+        self.told.push(self.session.take_info());
     }
 
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    fn is_behind(&self, conn: &ClientConn) -> bool {
-        let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.session.has_ended());
-        self.done && (reads || (!self.output_full && !conn.to_transmit().is_empty()))
+    fn close(&mut self) {
+        assert!(!std::mem::replace(&mut self.closed, true), "closed twice");
+        self.session.close();
+    }
+
+    fn broken(&self) -> &Broken {
+        &self.broken
+    }
+}
+
+impl Stream for Secured {
+    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
+        self.moved(|session| session.read(octets_max))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.session.has_ended()
+    }
+
+    fn was_answered(&mut self) -> bool {
+        self.session.was_answered()
+    }
+
+    fn room(&mut self) -> Result<usize, End> {
+        self.session.room()
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        self.moved(|session| session.write(octets))
+    }
+
+    fn flush(&mut self) -> Result<bool, End> {
+        self.session.flush()
     }
 
     fn half_close(&mut self) {
         self.session.half_close();
-        self.output_full |= self.session.is_behind();
-    }
-
-    fn close(&mut self, _conn: &ClientConn) {
-        if !std::mem::replace(&mut self.closed, true) {
-            self.session.close();
-        }
     }
 }
 
@@ -266,8 +293,8 @@ impl Between {
         let session = Session::new(Wire(Rc::clone(&network)), config, name, 1, now).expect("a session");
         let settings = Settings::checked(Some(&options)).expect("options");
         let mut conn = ClientConn::new(1, NAME.to_owned(), settings, now);
-        conn.connected(None, None, now);
-        let link = Secured { session, done: false, closed: false, output_full: false, told: Vec::new() };
+        conn.progress(Progress::Connected { remote: None, local: None }, now);
+        let link = Secured { session, done: false, closed: false, output_full: false, broken: Broken::new(), told: Vec::new() };
         let peer = server.map(|mut tls| {
             tls.set_buffer_limit(None);
             Peer { tls, heard: Vec::new(), saw_close_notify: false, wrong: None, taken: 0 }
@@ -356,10 +383,11 @@ impl Between {
         let driver = self.client.borrow();
         let Some(link) = driver.link.as_ref().filter(|link| !link.closed) else { return false };
         let network = self.network.borrow();
-        let wants_input = !link.done || driver.conn.wants_octets() > 0;
+        let shaking = Interest { input: true, output: link.output_full };
+        let interest = if link.done { driver.interest() } else { shaking };
         let readable = !network.coming.is_empty() || network.ending.is_some();
         let writable = network.room > 0 || network.is_broken();
-        (wants_input && readable) || (link.output_full && writable)
+        (interest.input && readable) || (interest.output && writable)
     }
 
     /// Goes on for as long as there is anything to do.

@@ -11,7 +11,8 @@ use super::play::{Cut, Outcome, play};
 use super::script::Script;
 use super::second::{self, Expected};
 use super::stance::Stance;
-use crate::scenario::native::{Cuts, Native};
+use crate::net::Cuts;
+use crate::scenario::native::Native;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A long case is cut at fewer positions, so that all its runs together take in about this many octets.

@@ -4,6 +4,7 @@ use super::Secured;
 use crate::component::handshakes;
 use crate::component::socket::Socket;
 use crate::component::transport::{Layers, Transport};
+use crate::dial::Negotiated;
 use crate::endpoint::{bare, is_host, without_zone};
 use crate::timer::Instant;
 use crate::types::{Endpoint, Error, Misuse, TlsOptions, TlsProblem};
@@ -84,10 +85,11 @@ impl Securing {
         handshakes::remember(self.info.clone());
         let (connection, input, output) = streams;
         let socket = Socket { input, output, secured: Some(connection), socket: self.socket.take() };
-        Secured::Established(Transport::new(Layers::Plain(socket)))
+        // `wasi:tls` does not say which protocol was agreed on.
+        Secured::Established(Transport::new(Layers::Plain(socket)), Negotiated::Nothing)
     }
 
-    /// It is not gone on with: what is known of it is remembered.
+    /// Abandons the handshake and keeps its record for `tls.info`.
     pub(crate) fn give_up(&mut self) {
         handshakes::remember(self.info.clone());
     }

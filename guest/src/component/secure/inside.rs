@@ -4,7 +4,9 @@ use super::Secured;
 use crate::component::handshakes;
 use crate::component::socket::Socket;
 use crate::component::transport::{Layers, Transport};
+use crate::driver::Interest;
 use crate::timer::Instant;
+use crate::tls::session::Shaken;
 use crate::tls::{Config, Configs, KeyLines, Session, config};
 use crate::types::{Denial, Endpoint, Error};
 use crate::wit::tls::Permissions;
@@ -58,7 +60,10 @@ impl Plan {
     /// Begins the handshake.
     pub(crate) fn begin(self, socket: Socket, connection: u64, now: Instant) -> Securing {
         match Session::new(socket, self.config, self.name, connection, now) {
-            Ok(session) => Securing::Shaking(Transport::new(Layers::Tls(Box::new(session)))),
+            Ok(session) => {
+                let transport = Transport::new(Layers::Tls(Box::new(session)));
+                Securing::Shaking { transport, output_full: false }
+            }
             Err(error) => Securing::Over(Some(error)),
         }
     }
@@ -67,53 +72,66 @@ impl Plan {
 /// A transport that is being secured.
 pub(crate) enum Securing {
     /// The handshake is under way.
-    Shaking(Transport),
-    /// It is over; the error, if it was that and nobody knows.
+    Shaking {
+        /// Its transport.
+        transport: Transport,
+        /// There is no room for what is to be said.
+        output_full: bool,
+    },
+    /// The handshake has ended. Holds its error until `advance` has reported it.
     Over(Option<Error>),
 }
 
 impl Securing {
     /// Goes on as far as possible without waiting.
     pub(crate) fn advance(&mut self, _now: Instant) -> Secured {
-        let transport = match self {
-            Securing::Shaking(transport) => transport,
+        let (transport, output_full) = match self {
+            Securing::Shaking { transport, output_full } => (transport, output_full),
             Securing::Over(error) => return error.take().map_or(Secured::Waiting, Secured::Failed),
         };
         match transport.handshake() {
-            Ok(false) => Secured::Waiting,
-            Ok(true) => match core::mem::replace(self, Securing::Over(None)) {
-                Securing::Shaking(transport) => Secured::Established(transport),
+            Ok(Shaken::Done(protocol)) => match core::mem::replace(self, Securing::Over(None)) {
+                Securing::Shaking { transport, .. } => Secured::Established(transport, protocol),
                 Securing::Over(_) => Secured::Waiting,
             },
+            Ok(shaken) => {
+                *output_full = shaken == Shaken::AwaitsRoom;
+                Secured::Waiting
+            }
             Err(error) => Secured::Failed(error),
         }
     }
 
-    /// It is not gone on with: what is known of it is remembered.
+    /// Abandons the handshake and keeps its record for `tls.info`.
     pub(crate) fn give_up(&mut self) {
-        if let Securing::Shaking(transport) = self {
+        if let Securing::Shaking { transport, .. } = self {
             transport.remember_handshake();
         }
     }
 
-    /// Makes sure that there is something to wait for. While there is no room for what is to be said, nothing is read.
+    /// Makes sure that there is something to wait for.
     pub(crate) fn prepare_wait(&mut self) {
-        if let Securing::Shaking(transport) = self {
-            transport.prepare_wait(transport.has_room());
+        if let Securing::Shaking { transport, output_full } = self {
+            transport.prepare_wait(interest(*output_full));
         }
     }
 
     /// Adds what to wait for.
     pub(crate) fn pollables<'a>(&'a self, pollables: &mut Vec<&'a Pollable>) {
-        if let Securing::Shaking(transport) = self {
-            pollables.extend(transport.pollables(transport.has_room()));
+        if let Securing::Shaking { transport, output_full } = self {
+            pollables.extend(transport.pollables(interest(*output_full)));
         }
     }
 
     /// Adds the same for somebody else, who must drop them before this is dropped.
     pub(crate) fn lend_pollables(&self, pollables: &mut Vec<Pollable>) {
-        if let Securing::Shaking(transport) = self {
-            pollables.extend(transport.lend_pollables(transport.has_room()));
+        if let Securing::Shaking { transport, output_full } = self {
+            pollables.extend(transport.lend_pollables(interest(*output_full)));
         }
     }
+}
+
+/// While there is no room for what is to be said, nothing is read.
+fn interest(output_full: bool) -> Interest {
+    Interest { input: !output_full, output: output_full }
 }

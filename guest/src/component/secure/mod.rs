@@ -15,6 +15,7 @@ pub(super) use inside::{KEY_LINES, Plan, Securing};
 pub(super) use never::{Plan, Securing};
 
 use super::transport::Transport;
+use crate::dial::Negotiated;
 use crate::types::Error;
 
 /// What came of going on with a handshake.
@@ -22,8 +23,8 @@ use crate::types::Error;
 pub(super) enum Secured {
     /// Something has to be waited for.
     Waiting,
-    /// The transport.
-    Established(Transport),
+    /// The transport, and the protocol that both sides have agreed on.
+    Established(Transport, Negotiated),
     /// It cannot be secured.
     Failed(Error),
 }

@@ -1,6 +1,7 @@
 //! Orders of calls and octets that few callers and servers come upon, on the core alone.
 
 use sandpiper_guest::conn::{ClientConn, ExchangeId, TransportWish};
+use sandpiper_guest::dial::Progress;
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{
@@ -15,7 +16,7 @@ const START: Instant = Instant(0);
 fn conn(options: &ConnOptions) -> ClientConn {
     let settings = Settings::checked(Some(options)).expect("options in their ranges");
     let mut conn = ClientConn::new(1, "h".to_owned(), settings, START);
-    conn.established(None, None, START);
+    conn.progress(Progress::ESTABLISHED, START);
     conn
 }
 

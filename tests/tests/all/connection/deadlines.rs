@@ -1,7 +1,8 @@
 //! Deadlines: each holds while the peer dribbles.
 
 use sandpiper_tests::message::{Build, Tune, assume, get, ms, ok, options, request, response};
-use sandpiper_tests::scenario::native::{Cuts, Native};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
 use sandpiper_tests::scenarios;
 

@@ -1,12 +1,14 @@
 //! The transport ends at every octet; the peer goes on for ever.
 
 use sandpiper_guest::conn::{ClientConn, ExchangeId};
+use sandpiper_guest::dial::Progress;
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::Request;
 use sandpiper_tests::memory;
 use sandpiper_tests::message::{Build, Tune, assume, chunked, get, joined, ms, ok, options, post};
-use sandpiper_tests::scenario::native::{Cuts, Native};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
 use sandpiper_tests::scenario::world::World;
 
@@ -186,7 +188,7 @@ fn a_connect_that_never_ends_runs_into_its_deadline() {
     let failure = conn.head(id).expect_err("too late");
     assert_eq!((failure.error, failure.delivery), (Error::TimedOut(Timer::Connect), Delivery::NotSent));
     assert_eq!((failure.phase, conn.transport()), (Phase::Connecting, TransportWish::Close));
-    conn.established(None, None, due);
+    conn.progress(Progress::ESTABLISHED, due);
     assert!(conn.to_transmit().is_empty() && conn.is_closed());
 }
 
@@ -209,7 +211,7 @@ fn a_connect_that_fails_sends_everything_back_unsent() {
 fn a_timer_that_goes_off_early_or_late_or_twice_changes_only_the_moment() {
     use sandpiper_guest::types::{Error, Timer};
     let (mut conn, ids) = unconnected(&[get("/1").deadlines(|deadlines| deadlines.first_octet = ms(100))]);
-    conn.established(None, None, Instant(10));
+    conn.progress(Progress::ESTABLISHED, Instant(10));
     conn.nothing_to_receive(Instant(10));
     let octets = conn.to_transmit().len();
     conn.transmitted(octets, Instant(20));

@@ -1,7 +1,8 @@
 //! Everything that the peer or the caller can make longer has an end.
 
 use sandpiper_tests::message::{Build, Tune, assume, get, joined, ok, options, post};
-use sandpiper_tests::scenario::native::{Cuts, Native};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
 use sandpiper_tests::scenarios;
 

@@ -2,7 +2,8 @@
 
 use sandpiper_guest::types::Leniency;
 use sandpiper_tests::message::{Build, Tune, assume, get, joined, ok, options, request, response};
-use sandpiper_tests::scenario::native::{Cuts, Native};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::world::World;
 use sandpiper_tests::scenarios;
 

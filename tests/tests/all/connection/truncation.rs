@@ -1,7 +1,8 @@
 //! The peer ends at every octet of its response, in every framing, also while the request is still on its way.
 
 use sandpiper_tests::message::{Build, chunked, get, ok, request};
-use sandpiper_tests::scenario::native::{Cuts, Native};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
 
 /// How a response says where it ends.

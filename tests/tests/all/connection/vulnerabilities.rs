@@ -2,7 +2,8 @@
 
 use sandpiper_tests::memory;
 use sandpiper_tests::message::{Build, Tune, chunked, get, ms, ok, options, post, request, response};
-use sandpiper_tests::scenario::native::{Cuts, Native};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
 use sandpiper_tests::scenario::world::World;
 use sandpiper_tests::scenarios;

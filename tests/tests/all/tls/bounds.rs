@@ -9,7 +9,7 @@ use sandpiper_guest::tls::{Config, KeyLines};
 use sandpiper_guest::types::Error;
 use sandpiper_tests::memory;
 use sandpiper_tests::message::{get, options};
-use sandpiper_tests::scenario::native::Cuts;
+use sandpiper_tests::net::Cuts;
 use sandpiper_tests::tls::between::{Between, config_of, server, tls_options};
 use std::sync::Arc;
 

@@ -8,8 +8,8 @@ use sandpiper_guest::types::{
     TlsVersion,
 };
 use sandpiper_tests::message::{Tune, get, ok, options, post};
+use sandpiper_tests::net::Cuts;
 use sandpiper_tests::random::Random;
-use sandpiper_tests::scenario::native::Cuts;
 use sandpiper_tests::tls::between::{Between, config_of, server, tls_options};
 use sandpiper_tests::tls::server::ClientAuth;
 use std::sync::Arc;
