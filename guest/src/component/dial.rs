@@ -1,6 +1,5 @@
 //! Names and addresses of `wasi:sockets`, for the dialling of a connection.
 
-use super::retired::Retired;
 use super::socket::{self, Socket};
 use crate::address::Address;
 use crate::dial::{self, Dialler, Names};
@@ -28,8 +27,16 @@ pub(super) type SharedNames = Rc<RefCell<Names<Lookup>>>;
 /// The sockets of one connection that is being dialled.
 #[derive(Default)]
 pub(super) struct Sockets {
-    /// What is not needed any more, but may have pollables that are lent.
-    retired: Vec<Retired>,
+    spent: Vec<Spent>,
+}
+
+/// What is not needed any more, but may have pollables that are lent.
+#[expect(dead_code, reason = "kept, not used")]
+pub(super) enum Spent {
+    /// An address that was tried.
+    Socket(TcpSocket),
+    /// A name that was looked up.
+    Lookup(Rc<Lookup>),
 }
 
 /// A name that is being looked up. The order of the fields is the order in which they must be dropped: children first.
@@ -86,13 +93,13 @@ impl Dialler for Sockets {
     }
 
     fn retire_lookup(&mut self, lookup: Rc<Lookup>) {
-        self.retired.push(Retired::Lookup(lookup));
+        self.spent.push(Spent::Lookup(lookup));
     }
 
     fn retire_attempt(&mut self, attempt: Attempt) {
         let Attempt { ready, socket } = attempt;
         drop(ready);
-        self.retired.push(Retired::Socket(socket));
+        self.spent.push(Spent::Socket(socket));
     }
 }
 
@@ -106,9 +113,9 @@ impl Attempt {
 }
 
 impl Dial {
-    /// Adds what is not needed any more.
-    pub(super) fn take_retired(&mut self, retired: &mut Vec<Retired>) {
-        retired.append(&mut self.dialler().retired);
+    /// Takes what is not needed any more.
+    pub(super) fn take_spent(&mut self) -> Vec<Spent> {
+        core::mem::take(&mut self.dialler().spent)
     }
 
     /// Adds what to wait for.

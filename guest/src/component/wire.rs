@@ -76,7 +76,7 @@ impl Link for Wire {
             }
             State::Dialling(mut dial, _) if self.lent > 0 => {
                 dial.give_up();
-                dial.take_retired(&mut self.retired);
+                self.retired.extend(dial.take_spent().into_iter().map(Retired::Spent));
             }
             State::Dialling(..) | State::Given(_) | State::Gone => {}
         }
@@ -139,9 +139,9 @@ impl Wire {
         let (socket, plan) = match &mut self.state {
             State::Dialling(dial, plan) => {
                 let dialled = dial.advance(now, progress);
-                dial.take_retired(&mut self.retired);
-                if self.lent == 0 {
-                    self.retired.clear();
+                let spent = dial.take_spent();
+                if self.lent > 0 {
+                    self.retired.extend(spent.into_iter().map(Retired::Spent));
                 }
                 match dialled {
                     Dialled::Waiting => return,
