@@ -16,6 +16,7 @@
 //! | [`vectors`] | responses as files, of this project and of others, and what becomes of them |
 //! | [`random`], [`choices`] | reproducible numbers; what a seed or a fuzzer chooses |
 //! | [`memory`] | memory, counted |
+//! | [`dialling`] | the race of addresses and the names, in a made internet |
 //! | [`differential`] | the core beside other clients |
 //! | [`program`], [`process`] | programs that are started, and those that run beside a test |
 //! | `servers` | real servers, and what each can do through the component |
@@ -25,6 +26,7 @@
 //! | [`oracles`] | what must hold for any octets at all |
 
 pub mod choices;
+pub mod dialling;
 pub mod differential;
 #[cfg(feature = "sandboxed")]
 pub mod errands;

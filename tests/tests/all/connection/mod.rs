@@ -4,6 +4,7 @@ mod call_orders;
 mod cancellation;
 mod content;
 mod deadlines;
+mod dialling;
 #[cfg(feature = "sandboxed")]
 mod differential;
 mod early_responses;
