@@ -211,6 +211,16 @@ fn wit_items() -> BTreeSet<String> {
 }
 
 #[test]
+fn every_error_of_the_wit_package_has_a_next_step() {
+    let page = read("docs/guide/errors.md");
+    let named: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let items = wit_items();
+    let errors: BTreeSet<&str> = items.iter().filter_map(|item| item.strip_prefix("error.")).collect();
+    let missing: Vec<_> = errors.difference(&named).collect();
+    assert!(missing.is_empty(), "docs/guide/errors.md has no row for {missing:?}");
+}
+
+#[test]
 fn links_inside_the_documents_lead_somewhere() {
     let mut documents: Vec<PathBuf> =
         ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| root().join(page)).into();
