@@ -1,4 +1,4 @@
-//! What a failed exchange is told as, on standard error: what happened, where, what is known about delivery, what to do.
+//! The report of a failed exchange on standard error: what happened, where, what is known about delivery, what to do.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -17,13 +17,13 @@ pub(crate) struct Complaint<'a> {
     pub(crate) index: usize,
     pub(crate) url: &'a str,
     pub(crate) endpoint: &'a Endpoint,
-    /// What is connected to in its place.
+    /// The Unix socket in its place.
     pub(crate) unix_socket: Option<&'a UnixSocket>,
     pub(crate) failure: &'a Failure,
     /// How often the request was sent again.
     pub(crate) repeats: u32,
     pub(crate) idempotent: bool,
-    /// What became of its output.
+    /// The outcome for its output.
     pub(crate) output: Option<&'a str>,
     pub(crate) denied: &'a [Denied],
     /// The handshake, if the failure is one of TLS.
@@ -81,7 +81,7 @@ impl Complaint<'_> {
         }
     }
 
-    /// What moved on the connection. The component counts octets of HTTP: there are none in a handshake of TLS, in which octets did move.
+    /// The octets that moved on the connection. The component counts octets of HTTP: a handshake of TLS has none, although octets do move.
     fn octets(&self) -> String {
         let Failure { phase, octets_sent, octets_received, .. } = self.failure;
         let inside = match self.endpoint.tls {

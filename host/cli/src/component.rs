@@ -84,7 +84,7 @@ const POWERS: [(&str, &str); 7] = [
     ("wasi:tls/", "the host's TLS"),
 ];
 
-/// What no import gives.
+/// The powers that no import has.
 pub(crate) fn out_of_reach(imports: &[String]) -> Vec<&'static str> {
     let absent = |beginning: &str| !imports.iter().any(|import| import.starts_with(beginning));
     POWERS.iter().filter(|(beginning, _)| absent(beginning)).map(|&(_, power)| power).collect()

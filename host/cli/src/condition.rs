@@ -1,4 +1,4 @@
-//! What a request asks for of a content: a part of it (`-r`), or news alone (`-z`).
+//! Conditions on a content: a part of the content (`-r`), or news alone (`-z`).
 
 use std::ffi::OsString;
 use std::io;

@@ -1,4 +1,4 @@
-//! What follows the head of a request: read or measured before anything is sent.
+//! The content of a request: read or measured before anything is sent.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -22,7 +22,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// What the command line asks for, with the media type that it has by itself.
+    /// The content that the command line asks for, with the media type of its own.
     ///
     /// # Errors
     /// A sentence: a file cannot be read, or the options do not go together.
@@ -178,7 +178,7 @@ mod tests {
         String::from_utf8(octets(&part(kind, value)).unwrap()).unwrap()
     }
 
-    /// What curl 7.88.1 sent for the same, but for the octets behind a NUL, which newer ones send.
+    /// The octets that curl 7.88.1 sent for the same, but for the octets behind a NUL, which newer ones send.
     #[test]
     fn each_form_of_data_is_as_in_curl() {
         let file = tempfile::NamedTempFile::new().unwrap();

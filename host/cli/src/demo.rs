@@ -52,7 +52,7 @@ impl Way {
     }
 }
 
-/// What one way took: the time by this program's clock, the rest as the server counted it.
+/// The cost of one way: the time by this program's clock, the rest as the server counted it.
 #[derive(Debug, Serialize)]
 struct Measured {
     way: &'static str,

@@ -1,7 +1,7 @@
 //! The server of `sandpiper demo`: a page and its resources on a loopback port, behind a simulated distance.
 //!
-//! It answers pipelined requests in their order. Octets take effect one round trip after they arrived, and those of a new
-//! connection one more, for the handshake that loopback makes at once. Bandwidth is not limited. It counts what it sees, so that what the demo shows
+//! The server answers pipelined requests in their order. Octets take effect one round trip after they arrived, and those of a new
+//! connection one more, for the handshake that loopback makes at once. Bandwidth is not limited. The server counts requests and connections, so that what the demo shows
 //! is not the client's own word.
 
 use std::fmt::Write as _;
@@ -58,7 +58,7 @@ fn resource(number: u32) -> Vec<u8> {
     std::iter::repeat_with(next).take(length as usize).collect()
 }
 
-/// What the server has seen.
+/// The counts of the server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     /// Requests answered, by connection.
@@ -95,7 +95,7 @@ impl DemoServer {
         Ok(Self { address, counts })
     }
 
-    /// What was seen since the last call.
+    /// The counts since the last call.
     pub(crate) fn take_counts(&self) -> Counts {
         std::mem::take(&mut *lock(&self.counts))
     }

@@ -254,7 +254,7 @@ impl Words<'_> {
     }
 }
 
-/// What stands in quotation marks at the beginning, and what follows. `None`: nothing does, or they are not closed.
+/// The text in quotation marks at the beginning, and the rest. `None`: the text does not begin with a quotation mark, or the quotation is not closed.
 fn quoted(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut rest = text.strip_prefix(b"\"")?;
     let mut word = Vec::new();

@@ -22,7 +22,7 @@ pub(crate) struct Form {
     pub(crate) json: bool,
     /// `-i`: heads before contents.
     pub(crate) heads: bool,
-    /// What a status of 400 or more means.
+    /// The meaning of a status of 400 or more.
     pub(crate) errors: Errors,
     /// `--remove-on-error`.
     pub(crate) remove: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Incoming {
     expected: Option<u64>,
     /// Why the response is of no use, which is said when it has ended.
     refusal: Option<String>,
-    /// What became of the destination.
+    /// The outcome for the destination.
     pub(crate) finished: Finished,
 }
 
@@ -182,7 +182,7 @@ impl Incoming {
         }
     }
 
-    /// What comes of it is thrown away: the request is going to be sent again.
+    /// The response is thrown away: the request is going to be sent again.
     pub(crate) fn discard(&mut self) {
         self.abandon();
         self.discarded = true;
@@ -270,7 +270,7 @@ impl Incoming {
 
     fn take_head(&mut self, head: ResponseHead, wire: &[u8]) -> Result<(), Trouble> {
         self.destination.named_by(&head);
-        // What is there already is still right (RFC 9110 §15.4.5).
+        // The file that is there is still right (RFC 9110 §15.4.5).
         if head.status == 304 && !self.form.heads && matches!(self.to, To::Unopened(_)) {
             self.to = To::Nowhere;
         }
@@ -289,7 +289,7 @@ impl Incoming {
         };
         let verdict = match resume.judge(&head) {
             Ok(verdict) => verdict,
-            // It may be asked for again, and its content is short.
+            // The request may be repeated, and the content is short.
             Err(why) if head.status >= 400 => {
                 (self.to, self.refusal) = (To::Nowhere, Some(why));
                 return Ok(());
@@ -382,7 +382,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// It will not be whole. Says what became of what was written, if anything was.
+    /// The content will not be whole. Says what became of the written octets, if any were written.
     pub(crate) fn abandon(&mut self) -> Option<String> {
         match std::mem::replace(&mut self.to, To::Nowhere) {
             To::Open(sink) => {

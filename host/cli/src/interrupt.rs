@@ -1,4 +1,4 @@
-//! What is unfinished, for the line that Ctrl-C prints, and the files that it removes.
+//! Unfinished exchanges, for the line that Ctrl-C prints, and the files that Ctrl-C removes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

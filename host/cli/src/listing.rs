@@ -88,7 +88,7 @@ fn stdin_readers(fetch: &Fetch) -> Vec<String> {
     readers
 }
 
-/// What a line says.
+/// The meaning of a line.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     Nothing,

@@ -49,9 +49,9 @@ pub(crate) struct Outgoing {
 /// What `advance` ended with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// It can go on when the exchange is writable.
+    /// The content can go on when the exchange is writable.
     Blocked,
-    /// It can go on when the source has something.
+    /// The content can go on when the source has something.
     Starving,
     /// There is nothing more to send.
     Done,

@@ -13,7 +13,7 @@ pub(crate) enum Piece {
         path: PathBuf,
         octets: u64,
     },
-    /// What can be read only once, to its end.
+    /// A source that can be read only once, to its end.
     Pipe(PathBuf),
 }
 
@@ -120,7 +120,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "in a file").unwrap();
         let piece = Piece::of_file(file.path()).unwrap();
-        // What is added to a file after its length was declared is not sent.
+        // Octets that are added to a file after its length was declared are not sent.
         std::fs::write(&file, "in a file, and more").unwrap();
         let octets = |text: &str| Piece::Octets(text.into());
         let pieces = Pieces::new(vec![octets("a "), octets(""), piece, octets(" b")]);

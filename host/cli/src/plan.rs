@@ -1,4 +1,4 @@
-//! What the arguments of `fetch` ask for, checked as a whole before anything is sent.
+//! The plan that the arguments of `fetch` ask for, checked as a whole before anything is sent.
 
 use std::collections::HashMap;
 
@@ -43,14 +43,14 @@ pub(crate) struct Plan {
     pub(crate) origins: Vec<Origin>,
     /// All that the component may reach.
     pub(crate) policy: Policy,
-    /// What is connected to in the place of all origins.
+    /// The Unix socket in the place of all origins.
     pub(crate) unix_socket: Option<UnixSocket>,
     pub(crate) template: Template,
-    /// What is run; `None`: the file of `--component`.
+    /// The build that is run; `None`: the file of `--component`.
     pub(crate) build: Option<Build>,
     /// The first URL that needs TLS.
     pub(crate) secured: Option<String>,
-    /// What the command line says about TLS.
+    /// The options of the command line for TLS.
     pub(crate) tls: TlsOptions,
 }
 
@@ -110,7 +110,7 @@ impl Origin {
     }
 }
 
-/// What a URL leads to, with `--proto` and `--path-as-is`.
+/// The target of a URL, with `--proto` and `--path-as-is`.
 fn asked_for(fetch: &Fetch, listed: &Listed) -> Result<Target, String> {
     let target = listed.target.clone();
     let is_https = target.endpoint.tls.is_some();
@@ -152,7 +152,7 @@ fn policy(allow: &[Rule], origins: &[Origin], unix_socket: Option<&UnixSocket>) 
     Ok(policy)
 }
 
-/// What an endpoint leads to: its name, or the addresses that are used instead.
+/// The destination of an endpoint: its name, or the addresses that are used instead.
 fn places(endpoint: &Endpoint) -> Vec<Endpoint> {
     match endpoint.addresses.as_slice() {
         [] => vec![endpoint.clone()],

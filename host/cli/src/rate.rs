@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What may move at once after a pause: a tenth of what may move in a second, so that it moves evenly.
+/// The octets that may move at once after a pause: a tenth of the octets of a second, so that octets move evenly.
 const SLICES_PER_SECOND: u64 = 10;
 
 /// One direction of one transfer.
@@ -26,7 +26,7 @@ impl Rate {
     pub(crate) fn allowed(&mut self, now: Instant) -> u64 {
         let passed = now.saturating_duration_since(self.since).as_nanos();
         let earned = passed * u128::from(self.octets_per_second) / NANOSECONDS;
-        // What is less than an octet stays earned.
+        // A part of an octet stays earned.
         let spent = earned * NANOSECONDS / u128::from(self.octets_per_second);
         self.since += Duration::from_nanos(u64::try_from(spent).unwrap_or(u64::MAX));
         let earned = u64::try_from(earned).unwrap_or(u64::MAX);

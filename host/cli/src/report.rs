@@ -26,7 +26,7 @@ pub(crate) struct Report {
     silent: bool,
     failures: usize,
     told: Told,
-    /// It was said that control characters were escaped.
+    /// The escape of control characters was reported.
     said_escaped: bool,
 }
 
@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// What the program decided for its user: a name, and how a terminal was protected.
+    /// The program's decisions for its user: a name, and how a terminal was protected.
     fn note(&mut self, index: usize, incoming: &Incoming) -> io::Result<()> {
         if let (Some(file), true) = (&incoming.finished.file, incoming.destination().is_named_by_head()) {
             self.say(&format!("sandpiper: [{index}] written to {}\n", escape(&file.display().to_string())))?;
@@ -169,7 +169,7 @@ impl Report {
         self.unfinished.end(index);
     }
 
-    /// What came of each origin (`--summary`).
+    /// The outcome of each origin (`--summary`).
     ///
     /// # Errors
     /// Standard output cannot be written.

@@ -1,4 +1,4 @@
-//! What is told about a handshake of TLS: to a person, and to a program.
+//! The report of a handshake of TLS: for a person, and for a program.
 
 use sandpiper_host::Certificate;
 use sandpiper_host::types::TlsInfo;
@@ -83,7 +83,7 @@ fn chain(info: &TlsInfo) -> impl Iterator<Item = Option<Certificate>> {
     info.certificates.iter().take(CERTIFICATES_MAX).map(|der| Certificate::read(der))
 }
 
-/// What was agreed upon, for a person: lines without their ends.
+/// The outcome of the handshake, for a person: lines without their ends.
 pub(crate) fn agreed(info: &TlsInfo) -> Vec<String> {
     let parts = [
         info.version.map(|version| version.text().to_owned()),

@@ -41,7 +41,7 @@ fn was_open(number: RawFd) -> bool {
     (0..LOOKED_AT).contains(&number) && OPEN.load(Ordering::Relaxed) >> number & 1 == 1
 }
 
-/// A descriptor of the caller's, for writing. It shares the place in the file, so that writers take turns and nothing is overwritten.
+/// A descriptor of the caller's, for writing. The descriptor shares the place in the file, so that writers take turns and nothing is overwritten.
 ///
 /// # Errors
 /// The program was not started with it, or it is open for reading alone.

@@ -1,4 +1,4 @@
-//! What the requests of one `fetch` have in common.
+//! The common parts of the requests of one `fetch`.
 
 use std::io::Read;
 use std::path::Path;
@@ -141,7 +141,7 @@ fn default_method(fetch: &Fetch) -> &'static str {
     }
 }
 
-/// What would fail only after a connection was made, or do something else than what was meant.
+/// Options that would fail only after a connection was made, or would do something else than was meant.
 fn check(fetch: &Fetch, method: &str, urls: usize, given: &[FieldArgument], content: &Content) -> Result<(), String> {
     let asked = &fetch.request;
     let has = |name: &str| given.iter().find(|field| field.is(name));
@@ -264,7 +264,7 @@ fn fields(fetch: &Fetch, given: Vec<FieldArgument>, media_type: Option<&str>) ->
     Ok(defaults)
 }
 
-/// What the options add to a head. An empty value leaves the line out.
+/// The field lines that the options add to a head. An empty value leaves the line out.
 fn defaults(fetch: &Fetch) -> Result<Vec<FieldLine>, String> {
     let asked = &fetch.request;
     let user_agent = concat!("sandpiper/", env!("CARGO_PKG_VERSION")).as_bytes();

@@ -176,7 +176,7 @@ impl Tls {
         })
     }
 
-    /// What the host allows beyond what is safe.
+    /// The unsafe options that the host allows.
     pub(crate) fn permit(&self, policy: &mut Policy) {
         if self.insecure && self.allow_any_certificate {
             policy.dangerous_allow_any_certificate();
@@ -214,7 +214,7 @@ fn read(file: &Path, option: &str) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| refuse(&error))
 }
 
-/// What an endpoint with TLS is given: with the host's TLS only the name, since the host has the rest.
+/// The options of an endpoint with TLS: with the host's TLS only the name, since the host has the rest.
 pub(crate) fn with_options(endpoint: Endpoint, options: &TlsOptions, build: Option<Build>) -> Endpoint {
     let tls = endpoint.tls.map(|_| {
         let server_name = options.server_name.clone().or(Some(endpoint.host.clone()));

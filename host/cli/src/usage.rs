@@ -17,7 +17,7 @@ const SECRET: [&str; 8] =
 /// Reads the command line.
 ///
 /// # Errors
-/// What is to be written, and the exit status: help, the version, or wrong arguments.
+/// A text to write, and the exit status: help, the version, or wrong arguments.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Arguments, Answer> {
     Arguments::try_parse_from(arguments).map_err(|error| {
         let words = match error.kind() {
@@ -67,7 +67,7 @@ fn unknown(argument: &str, similar: Option<&str>) -> String {
         return format!("{name} is not an option here: {why}");
     }
     let name = escape(name);
-    // What begins differently is another word, and not a slip of the hand.
+    // A word with another first letter is another word, and not a slip of the hand.
     let slip =
         |similar: &&str| 2 * similar.bytes().zip(name.bytes()).take_while(|(one, other)| one == other).count() > name.len();
     match similar.filter(slip) {

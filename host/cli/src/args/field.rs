@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-/// What one `-H` or `--trailer` says about a name.
+/// The act of one `-H` or `--trailer` on a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldArgument {
     pub(crate) name: String,

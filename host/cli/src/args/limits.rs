@@ -63,7 +63,7 @@ impl LimitArgument {
         }
     }
 
-    /// What the component's contract says about it: its unit, its range and its default.
+    /// The limit in the component's contract: the unit, the range and the default.
     pub(crate) fn about(&self) -> String {
         let mut about = Vec::new();
         for line in fields_of_limits() {

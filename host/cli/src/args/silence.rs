@@ -1,4 +1,4 @@
-//! What is said on standard error.
+//! The options for standard error.
 
 use clap::Args;
 

@@ -22,7 +22,7 @@ pub(crate) struct Unix {
 }
 
 impl Unix {
-    /// What is connected to instead of the hosts of the URLs.
+    /// The Unix socket instead of the hosts of the URLs.
     pub(crate) fn socket(&self) -> Option<UnixSocket> {
         let named = || self.abstract_unix_socket.as_deref().map(UnixSocket::abstract_name);
         self.unix_socket.clone().map(UnixSocket::at).or_else(named)

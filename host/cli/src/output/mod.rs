@@ -1,4 +1,4 @@
-//! Where responses go: standard output, or files. What cannot be written is found out before anything is sent.
+//! Where responses go: standard output, or files. An output that cannot be written is refused before anything is sent.
 
 mod head_dump;
 mod place;
@@ -98,7 +98,7 @@ impl Destination {
     }
 }
 
-/// What a URL's content is to be called.
+/// The name for a URL's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Named {
     Default,
@@ -197,7 +197,7 @@ fn resume(at: ContinueAt, destination: &Destination, url: &str) -> Result<Resume
 /// A file for something beside the contents, which is written as it comes up: `-D`, `--log`.
 ///
 /// # Errors
-/// It cannot be written.
+/// The output cannot be written.
 pub(crate) fn create_aside(file: &Path) -> io::Result<File> {
     match standard::descriptor(file) {
         Some(number) => standard::duplicate(number),

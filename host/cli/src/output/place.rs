@@ -13,7 +13,7 @@ use rustix::fs::{Access, access};
 use super::super::standard;
 use super::sink::create_beside;
 
-/// What is followed until a file is found; the limit of Linux.
+/// The links that are followed until a file is found; the limit of Linux.
 const LINKS_MAX: usize = 40;
 /// Octets of the names of a file's extended attributes that are looked at. A file with more has some to keep.
 const ATTRIBUTES_OCTETS_MAX: usize = 4096;
@@ -43,7 +43,7 @@ pub(crate) enum Way {
     Descriptor(RawFd),
 }
 
-/// What the command line says about all files.
+/// The options of the command line for all files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wishes {
     pub(crate) in_place: bool,
@@ -157,7 +157,7 @@ fn follow(name: &Path) -> io::Result<Followed> {
         }
         match fs::read_link(&file) {
             Ok(target) => file = directory(&file).join(target),
-            // What a descriptor of another process stands for has a text instead of a name.
+            // The file of another process's descriptor has a text instead of a name.
             Err(_) if fs::metadata(name).is_ok() && fs::metadata(&file).is_err() => return Ok(Followed::File(name.to_owned())),
             Err(_) => return Ok(Followed::File(file)),
         }

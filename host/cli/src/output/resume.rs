@@ -35,7 +35,7 @@ struct Kept {
     memory: Option<Memory>,
 }
 
-/// What a file is a part of.
+/// The content of which a file is a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Memory {
     url: String,
@@ -56,7 +56,7 @@ pub(crate) enum Start {
     Whole,
 }
 
-/// What a response means for the file.
+/// The meaning of a response for the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) start: Start,
@@ -82,12 +82,12 @@ impl Resume {
         Ok(Self { from: present, kept: Some(Kept { beside, url: url.to_owned(), memory }) })
     }
 
-    /// What follows so many octets.
+    /// The content behind so many octets.
     pub(crate) fn from(from: u64) -> Self {
         Self { from, kept: None }
     }
 
-    /// What the request has besides.
+    /// The further field lines of the request.
     pub(crate) fn fields(&self) -> Vec<FieldLine> {
         if self.from == 0 {
             return Vec::new();
@@ -98,7 +98,7 @@ impl Resume {
         fields
     }
 
-    /// What is known of the file; nothing, if it is of another URL.
+    /// The note about the file; nothing, if the note is of another URL.
     fn memory(&self) -> Option<&Memory> {
         let kept = self.kept.as_ref()?;
         kept.memory.as_ref().filter(|memory| memory.url == kept.url)

@@ -48,7 +48,7 @@ enum To {
     },
 }
 
-/// What became of a destination whose response is whole.
+/// The outcome for a destination whose response is whole.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Finished {
     /// The file, as it is called now.
@@ -146,7 +146,7 @@ impl Sink {
         }
     }
 
-    /// It will not be whole. Says what became of it, if anything had been written; as a clause for an error message.
+    /// The file will not be whole. Says what became of the file, if anything had been written; as a clause for an error message.
     pub(crate) fn abandon(self) -> Option<String> {
         let written = self.written;
         match self.to {

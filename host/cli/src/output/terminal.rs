@@ -24,7 +24,7 @@ impl Terminal {
         content.iter().take(rest).any(|&octet| octet == 0)
     }
 
-    /// What can be shown now.
+    /// The text that can be shown now.
     pub(crate) fn escape<'a>(&mut self, octets: &'a [u8]) -> Cow<'a, [u8]> {
         let is_plain = |octet: &u8| matches!(octet, b'\n' | b'\t' | b' '..=b'~');
         if self.held.is_empty() && octets.iter().all(is_plain) {
@@ -37,7 +37,7 @@ impl Terminal {
         Cow::Owned(self.shown(&all))
     }
 
-    /// What was held back; nothing follows.
+    /// The text that was held back; nothing follows.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
         let held = std::mem::take(&mut self.held);
         self.shown(&held)

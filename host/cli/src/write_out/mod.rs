@@ -18,7 +18,7 @@ use variable::Variable;
 /// Octets of a file with a format.
 const FORMAT_OCTETS_MAX: u64 = 1 << 20;
 
-/// What is known of an exchange that has ended.
+/// The facts about an exchange that has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Facts<'a> {
     pub(crate) index: usize,
@@ -101,7 +101,7 @@ impl WriteOut {
         Ok(())
     }
 
-    /// What the server said goes to a terminal escaped.
+    /// Text of the server goes to a terminal escaped.
     fn render(&self, facts: &Facts<'_>, is_terminal: bool, is_error_terminal: bool) -> Vec<(Stream, Vec<u8>)> {
         let mut parts = vec![(Stream::Stdout, Vec::new())];
         for piece in &self.0 {
@@ -182,7 +182,7 @@ enum Special {
     Piece(Piece),
 }
 
-/// What a percent sign begins, and what follows it; `None`: it stands for itself.
+/// The variable behind a percent sign, and the rest; `None`: the percent sign means itself.
 fn special<'a>(rest: &'a str, unknown: &mut Vec<String>) -> Option<(Special, &'a str)> {
     if let Some(after) = rest.strip_prefix("%%") {
         return Some((Special::Text("%".to_owned()), after));
@@ -207,7 +207,7 @@ fn special<'a>(rest: &'a str, unknown: &mut Vec<String>) -> Option<(Special, &'a
     Some((special, after))
 }
 
-/// What a backslash and the character behind it stand for.
+/// The character that a backslash and the character behind it mean.
 fn escaped(rest: &str) -> Special {
     Special::Text(match rest[1..].chars().next() {
         Some('n') => "\n".to_owned(),
