@@ -177,7 +177,7 @@ impl<'a> Shortener<'a> {
     }
 }
 
-/// Each name with the one that it becomes.
+/// Each name with its short name.
 #[derive(Default)]
 struct Names<'a>(HashMap<&'a [u8], Vec<u8>>);
 
@@ -245,7 +245,7 @@ fn limits(copy: &mut Copy<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A module or component: its preamble, then sections: an id, a length, and the octets. `each` gives those that are to stand in their place.
+/// A module or component: its preamble, then sections: an id, a length, and the octets. `each` returns the octets in their place.
 fn sections<'a>(
     octets: &'a [u8],
     mut each: impl FnMut(u8, &'a [u8]) -> Result<Option<Vec<u8>>, Problem>,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A build of the component: what of TLS is in it, and so what it imports.
+/// A build of the component: its part of TLS, and so its imports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Build {
     /// Without TLS. The smallest; an endpoint with TLS is refused with `tls(unavailable)`.

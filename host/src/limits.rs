@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak, ResourceLimiter};
 
-/// How often a computing instance is interrupted: it yields to the runtime, and what it has used is counted. Short
+/// How often a computing instance is interrupted: the instance yields to the runtime, and the time used is counted. Short
 /// enough that timers of the same thread are not late by more than what one notices, long enough that it costs nothing.
 pub const TICK: Duration = Duration::from_millis(10);
 

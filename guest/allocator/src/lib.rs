@@ -22,7 +22,7 @@ pub const KEPT_OCTETS_MAX: usize = 64 << 10;
 pub const SMALL_OCTETS_MAX: usize = octets_of(LISTS - 1);
 
 const LISTS: usize = 16;
-/// The sizes of blocks differ by this: by what those of `talc` do.
+/// The step between the sizes of blocks: the step of `talc`.
 const STEP: usize = 16;
 /// The least alignment of every block.
 const ALIGNMENT: usize = 8;
@@ -86,7 +86,7 @@ impl<A: GlobalAlloc> Recycler<A> {
     }
 
     /// # Safety
-    /// `start` is that of a block of this layout which nobody uses any more.
+    /// `start` is the start of a block of this layout that nobody uses any more.
     #[cold]
     #[inline(never)]
     unsafe fn give_below(&self, start: *mut u8, layout: Layout) {
@@ -95,7 +95,7 @@ impl<A: GlobalAlloc> Recycler<A> {
     }
 }
 
-// SAFETY: a block is given to one owner at a time: it is in a list, or it is not; and those of a list have room for what it is for.
+// SAFETY: a block has one owner at a time: the block is in a list, or it is not; and the blocks of a list have room for the layouts of that list.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Recycler<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -1,4 +1,4 @@
-//! The names in a certificate. webpki, which has read it before, returns only those that are usual.
+//! The names in a certificate. webpki, which has read the certificate before, returns only usual names.
 
 /// DER tags (X.690 §8.1.2).
 const OBJECT_IDENTIFIER: u8 = 0x06;
@@ -32,7 +32,7 @@ fn child(content: &[u8], tag: u8) -> Option<&[u8]> {
     Elements(content).find(|(found, _)| *found == tag).map(|(_, content)| content)
 }
 
-/// The elements that stand one behind the other: tag and content of each, up to one that is cut off or is no DER.
+/// The elements one behind the other: tag and content of each, up to an element that is cut off or is no DER.
 struct Elements<'a>(&'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
@@ -47,7 +47,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// A length, and what follows it (X.690 §8.1.3): in one octet, or in as many as the first one says.
+/// A length, and the octets behind (X.690 §8.1.3): in one octet, or in as many octets as the first octet says.
 fn length(octets: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = octets.split_first()?;
     let count = usize::from(first & 0x7f);

@@ -50,7 +50,7 @@ impl Configs {
         Configs { known: Mutex::new(Vec::new()), clock, key_lines }
     }
 
-    /// The one for these options; made if it is not known.
+    /// The configuration for these options; made on first use.
     ///
     /// Errors: `api-misuse(invalid-trust-anchors | invalid-identity | invalid-tls-option)`.
     pub fn of(&self, options: &TlsOptions) -> Result<Arc<Config>, Error> {

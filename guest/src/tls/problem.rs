@@ -6,7 +6,7 @@ use rustls::{AlertDescription, Error, InvalidMessage, PeerMisbehaved};
 /// Content types of records (RFC 8446 §5.1): change_cipher_spec, alert, handshake, application_data; and heartbeat (RFC 6520).
 const CONTENT_TYPES: core::ops::RangeInclusive<u8> = 20..=24;
 
-/// Which problem it is. `heard`: the peer has spoken TLS before. `first`: the first octet that was not understood.
+/// The problem. `heard`: the peer has spoken TLS before. `first`: the first octet that was not understood.
 pub fn of(error: &Error, handshaking: bool, heard: bool, first: Option<u8>) -> TlsProblem {
     match error {
         _ if !heard && first.is_some_and(|octet| !CONTENT_TYPES.contains(&octet)) => TlsProblem::NotTls,
@@ -18,12 +18,12 @@ pub fn of(error: &Error, handshaking: bool, heard: bool, first: Option<u8>) -> T
             TlsProblem::ProtocolNotSpoken
         }
         Error::PeerMisbehaved(PeerMisbehaved::TooManyRenegotiationRequests) => TlsProblem::Renegotiation,
-        // A certificate that the verifier has not refused: the server has not shown that it has its key.
+        // A certificate that the verifier has not refused: the server has not proved that the server has the key.
         _ => TlsProblem::Protocol,
     }
 }
 
-/// Whether it is of this side: no randomness, no time, keys that have protected as much as they may.
+/// Whether the problem is of this side: no randomness, no time, keys that have protected as much as they may.
 pub fn is_own(error: &Error) -> bool {
     matches!(error, Error::EncryptError | Error::FailedToGetRandomBytes | Error::FailedToGetCurrentTime | Error::General(_))
 }

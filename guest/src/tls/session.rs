@@ -301,7 +301,7 @@ impl<S: Stream> Session<S> {
         Ok(())
     }
 
-    /// Moves on records that are to leave. False: there is no room for all of them.
+    /// Moves on records that are to leave. False: the room is too small for all records.
     fn flush_records(&mut self) -> Result<bool, End> {
         if let Some(end) = self.cut_off {
             return Err(end);
@@ -353,7 +353,7 @@ impl<S: Stream> Session<S> {
         *self.failed.get_or_insert(error)
     }
 
-    /// Says that nothing more comes from here, if there is room for it; then the transport may be closed.
+    /// Sends close_notify, if there is room; then the transport may be closed.
     pub fn close(&mut self) {
         if self.failed.is_none() && !self.tls.is_handshaking() && self.farewell == Farewell::Unsaid {
             self.say_farewell();

@@ -21,7 +21,7 @@ pub type Pin = [u8; 32];
 /// The verifier of connections with equal options.
 pub struct Verifier {
     pub(super) anchors: Cow<'static, [TrustAnchor<'static>]>,
-    /// Certificates that the caller trusts, as they are: one of them may be the server's own.
+    /// Certificates that the caller trusts without a chain: one may be the server's own.
     pub(super) trusted: Vec<CertificateDer<'static>>,
     pub(super) pins: Vec<Pin>,
     /// Any certificate is accepted.
@@ -97,7 +97,7 @@ impl Verifier {
     }
 }
 
-/// The public keys of a chain that was verified, with that of its anchor.
+/// The public keys of a verified chain, with the key of its anchor.
 fn keys(path: &VerifiedPath<'_>) -> Vec<Vec<u8>> {
     let mut keys = Vec::from([path.end_entity().subject_public_key_info().to_vec()]);
     keys.extend(path.intermediate_certificates().map(|cert| cert.subject_public_key_info().to_vec()));
@@ -186,7 +186,7 @@ fn refused(error: &webpki::Error, now: UnixTime) -> Refused {
     }
 }
 
-/// A name as webpki writes it, `DnsName("a.test")` or `IpAddress(127.0.0.1)`, without what stands around it.
+/// A name as webpki writes it, `DnsName("a.test")` or `IpAddress(127.0.0.1)`, without the type around the name.
 fn bare(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
     String::from(inner.trim_matches('"'))

@@ -51,7 +51,7 @@ pub enum HostTlsError {
 }
 
 impl HostTls {
-    /// With these options; what is `None` is at its default, as the WIT package says it. `server_name` is left to the component.
+    /// With these options; an option that is `None` has its default of the WIT package. `server_name` is left to the component.
     ///
     /// # Errors
     /// [`HostTlsError`].

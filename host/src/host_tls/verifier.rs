@@ -43,7 +43,7 @@ impl Verifier {
     }
 }
 
-/// Is this the error for a certificate that is an issuer's, and found after its dates were?
+/// Is this the error for an issuer's certificate, found after the check of dates?
 fn is_an_issuers(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else {
         return false;
@@ -68,7 +68,7 @@ fn refused(problem: TlsProblem) -> Error {
     Error::Other(OtherError(Arc::new(Refused(problem))))
 }
 
-/// The server has not shown that it has the key of its certificate: the certificate is not to blame.
+/// The server has not proved that the server has the key: the certificate is not to blame.
 fn unproven(_: Error) -> Error {
     refused(TlsProblem::Protocol)
 }

@@ -143,7 +143,7 @@ impl Policy {
         self.any || (self.public && is_public(ip)) || self.rules.iter().any(|rule| rule.admits_address(ip, address.port()))
     }
 
-    /// May this Unix socket be connected to, in the place of an address? Only a rule of its own admits it.
+    /// May this Unix socket be connected to, in the place of an address? Only a rule for the socket admits the socket.
     pub fn allows_unix_socket(&self, socket: &UnixSocket) -> bool {
         self.rules.iter().any(|rule| rule.admits_unix_socket(socket))
     }
@@ -154,7 +154,7 @@ impl Policy {
         self.routes.iter().find(|(to, _)| to.admits_address(ip, address.port())).map(|(_, socket)| socket)
     }
 
-    /// The Unix socket over which this name is connected to at this port.
+    /// The Unix socket to which this name leads at this port.
     fn unix_socket_for(&self, name: &str, port: u16) -> Option<&UnixSocket> {
         self.routes.iter().find(|(to, _)| to.admits_name(name) && to.admits_port(port)).map(|(_, socket)| socket)
     }

@@ -1,4 +1,4 @@
-//! Public addresses, told from those of this machine, its networks and other special purposes.
+//! Public addresses, as opposed to addresses of this machine, its networks and other special purposes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,7 +38,7 @@ const TRANSLATED: (Ipv6Addr, u8) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0
 /// IPv6 addresses that are tunnelled to the IPv4 address in their bits 16 to 47 (6to4, RFC 3056).
 const TUNNELLED: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16);
 
-/// Is this address reached over the public internet? An IPv6 address that carries an IPv4 address is what that one is.
+/// Is this address reached over the public internet? An IPv6 address that carries an IPv4 address is public if the IPv4 address is.
 pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {

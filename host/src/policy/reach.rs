@@ -10,12 +10,12 @@ use crate::unix_socket::UnixSocket;
 /// Answers of lookups that one client keeps; the oldest make room. Enough for every origin of a full pool with many
 /// addresses each.
 const ANSWERS_MAX: usize = 16_384;
-/// Names that one client connects to over Unix sockets; later ones are not resolved.
+/// Names that one client connects to over Unix sockets; later names are not resolved.
 const STAND_INS_MAX: usize = ANSWERS_MAX;
-/// Refusals that one client keeps for [`Client::take_denied`](crate::Client::take_denied); later ones are not kept.
+/// Refusals that one client records for [`Client::take_denied`](crate::Client::take_denied); later refusals are dropped.
 const DENIED_MAX: usize = 64;
 
-/// A policy at work in one client: what its lookups gave, and what it was refused.
+/// A policy at work in one client: the answers of the client's lookups, and the refusals.
 #[derive(Debug)]
 pub(crate) struct Reach {
     policy: Arc<Policy>,
@@ -61,7 +61,7 @@ impl Reach {
         allowed
     }
 
-    /// Remembers what a name resolved to, and gives what of it may be connected to at some port.
+    /// Remembers the addresses of a name, and returns the addresses that may be connected to at some port.
     pub(crate) fn admit_answers(&self, name: &str, answers: &[IpAddr]) -> Vec<IpAddr> {
         let name = canonical_name(name);
         let ports: Vec<Option<u16>> = self.policy.ports_of(&name).collect();
@@ -124,7 +124,7 @@ impl Reach {
         Some(IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(place + 1).ok()?)))
     }
 
-    /// How a socket may connect to this address now. Asked right before it does. `None`: it may not.
+    /// How a socket may connect to this address now. Asked right before the connect. `None`: the socket may not.
     pub(crate) fn way_to(&self, address: SocketAddr) -> Option<Way> {
         let Some(socket) = self.unix_socket_to(address) else {
             return self.may_connect(address).then_some(Way::Tcp);

@@ -1,4 +1,4 @@
-//! Rules: how they are written, and what they admit.
+//! Rules: their form, and the names and addresses that they admit.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,7 +23,7 @@ use crate::unix_socket::UnixSocket;
 /// | `unix:/run/x.sock`, `unix:@name` | that Unix socket, by its path or its abstract name, where [`Policy::unix_socket`](super::Policy::unix_socket) leads to it |
 ///
 /// Names are compared without regard to case and to a dot at the end; international names in their Punycode form. An
-/// IPv4 address also stands for the IPv6 address that it is mapped to. A rule for an address admits it on every interface: it has no zone.
+/// IPv4 address also stands for the IPv6 address that it is mapped to. A rule for an address admits the address on every interface: a rule has no zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     what: What,

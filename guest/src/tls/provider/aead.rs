@@ -22,7 +22,7 @@ impl Algorithm {
         }
     }
 
-    /// The cipher with its key; with a key of another length, one that fails.
+    /// The cipher with its key; with a key of another length, a cipher that fails.
     pub(super) fn with_key(self, key: &[u8]) -> Box<dyn Cipher> {
         let cipher = match self {
             Self::Aes128Gcm => key.try_into().map(aes_128_gcm),

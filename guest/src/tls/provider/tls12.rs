@@ -97,7 +97,7 @@ impl Algorithm {
     }
 }
 
-/// The parts of a nonce that are agreed, one after the other; the sequence number is added to it.
+/// The parts of a nonce that are agreed, one after the other; the sequence number is added.
 fn iv(fixed: &[u8], explicit: &[u8]) -> Iv {
     let mut nonce = [0; NONCE_LEN];
     nonce.iter_mut().zip(fixed.iter().chain(explicit)).for_each(|(to, from)| *to = *from);
