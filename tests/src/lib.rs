@@ -9,7 +9,7 @@
 //! | `scenario::sandboxed` | the component in wasmtime, on loopback sockets |
 //! | [`scenario::story`] | results in words |
 //! | [`scenario::script`] | scenarios as text, in `tests/peers` |
-//! | [`net`] | a network in memory under one connection |
+//! | [`net`] | the network in memory, under one connection |
 //! | [`peer`] | what a strict server reads, independent of the client; servers on loopback that do what a test tells them |
 //! | [`pool`] | the pool on the core, in a network of memory, with a model of what must be true |
 //! | [`message`] | requests, options and responses in one expression |

@@ -1,202 +1,232 @@
-//! A network in memory, under one connection: it cuts octets where it likes, and ends when it is told to.
+//! The network in memory, under one connection: it cuts and delays octets, holds them for a peer that does not read, loses them, ends and breaks
+//! where it is told to. It is a [`Stream`](sandpiper_guest::stream::Stream) for the core's own driver ([`Wire`]); a simulation may also move
+//! its octets one piece at a time.
 
-use crate::random::Random;
-use sandpiper_guest::dial::{Broken, Progress};
-use sandpiper_guest::link::Link;
-use sandpiper_guest::stream::{End, Read, Stream};
+mod cuts;
+mod pipe;
+mod wire;
+
+pub use cuts::Cuts;
+pub use wire::Wire;
+
+use pipe::Pipe;
+use sandpiper_guest::stream::{End, Read};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::Ending;
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::rc::Rc;
 
-/// What a network holds for a peer that does not read.
-const WINDOW_OCTETS: usize = 65_536;
-
-/// Where a direction of the network cuts the octets.
-#[derive(Clone, Debug)]
-pub enum Cuts {
-    /// Nowhere: what was sent together arrives together.
-    Nowhere,
-    /// Behind every octet.
-    Everywhere,
-    /// Once, behind this many octets.
-    At(usize),
-    /// Anywhere.
-    Random(Random),
-}
-
-impl Cuts {
-    /// How many of `octets` waiting octets come next, when `before` have come.
-    pub(crate) fn next(&mut self, before: usize, octets: usize) -> usize {
-        match self {
-            Cuts::Nowhere => octets,
-            Cuts::Everywhere => octets.min(1),
-            Cuts::At(position) if before < *position => octets.min(*position - before),
-            Cuts::At(_) => octets,
-            Cuts::Random(random) => {
-                let most = *random.pick(&[1, 2, 8, 64, 1_024, octets]);
-                octets.min(1 + random.below(most))
-            }
-        }
-    }
-}
+/// What a network holds for a peer that does not read, or is far away.
+pub const WINDOW_OCTETS: usize = 65_536;
+const BROKEN: End = End::Transport(Ending::Reset);
 
 /// What lies between a connection and its peer.
 #[derive(Debug)]
 pub struct Network {
-    inbound: Cuts,
-    outbound: Cuts,
-    /// From the peer, on their way.
-    pub coming: VecDeque<u8>,
-    /// How many have been delivered.
-    pub delivered: usize,
-    ending: Option<Ending>,
-    /// The connection has heard of it.
-    ending_told: bool,
-    peer_reads: bool,
-    /// To the peer, not read.
-    standing: Vec<u8>,
-    /// What the peer has read, until it is taken.
-    arrived: Vec<u8>,
-    /// Octets that have left the connection.
+    to_peer: Pipe,
+    to_client: Pipe,
+    /// Where octets to the client are cut.
+    pub inbound: Cuts,
+    /// Where those to the peer are.
+    pub outbound: Cuts,
+    /// The peer reads.
+    pub reads: bool,
+    /// How many more octets are taken from the client, whatever there is room for.
+    pub room: usize,
+    /// Behind each piece nothing is there for one look.
+    pub gaps: bool,
+    /// Sending fails once so many octets have left.
+    pub breaks_behind: usize,
+    /// The next write fails, and none behind it.
+    pub fails_once: bool,
+    /// Octets that have left the client.
     pub sent: usize,
-    /// How often the connection has written.
+    /// Octets that it has been given.
+    pub delivered: usize,
+    /// How often it has written.
     pub writes: usize,
-    /// The connection has ended its direction.
+    /// It has ended its direction.
     pub half_closed: bool,
-    /// The connection has closed the transport.
+    /// It has closed its end.
     pub closed: bool,
-    /// How often something came or left.
+    /// It had more to send than there was room for.
+    pub is_full: bool,
+    now: Instant,
+    delay_ns: u64,
+    is_split: bool,
+    gap: bool,
+    told: Told,
+}
+
+/// What the client has heard of.
+#[derive(Debug, Default)]
+struct Told {
+    ending: Option<Ending>,
+    /// How often something came or left since that was asked.
     moves: u64,
 }
 
 impl Network {
-    /// One that cuts octets here.
+    /// One that cuts octets here, and does nothing else to them.
     pub fn new(inbound: Cuts, outbound: Cuts) -> Network {
         Network {
+            to_peer: Pipe::default(),
+            to_client: Pipe::default(),
             inbound,
             outbound,
-            coming: VecDeque::new(),
-            delivered: 0,
-            ending: None,
-            ending_told: false,
-            peer_reads: true,
-            standing: Vec::new(),
-            arrived: Vec::new(),
+            reads: true,
+            room: usize::MAX,
+            gaps: false,
+            breaks_behind: usize::MAX,
+            fails_once: false,
             sent: 0,
+            delivered: 0,
             writes: 0,
             half_closed: false,
             closed: false,
-            moves: 0,
+            is_full: false,
+            now: Instant(0),
+            delay_ns: 0,
+            is_split: false,
+            gap: false,
+            told: Told::default(),
         }
+    }
+
+    /// The peer sends.
+    pub fn say(&mut self, octets: impl Into<Vec<u8>>) {
+        self.to_client.send(octets.into(), Instant(self.now.0 + self.delay_ns));
+        self.arrive(self.now);
+    }
+
+    /// The peer ends its direction, or resets the connection: then nothing reaches it any more.
+    pub fn end(&mut self, ending: Ending) {
+        if ending == Ending::Reset {
+            self.to_peer.lose(0);
+            self.to_peer.end(Ending::Reset, self.now);
+        }
+        self.to_client.end(ending, Instant(self.now.0 + self.delay_ns));
+        self.arrive(self.now);
+    }
+
+    /// All that is on its way to the client is lost, but for the first octets that have arrived.
+    pub fn lose(&mut self, but: usize) {
+        self.to_client.lose(but);
+    }
+
+    /// Takes what has arrived at the peer, if it reads.
+    pub fn take_arrived(&mut self) -> Vec<u8> {
+        self.to_peer.take(if self.reads { usize::MAX } else { 0 })
+    }
+
+    /// What has arrived at the peer, and was not taken.
+    pub fn arrived(&self) -> Vec<u8> {
+        self.to_peer.octets().copied().collect()
+    }
+
+    /// How many octets the client could read.
+    pub fn coming(&self) -> usize {
+        self.to_client.arrived()
+    }
+
+    /// Whether the client could read octets, or the end.
+    pub fn is_readable(&self) -> bool {
+        self.coming() > 0 || self.ended().is_some()
+    }
+
+    /// The end, once the client has taken what came before.
+    pub fn ended(&self) -> Option<Ending> {
+        self.to_client.ended()
+    }
+
+    /// Whether nothing more can be sent.
+    pub fn is_broken(&self) -> bool {
+        self.sent >= self.breaks_behind || self.ended() == Some(Ending::Reset)
+    }
+
+    /// The client reads.
+    ///
+    /// # Errors
+    /// Nothing more comes. A real transport repeats that for as long as it is asked.
+    pub fn read(&mut self, octets_max: usize) -> Result<Read, End> {
+        if std::mem::take(&mut self.gap) {
+            return Ok(Read::Nothing);
+        }
+        let standing = self.coming();
+        if standing > 0 {
+            let octets = self.inbound.next(self.delivered, standing).min(octets_max);
+            self.delivered += octets;
+            self.told.moves += 1;
+            self.gap = self.gaps;
+            return Ok(Read::Octets(self.to_client.take(octets)));
+        }
+        let Some(ending) = self.ended() else { return Ok(Read::Nothing) };
+        self.told.moves += u64::from(self.told.ending.replace(ending) != Some(ending));
+        Err(End::Transport(ending))
+    }
+
+    /// How many octets the client can send now.
+    ///
+    /// # Errors
+    /// None any more.
+    pub fn room(&mut self) -> Result<usize, End> {
+        if self.is_broken() {
+            self.told.moves += 1;
+            return Err(BROKEN);
+        }
+        let is_far = self.delay_ns > 0 || self.is_split || self.to_peer.is_moving();
+        let window = if self.reads && !is_far { usize::MAX } else { WINDOW_OCTETS.saturating_sub(self.to_peer.len()) };
+        let room = self.outbound.next(self.sent, window.min(self.room));
+        self.is_full = room == 0;
+        Ok(room)
+    }
+
+    /// The client sends octets, for which there is room.
+    ///
+    /// # Errors
+    /// None has left.
+    pub fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+        assert!(!octets.is_empty() && !self.half_closed && !self.closed, "octets behind the end");
+        assert!(octets.len() <= self.room, "{} octets for {}", octets.len(), self.room);
+        if self.is_broken() || std::mem::take(&mut self.fails_once) {
+            return Err(BROKEN);
+        }
+        if self.room < usize::MAX {
+            self.room -= octets.len();
+        }
+        self.sent += octets.len();
+        self.writes += 1;
+        self.told.moves += 1;
+        self.to_peer.send(octets.to_vec(), Instant(self.now.0 + self.delay_ns));
+        self.arrive(self.now);
+        Ok(())
+    }
+
+    /// The client closes its end: nothing that the peer sends reaches it.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.to_client.lose(0);
     }
 
     /// Whether anything came or left since this was last asked.
     pub fn has_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moves) > 0
+        std::mem::take(&mut self.told.moves) > 0
     }
 
-    /// Takes what the peer has read.
-    pub fn take_arrived(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.arrived)
+    /// What is sent from now on takes this long.
+    pub fn delay(&mut self, delay_ns: u64) {
+        self.delay_ns = delay_ns;
     }
 
-    /// Whether what is written together also arrives together.
-    pub fn keeps_writes(&self) -> bool {
-        matches!(self.outbound, Cuts::Nowhere)
+    /// Whether nothing arrives, in either direction.
+    pub fn split(&mut self, is_split: bool) {
+        self.is_split = is_split;
     }
 
-    /// The peer ends its direction, or resets the connection.
-    pub fn end(&mut self, ending: Ending) {
-        self.ending = Some(ending);
-        self.ending_told &= ending != Ending::Reset;
-    }
-
-    /// The peer reads what comes from now on, or does not.
-    pub fn have_peer_read(&mut self, reads: bool) {
-        self.peer_reads = reads;
-        if reads {
-            self.arrived.append(&mut self.standing);
+    /// It is this late: what is due arrives.
+    pub fn arrive(&mut self, now: Instant) {
+        self.now = now;
+        if !self.is_split {
+            self.to_peer.arrive(now);
+            self.to_client.arrive(now);
         }
-    }
-}
-
-/// The connection's end of a network. It is connected as soon as it is dialled.
-#[derive(Debug)]
-pub struct Wire {
-    network: Rc<RefCell<Network>>,
-    broken: Broken,
-}
-
-impl Wire {
-    /// The end of this network.
-    pub fn new(network: &Rc<RefCell<Network>>) -> Wire {
-        Wire { network: Rc::clone(network), broken: Broken::new() }
-    }
-}
-
-impl Link for Wire {
-    fn dial(&mut self, _: Instant, progress: &mut Vec<Progress>) {
-        let remote = Some(SocketAddr::from(([127, 0, 0, 1], 80)));
-        progress.extend([Progress::Connected { remote, local: None }, Progress::ESTABLISHED]);
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
-
-    fn close(&mut self) {
-        let network = &mut *self.network.borrow_mut();
-        assert!(!std::mem::replace(&mut network.closed, true), "closed twice");
-        network.coming.clear();
-    }
-
-    fn broken(&self) -> &Broken {
-        &self.broken
-    }
-}
-
-impl Stream for Wire {
-    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
-        let network = &mut *self.network.borrow_mut();
-        assert!(!network.closed, "read after the end");
-        let standing = network.coming.len();
-        if standing > 0 {
-            let octets = network.inbound.next(network.delivered, standing).min(octets_max);
-            network.delivered += octets;
-            network.moves += 1;
-            return Ok(Read::Octets(network.coming.drain(..octets).collect()));
-        }
-        let Some(ending) = network.ending else { return Ok(Read::Nothing) };
-        // A real transport repeats its end for as long as it is asked.
-        network.moves += u64::from(!std::mem::replace(&mut network.ending_told, true));
-        Err(End::Transport(ending))
-    }
-
-    fn room(&mut self) -> Result<usize, End> {
-        let network = &mut *self.network.borrow_mut();
-        if network.ending == Some(Ending::Reset) && network.ending_told {
-            network.moves += 1;
-            return Err(End::Transport(Ending::Reset));
-        }
-        let room = if network.peer_reads { usize::MAX } else { WINDOW_OCTETS.saturating_sub(network.standing.len()) };
-        Ok(network.outbound.next(network.sent, room))
-    }
-
-    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
-        let network = &mut *self.network.borrow_mut();
-        assert!(!octets.is_empty() && !network.half_closed && !network.closed, "octets behind the end");
-        let read = if network.peer_reads { &mut network.arrived } else { &mut network.standing };
-        read.extend_from_slice(octets);
-        network.sent += octets.len();
-        network.writes += 1;
-        network.moves += 1;
-        Ok(())
-    }
-
-    fn half_close(&mut self) {
-        self.network.borrow_mut().half_closed = true;
     }
 }

@@ -176,11 +176,11 @@ fn story(plan: &Plan, cuts: Cuts, gaps: bool) -> Story {
     between.hold = true;
     let id = between.send(get(TARGET));
     match &plan.server {
-        None => between.network().coming.extend(&plan.raw),
+        None => between.network().say(plan.raw.as_slice()),
         Some(changes) => converse(&mut between, plan, changes),
     }
     between.settle();
-    between.network().ending = Some(plan.ending);
+    between.network().end(plan.ending);
     between.settle();
     let now = between.now();
     let mut content = Vec::new();
@@ -194,7 +194,7 @@ fn story(plan: &Plan, cuts: Cuts, gaps: bool) -> Story {
         }
         between.settle();
     };
-    let hidden = between.network().left.windows(TARGET.len()).all(|octets| octets != TARGET.as_bytes());
+    let hidden = between.left().windows(TARGET.len()).all(|octets| octets != TARGET.as_bytes());
     assert!(hidden, "the request leaves in clear");
     let established = between.conn().is_established();
     match &between.peer {
@@ -222,7 +222,7 @@ fn converse(between: &mut Between, plan: &Plan, changes: &[(usize, Change)]) {
             return;
         }
         let passed = way.pass(&flight);
-        between.network().coming.extend(passed);
+        between.network().say(passed);
     }
 }
 
@@ -245,11 +245,11 @@ fn answer(between: &mut Between, plan: &Plan) {
 fn behind_the_end(between: &mut Between) {
     let info = between.conn().info();
     between.settle();
-    let left = between.network().left.len();
-    between.network().coming.extend(b"\x17\x03\x03\x00\x14aaaaaaaaaaaaaaaaaaaaHTTP/1.1 200 OK\r\n\r\n");
+    let left = between.network().sent;
+    between.network().say(b"\x17\x03\x03\x00\x14aaaaaaaaaaaaaaaaaaaaHTTP/1.1 200 OK\r\n\r\n");
     between.settle();
     between.look();
-    assert_eq!(between.network().left.len(), left, "something is said behind the end");
+    assert_eq!(between.network().sent, left, "something is said behind the end");
     assert_eq!(between.conn().info(), info);
 }
 

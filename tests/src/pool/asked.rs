@@ -116,7 +116,7 @@ pub fn check_answer(world: &World, token: u64, connection: Option<u64>, head: &R
             let injected = side.is_wrong() && reply.until_close && content.starts_with(&planned);
             // Content that lasts until the close is what came before the close.
             let shortened = side.cut && reply.until_close && planned.starts_with(content);
-            ((injected || planned == content) && reply.end <= side.delivered) || shortened
+            ((injected || planned == content) && reply.end <= side.network.delivered as u64) || shortened
         })
     });
     assert!(answered, "{token} on {connection:?} got: {}", content.escape_ascii());
@@ -152,7 +152,7 @@ pub fn check_failure(world: &World, token: u64, asked: &Asked, failure: &Failure
             // The error is that of the last attempt, the delivery that of the one that got furthest.
             let outside = outside && asked.attempts.len() < 2 && failure.phase != Phase::Queued;
             // The attempt before was on a connection that is gone; the last one has not been heard.
-            let outside = outside && (!side.closed || failure.error != Error::Closed(CloseReason::Cancelled));
+            let outside = outside && (!side.network.closed || failure.error != Error::Closed(CloseReason::Cancelled));
             assert!(!begun || side.is_wrong() || held_back || !outside, "{token}: a part of its response came: {failure:?}");
         }
         Delivery::ResponseStarted => assert!(begun, "{token}: nothing of its response came: {failure:?}"),

@@ -65,7 +65,7 @@ impl Episode {
                 .sides
                 .iter()
                 .zip(1..)
-                .filter(|(side, number)| side.port == origin.endpoint.port && !side.closed && !own.contains(number));
+                .filter(|(side, number)| side.port == origin.endpoint.port && !side.network.closed && !own.contains(number));
             let sides: Vec<_> = of_origin.map(|(side, _)| side).collect();
             let connecting = sides.iter().filter(|side| matches!(side.dial, Dial::Until(..))).count();
             let counts = (info.counts.connections as usize, info.counts.connecting as usize);
@@ -84,7 +84,7 @@ impl Episode {
     /// Requests that wait, connections that have ended or take no more, and that were dialled.
     pub(super) fn standing(&self) -> (u32, usize, u32) {
         let world = self.world.borrow();
-        let closed = world.sides.iter().filter(|side| side.closed).count();
+        let closed = world.sides.iter().filter(|side| side.network.closed).count();
         let closing = self.poll.borrow().connections().iter().filter(|shared| shared.borrow().conn.is_closed()).count();
         (self.waiting_in_lines(), closed + closing, u32::try_from(world.sides.len()).expect("a count"))
     }
@@ -135,7 +135,7 @@ impl Episode {
     /// A request is heard again only when it may be.
     pub(super) fn note_attempts(&mut self) {
         let world = self.world.borrow();
-        let is_lost = |side: &Side| side.ending.is_some() || side.closed || side.is_wrong() || side.has_declared_end();
+        let is_lost = |side: &Side| side.server.is_ended || side.network.closed || side.is_wrong() || side.has_declared_end();
         // Two attempts may have been made since the last look: the one that was lost came first.
         let mut sides: Vec<(usize, &Side)> = world.sides.iter().enumerate().collect();
         sides.sort_by_key(|(_, side)| !is_lost(side));
@@ -227,7 +227,7 @@ impl Episode {
                 // What the network does not take has had its turn.
                 let of_port = |side: &&Side| side.port == asked.port;
                 // So has what a connection took along that ended.
-                let lost = |side: &Side| side.is_half_way() || (side.closed && !side.server.requests.found.is_empty());
+                let lost = |side: &Side| side.is_half_way() || (side.network.closed && !side.server.requests.found.is_empty());
                 let stands = self.world.borrow().sides.iter().filter(of_port).any(lost);
                 let had_its_turn = !asked.attempts.is_empty() || stands;
                 assert!(!passed(asked.queue) || had_its_turn, "{token} waits behind its deadline: {asked:?}");

@@ -354,17 +354,17 @@ impl Episode {
         let random = &mut self.random;
         let World { sides, calm, .. } = &mut *self.world.borrow_mut();
         let live: Vec<usize> =
-            (0..sides.len()).filter(|place| !sides[*place].closed && sides[*place].dial == Dial::Established).collect();
+            (0..sides.len()).filter(|place| !sides[*place].network.closed && sides[*place].dial == Dial::Established).collect();
         if live.is_empty() {
             return;
         }
         let side = &mut sides[*random.pick(&live)];
-        side.room = *random.pick(&[0, 100, 1 << 20, 1 << 20, 1 << 20]);
+        side.network.room = *random.pick(&[0, 100, 1 << 20, 1 << 20, 1 << 20]);
         match random.below(100) {
             0 if !*calm => side.misbehave(random),
             1 | 2 if !*calm => side.end(Ending::Ended, None),
             3 if !*calm => {
-                let cut = random.below(side.coming.len() + 1);
+                let cut = random.below(side.network.coming() + 1);
                 side.end(*random.pick(&[Ending::Reset, Ending::Ended]), Some(cut));
             }
             4 if !*calm => side.answer(random, true),

@@ -33,7 +33,7 @@ impl Episode {
     fn abandon(&mut self) {
         self.poll.borrow_mut().close(self.now);
         self.close_own();
-        let closed = self.world.borrow().sides.iter().all(|side| side.closed);
+        let closed = self.world.borrow().sides.iter().all(|side| side.network.closed);
         assert!(closed, "a connection outlives its poll");
         let tokens: Vec<u64> = self.asked.keys().copied().collect();
         for token in tokens {
@@ -112,10 +112,10 @@ impl Episode {
     }
 
     /// Something by which to see that nothing moves.
-    fn signs(&self) -> (u64, usize, usize) {
+    fn signs(&self) -> (usize, usize, usize) {
         let world = self.world.borrow();
-        let moved = |(said, heard): (u64, usize), side: &super::network::Side| {
-            (said + side.delivered, heard + side.server.requests.found.len())
+        let moved = |(said, heard): (usize, usize), side: &super::network::Side| {
+            (said + side.network.delivered, heard + side.server.requests.found.len())
         };
         let (said, heard) = world.sides.iter().fold((0, 0), moved);
         (said, heard, self.unended().len())
@@ -138,8 +138,8 @@ impl Episode {
         let World { sides, calm, now, .. } = &mut *self.world.borrow_mut();
         // Those that come from now on are accepted.
         *calm = true;
-        for side in sides.iter_mut().filter(|side| !side.closed) {
-            side.room = 1 << 20;
+        for side in sides.iter_mut().filter(|side| !side.network.closed) {
+            side.network.room = 1 << 20;
             if let Dial::Until(_, true) = side.dial {
                 side.dial = Dial::Until(Some(*now), true);
             }
@@ -191,7 +191,7 @@ impl Episode {
         // Those that are streamed do not tell how often they were sent again.
         let streamed = self.asked.values().any(|asked| asked.pooled && !asked.collected);
         assert!(retried == self.retries || (streamed && retried > self.retries), "{retried} are counted, {} told", self.retries);
-        let closed = self.world.borrow().sides.iter().all(|side| side.closed);
+        let closed = self.world.borrow().sides.iter().all(|side| side.network.closed);
         assert!(closed, "a connection is forgotten");
     }
 }

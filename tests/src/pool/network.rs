@@ -1,8 +1,10 @@
-//! Transports in memory: what a client writes is heard by a peer at once, and what the peer says arrives in pieces of any size.
+//! What a poll dials: transports that take their time, refuse, or never answer; and what each peer has heard and said.
 
 use crate::choices::Choices;
+use crate::net::{self, Cuts};
 use crate::peer::answer::{Answer, AnswerKind, Reply};
 use crate::peer::scripted::Server;
+use crate::random::Random;
 use sandpiper_guest::dial::{Broken, Progress};
 use sandpiper_guest::driver::Interest;
 use sandpiper_guest::link::{Link, Network};
@@ -10,7 +12,6 @@ use sandpiper_guest::stream::{End, Read, Stream};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{ConnectProblem, Ending, Endpoint, Error};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Octets of contents, and interim responses of answers that have some.
@@ -50,63 +51,39 @@ pub struct Side {
     pub port: u16,
     /// How far it is.
     pub dial: Dial,
-    /// On its way to the client.
-    pub coming: VecDeque<u8>,
-    /// Octets that have arrived.
-    pub delivered: u64,
-    /// What follows them.
-    pub ending: Option<Ending>,
-    /// What the network still takes from the client.
-    pub room: usize,
-    /// The client had more than that.
-    full: bool,
-    /// What the peer had said did not all leave.
-    pub cut: bool,
+    /// What lies between them.
+    pub network: net::Network,
     /// The peer.
     pub server: Server,
-    /// The client has closed it.
-    pub closed: bool,
+    /// What the peer had said did not all leave.
+    pub cut: bool,
 }
 
 impl Side {
-    fn new(port: u16, dial: Dial) -> Side {
-        Side {
-            port,
-            dial,
-            coming: VecDeque::new(),
-            delivered: 0,
-            ending: None,
-            room: 1 << 20,
-            full: false,
-            cut: false,
-            server: Server::of_pool(host(port)),
-            closed: false,
-        }
+    fn new(port: u16, dial: Dial, random: &mut Choices) -> Side {
+        let mut seed = || Random::new(random.below(usize::MAX) as u64);
+        let network = net::Network::new(Cuts::Random(seed()), Cuts::Seldom(seed()));
+        Side { port, dial, network, server: Server::of_pool(host(port)), cut: false }
     }
 
     /// Whether the client has something to do with it.
     pub fn is_ready(&self, interest: Interest, now: Instant) -> bool {
-        if self.closed {
-            return false;
-        }
         match self.dial {
+            _ if self.network.closed => false,
             Dial::Until(at, _) => at.is_some_and(|at| at <= now),
             Dial::Refused => false,
-            Dial::Established => {
-                let readable = !self.coming.is_empty() || self.ending.is_some();
-                (readable && interest.input) || (interest.output && self.room > 0)
-            }
+            Dial::Established => (self.network.is_readable() && interest.input) || (interest.output && self.network.room > 0),
         }
     }
 
     /// Whether the network or the peer has the beginning of a request, and not all of it.
     pub fn is_half_way(&self) -> bool {
-        self.full || !self.server.requests.rest().is_empty()
+        self.network.is_full || !self.server.requests.rest().is_empty()
     }
 
-    /// Whether this much of what the peer says has arrived, and more.
+    /// Whether an octet behind these has arrived.
     fn is_behind(&self, octets: u64) -> bool {
-        self.delivered > octets
+        self.network.delivered as u64 > octets
     }
 
     /// Whether an octet of the answer to this request has arrived.
@@ -124,30 +101,6 @@ impl Side {
         self.server.wrong.is_some()
     }
 
-    fn read(&mut self, octets_max: usize, random: &mut Choices) -> Result<Read, End> {
-        if self.coming.is_empty() {
-            return self.ending.map_or(Ok(Read::Nothing), |ending| Err(End::Transport(ending)));
-        }
-        let most = *random.pick(&[1, 10, 200, 100_000]);
-        let octets = (1 + random.below(most)).min(self.coming.len()).min(octets_max);
-        self.delivered += octets as u64;
-        Ok(Read::Octets(self.coming.drain(..octets).collect()))
-    }
-
-    fn room(&mut self, random: &mut Choices) -> Result<usize, End> {
-        if self.ending == Some(Ending::Reset) {
-            return Err(End::Transport(Ending::Reset));
-        }
-        self.full = self.room == 0;
-        let piece = if random.chance(3, 4) { usize::MAX } else { 1 + random.below(100) };
-        Ok(piece.min(self.room))
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        self.room -= octets.len();
-        self.server.requests.push(octets).unwrap_or_else(|wrong| panic!("a peer got {wrong}"));
-    }
-
     /// Answers the next request that was heard and not answered; `early`: or the one that is being heard.
     pub fn answer(&mut self, random: &mut Choices, early: bool) {
         if self.server.next().is_some() || early {
@@ -156,26 +109,26 @@ impl Side {
                 answer.kind = AnswerKind::Close;
             }
             let early = if early { self.server.answer_early(&answer) } else { None };
-            self.coming.extend(early.or_else(|| self.server.answer(&answer)).into_iter().flatten());
+            let said = early.or_else(|| self.server.answer(&answer));
+            self.network.say(said.unwrap_or_default());
         }
     }
 
     /// Says what is no answer.
     pub fn misbehave(&mut self, random: &mut Choices) {
         if !self.server.is_done {
-            self.coming.extend(self.server.inject(random.below(5)).into_iter().flatten());
+            self.network.say(self.server.inject(random.below(5)).unwrap_or_default());
         }
     }
 
     /// Ends, perhaps in the middle of what it has said.
     pub fn end(&mut self, ending: Ending, cut: Option<usize>) {
-        if self.ending.is_none() {
+        if !std::mem::replace(&mut self.server.is_ended, true) {
             if let Some(cut) = cut {
                 self.cut = true;
-                self.coming.truncate(cut);
+                self.network.lose(cut);
             }
-            self.ending = Some(ending);
-            self.server.is_ended = true;
+            self.network.end(ending);
         }
     }
 }
@@ -216,7 +169,8 @@ impl Network for Net {
             2 if !world.calm => Dial::Until(None, true),
             _ => Dial::Until(at, true),
         };
-        world.sides.push(Side::new(endpoint.port, dial));
+        let side = Side::new(endpoint.port, dial, &mut world.random);
+        world.sides.push(side);
         world.wires += 1;
         let wire = Wire { world: Rc::clone(&self.0), broken: Rc::clone(&self.1), place: world.sides.len() - 1 };
         Ok((world.sides.len() as u64, wire))
@@ -230,17 +184,16 @@ impl Network for Net {
 }
 
 impl Wire {
-    fn with<T>(&self, within: impl FnOnce(&mut Side, &mut Choices) -> T) -> T {
-        let World { random, sides, .. } = &mut *self.world.borrow_mut();
-        let side = &mut sides[self.place];
-        assert!(!side.closed, "a transport is used that was closed");
-        within(side, random)
+    fn with<T>(&self, within: impl FnOnce(&mut Side) -> T) -> T {
+        let side = &mut self.world.borrow_mut().sides[self.place];
+        assert!(!side.network.closed, "a transport is used that was closed");
+        within(side)
     }
 }
 
 impl Link for Wire {
     fn dial(&mut self, now: Instant, progress: &mut Vec<Progress>) {
-        self.with(|side, _| {
+        self.with(|side| {
             if let Dial::Until(Some(at), accepted) = side.dial
                 && at <= now
             {
@@ -256,13 +209,13 @@ impl Link for Wire {
     fn deadline(&self) -> Option<Instant> {
         let side = &self.world.borrow().sides[self.place];
         match side.dial {
-            Dial::Until(at, _) if !side.closed => at,
+            Dial::Until(at, _) if !side.network.closed => at,
             _ => None,
         }
     }
 
     fn close(&mut self) {
-        self.with(|side, _| side.closed = true);
+        self.with(|side| side.network.close());
     }
 
     fn broken(&self) -> &Broken {
@@ -272,16 +225,21 @@ impl Link for Wire {
 
 impl Stream for Wire {
     fn read(&mut self, octets_max: usize) -> Result<Read, End> {
-        self.with(|side, random| side.read(octets_max, random))
+        self.with(|side| side.network.read(octets_max))
     }
 
     fn room(&mut self) -> Result<usize, End> {
-        self.with(Side::room)
+        self.with(|side| side.network.room())
     }
 
+    /// What is written is heard at once.
     fn write(&mut self, octets: &[u8]) -> Result<(), End> {
-        self.with(|side, _| side.write(octets));
-        Ok(())
+        self.with(|side| {
+            side.network.write(octets)?;
+            let heard = side.server.requests.push(&side.network.take_arrived());
+            heard.unwrap_or_else(|wrong| panic!("a peer got {wrong}"));
+            Ok(())
+        })
     }
 
     fn half_close(&mut self) {}

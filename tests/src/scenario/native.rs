@@ -292,7 +292,7 @@ impl World for Native {
     }
 
     fn peer_sends(&mut self, octets: &[u8]) {
-        self.network.borrow_mut().coming.extend(octets);
+        self.network.borrow_mut().say(octets);
     }
 
     fn peer_ends(&mut self) {
@@ -304,7 +304,7 @@ impl World for Native {
     }
 
     fn peer_reads(&mut self, reads: bool) {
-        self.network.borrow_mut().have_peer_read(reads);
+        self.network.borrow_mut().reads = reads;
         self.octets.append(&mut self.network.borrow_mut().take_arrived());
     }
 
@@ -337,7 +337,7 @@ impl World for Native {
 
     fn writes(&self) -> Option<usize> {
         let network = self.network.borrow();
-        network.keeps_writes().then_some(network.writes)
+        matches!(network.outbound, Cuts::Nowhere).then_some(network.writes)
     }
 
     fn port(&self) -> u16 {

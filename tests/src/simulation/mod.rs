@@ -4,18 +4,16 @@
 //! | module | holds |
 //! |---|---|
 //! | [`setup`], [`step`], [`draw`] | what a run begins with; its steps, as values; what may happen next |
-//! | [`network`] | octets on their way: delays, splits, resets, a window |
 //! | `client`, `truth` | a connection with its caller; what must be true of it |
 //! | [`run`] | the connections of a run and its clock |
 //! | [`shrink`] | makes a failing run small |
 //! | [`counts`] | runs in numbers |
 //!
-//! Its choices are [`crate::choices`], its server is [`crate::peer::scripted`]. The network and the server know nothing of the client but its
+//! Its choices are [`crate::choices`], its network is [`crate::net`], its server is [`crate::peer::scripted`]. The network and the server know nothing of the client but its
 //! octets.
 
 pub mod counts;
 pub mod draw;
-pub mod network;
 pub mod run;
 pub mod setup;
 pub mod shrink;

@@ -1,13 +1,14 @@
 //! A run: connections, each with its network and its server, under one clock.
 
 use super::client::{Asked, Client, Outcome};
-use super::network::Network;
 use super::setup::Setup;
 use super::step::{Action, Step};
+use crate::net::{Cuts, Network};
 use crate::peer::answer::{Answer, AnswerKind};
 use crate::peer::scripted::Server;
 use sandpiper_guest::conn::TransportWish;
 use sandpiper_guest::dial::Progress;
+use sandpiper_guest::stream::{End, Read};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{CloseReason, ConnState, Ending};
 
@@ -26,8 +27,6 @@ pub struct Line {
     pub network: Network,
     /// The server.
     pub server: Server,
-    /// The server reads.
-    pub reads: bool,
     deepest: u32,
 }
 
@@ -46,12 +45,10 @@ impl Run {
     /// The beginning of a run.
     pub fn new(setup: &Setup) -> Run {
         let now = Instant(1_000_000_000);
-        let line = || Line {
-            client: Client::new(setup, now),
-            network: Network::default(),
-            server: Server::default(),
-            reads: true,
-            deepest: 0,
+        let line = || {
+            let mut network = Network::new(Cuts::Nowhere, Cuts::Nowhere);
+            network.arrive(now);
+            Line { client: Client::new(setup, now), network, server: Server::default(), deepest: 0 }
         };
         Run { setup: setup.clone(), now, lines: (0..setup.connections).map(|_| line()).collect() }
     }
@@ -162,14 +159,14 @@ impl Line {
             Action::Delay { ms } => self.network.delay(ms * MS),
             Action::Split => self.network.split(true),
             Action::Heal => self.network.split(false),
-            Action::Reset { loses } => self.end(Ending::Reset, *loses, now),
-            Action::Reads(reads) => self.reads = *reads,
-            Action::Continue => self.reply(Server::proceed, now),
-            Action::Answer(answer) => self.reply(|server| server.answer(answer), now),
-            Action::AnswerEarly(answer) => self.reply(|server| server.answer_early(answer), now),
+            Action::Reset { loses } => self.end(Ending::Reset, *loses),
+            Action::Reads(reads) => self.network.reads = *reads,
+            Action::Continue => self.reply(Server::proceed),
+            Action::Answer(answer) => self.reply(|server| server.answer(answer)),
+            Action::AnswerEarly(answer) => self.reply(|server| server.answer_early(answer)),
             Action::Swallow => server.swallow(),
-            Action::Inject { what } => self.reply(|server| server.inject(*what), now),
-            Action::End => self.end(Ending::Ended, false, now),
+            Action::Inject { what } => self.reply(|server| server.inject(*what)),
+            Action::End => self.end(Ending::Ended, false),
             Action::Pass { .. } | Action::PassToDeadline => {}
         }
         if !matches!(action, Action::Transmit { .. } | Action::Receive { .. } | Action::Report { .. }) {
@@ -181,29 +178,33 @@ impl Line {
     /// What happens by itself behind every step.
     fn settle(&mut self, held_back: bool, now: Instant) {
         self.network.arrive(now);
-        if self.reads {
-            let octets = self.network.to_server.take(usize::MAX);
-            self.server.requests.push(&octets).unwrap_or_else(|wrong| panic!("the server gets {wrong}"));
-        }
+        let octets = self.network.take_arrived();
+        self.server.requests.push(&octets).unwrap_or_else(|wrong| panic!("the server gets {wrong}"));
         self.client.observe(&self.server, held_back, now);
         self.deepest = self.deepest.max(self.client.conn.info().outstanding);
         match self.client.conn.transport() {
             TransportWish::Keep => {}
-            TransportWish::HalfClose => self.client.conn.half_closed(),
-            TransportWish::Close => self.network.close_to_client(),
+            TransportWish::HalfClose => {
+                self.network.half_closed = true;
+                self.client.conn.half_closed();
+            }
+            TransportWish::Close => self.network.close(),
         }
     }
 
-    fn reply(&mut self, speak: impl FnOnce(&mut Server) -> Option<Vec<u8>>, now: Instant) {
+    fn reply(&mut self, speak: impl FnOnce(&mut Server) -> Option<Vec<u8>>) {
         if let Some(octets) = speak(&mut self.server) {
-            self.network.send_to_client(octets, now);
+            self.network.say(octets);
         }
     }
 
-    fn end(&mut self, ending: Ending, loses: bool, now: Instant) {
+    fn end(&mut self, ending: Ending, loses: bool) {
         if !self.server.is_ended || ending == Ending::Reset {
             self.server.is_ended = true;
-            self.network.end_to_client(ending, loses, now);
+            if loses {
+                self.network.lose(0);
+            }
+            self.network.end(ending);
         }
     }
 
@@ -213,19 +214,19 @@ impl Line {
         if waiting == 0 {
             return false;
         }
-        if self.network.to_client.ended() == Some(Ending::Reset) {
+        let Ok(room) = self.network.room() else {
             self.client.send_failed = true;
             self.client.within(|conn| conn.transmit_failed(Ending::Reset, now));
             assert!(self.client.conn.to_transmit().is_empty(), "something is left to send where nothing can be sent");
             return true;
-        }
-        let octets = waiting.min(octets_max).min(self.network.room());
+        };
+        let octets = waiting.min(octets_max).min(room);
         if octets == 0 {
             return false;
         }
         let piece = self.client.conn.to_transmit()[..octets].to_vec();
         self.client.note_sent(&piece, &self.server, now);
-        self.network.send_to_server(piece, now);
+        self.network.write(&piece).expect("room");
         (self.client.moved, self.client.touched) = (now, now);
         self.client.within(|conn| conn.transmitted(octets, now));
         true
@@ -237,29 +238,40 @@ impl Line {
         if wanted == 0 {
             return false;
         }
-        let octets = octets_max.min(wanted).min(self.network.to_client.arrived());
         let network = &mut self.network;
-        if octets > 0 {
-            self.client.received += octets as u64;
-            self.client.within(|conn| conn.receive(network.to_client.take(octets), now));
-            (self.client.moved, self.client.touched) = (now, now);
-            return true;
-        }
-        match network.to_client.ended() {
-            Some(ending) => {
-                let first = !self.client.saw_end;
-                self.client.saw_end = true;
-                self.client.ended_in_order = ending == Ending::Ended;
-                self.client.within(|conn| conn.receive_end(ending, now));
-                first
+        // The octets are the connection's from here on, and counted.
+        let read = self.client.within(|conn| match network.read(octets_max.min(wanted)) {
+            Ok(Read::Octets(octets)) => {
+                let count = octets.len();
+                conn.receive(octets, now);
+                Ok(count)
             }
-            None if network.to_client.arrived() == 0 => {
-                self.client.looks += 1;
-                self.client.looked_at = Some(self.client.received);
-                self.client.within(|conn| conn.nothing_to_receive(now));
+            Ok(Read::Nothing | Read::Partly) => {
+                conn.nothing_to_receive(now);
+                Ok(0)
+            }
+            Err(End::Transport(ending)) => {
+                conn.receive_end(ending, now);
+                Err(ending)
+            }
+            Err(End::Layer(error)) => unreachable!("no layer is here: {error:?}"),
+        });
+        let client = &mut self.client;
+        match read {
+            Ok(0) => {
+                client.looks += 1;
+                client.looked_at = Some(client.received);
                 false
             }
-            None => false,
+            Ok(octets) => {
+                client.received += octets as u64;
+                (client.moved, client.touched) = (now, now);
+                true
+            }
+            Err(ending) => {
+                client.ended_in_order = ending == Ending::Ended;
+                !std::mem::replace(&mut client.saw_end, true)
+            }
         }
     }
 
@@ -267,7 +279,7 @@ impl Line {
     fn mend(&mut self) {
         self.network.split(false);
         self.network.delay(0);
-        self.reads = true;
+        self.network.reads = true;
     }
 
     fn is_settled(&self) -> bool {
@@ -283,7 +295,7 @@ impl Line {
         moved |= self.receive(usize::MAX, now);
         moved |= self.transmit(usize::MAX, now);
         self.settle(held_back, now);
-        moved |= self.serve(now);
+        moved |= self.serve();
         let tokens: Vec<u64> = self.client.asked.keys().copied().collect();
         for token in tokens {
             moved |= self.client.end_content(token, now);
@@ -294,13 +306,13 @@ impl Line {
     }
 
     /// The server answers what it has read, and ends behind its last answer.
-    fn serve(&mut self, now: Instant) -> bool {
+    fn serve(&mut self) -> bool {
         let sent = self.server.sent;
         let plain = Answer { kind: AnswerKind::Length, octets: 3, interim: 0 };
-        self.reply(Server::proceed, now);
-        self.reply(|server| server.answer(&plain), now);
+        self.reply(Server::proceed);
+        self.reply(|server| server.answer(&plain));
         if self.server.is_done && !self.server.is_ended {
-            self.end(Ending::Ended, false, now);
+            self.end(Ending::Ended, false);
             return true;
         }
         self.server.sent > sent

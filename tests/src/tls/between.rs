@@ -3,7 +3,7 @@
 
 use super::authority::{NAME, authority};
 use super::server::Settings as Server;
-use crate::net::Cuts;
+use crate::net::{Cuts, Network, Wire};
 use rustls::ServerConnection;
 use rustls::time_provider::DefaultTimeProvider;
 use sandpiper_guest::conn::{ClientConn, ExchangeId};
@@ -15,9 +15,8 @@ use sandpiper_guest::stream::{End, Read, Stream};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::tls::session::Shaken;
 use sandpiper_guest::tls::{Config, KeyLines, Session, TlsInfo, config};
-use sandpiper_guest::types::{ConnOptions, Ending, Endpoint, Request, TlsOptions};
+use sandpiper_guest::types::{ConnOptions, Endpoint, Request, TlsOptions};
 use std::cell::{RefCell, RefMut};
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,97 +26,6 @@ const LOOKS_MAX: usize = 2_000_000;
 
 /// The key lines of all configurations made here.
 pub static KEY_LINES: KeyLines = KeyLines::new();
-
-/// The network under a session.
-#[derive(Debug)]
-pub struct Network {
-    /// Octets to the client, on their way.
-    pub coming: VecDeque<u8>,
-    /// What follows them.
-    pub ending: Option<Ending>,
-    /// Where they are cut.
-    pub cuts: Cuts,
-    /// Behind each piece nothing is there for one look.
-    pub gaps: bool,
-    /// How many octets there is room for, each time that the client looks.
-    pub room: usize,
-    /// Sending fails once so many octets have left.
-    pub breaks_behind: usize,
-    /// The next write fails, and none behind it.
-    pub fails_once: bool,
-    /// What the client has sent.
-    pub left: Vec<u8>,
-    /// The client has ended its direction.
-    pub half_closed: bool,
-    delivered: usize,
-    gap: bool,
-    room_now: usize,
-}
-
-impl Network {
-    fn new(cuts: Cuts) -> Network {
-        Network {
-            coming: VecDeque::new(),
-            ending: None,
-            cuts,
-            gaps: false,
-            room: usize::MAX,
-            breaks_behind: usize::MAX,
-            fails_once: false,
-            left: Vec::new(),
-            half_closed: false,
-            delivered: 0,
-            gap: false,
-            room_now: 0,
-        }
-    }
-
-    fn is_broken(&self) -> bool {
-        self.left.len() >= self.breaks_behind
-    }
-}
-
-/// The client's end of a network.
-#[derive(Clone, Debug)]
-pub struct Wire(Rc<RefCell<Network>>);
-
-impl Stream for Wire {
-    fn read(&mut self, octets_max: usize) -> Result<Read, End> {
-        let network = &mut *self.0.borrow_mut();
-        if std::mem::take(&mut network.gap) {
-            return Ok(Read::Nothing);
-        }
-        let standing = network.coming.len();
-        if standing == 0 {
-            return network.ending.map_or(Ok(Read::Nothing), |ending| Err(End::Transport(ending)));
-        }
-        let count = network.cuts.next(network.delivered, standing).min(octets_max);
-        network.delivered += count;
-        network.gap = network.gaps;
-        Ok(Read::Octets(network.coming.drain(..count).collect()))
-    }
-
-    fn room(&mut self) -> Result<usize, End> {
-        let network = self.0.borrow();
-        if network.is_broken() { Err(End::Transport(Ending::Reset)) } else { Ok(network.room_now) }
-    }
-
-    fn write(&mut self, octets: &[u8]) -> Result<(), End> {
-        let network = &mut *self.0.borrow_mut();
-        assert!(!network.half_closed, "octets behind the end");
-        assert!(!octets.is_empty() && octets.len() <= network.room_now, "{} octets for {}", octets.len(), network.room_now);
-        if network.is_broken() || std::mem::take(&mut network.fails_once) {
-            return Err(End::Transport(Ending::Reset));
-        }
-        network.room_now -= octets.len();
-        network.left.extend_from_slice(octets);
-        Ok(())
-    }
-
-    fn half_close(&mut self) {
-        self.0.borrow_mut().half_closed = true;
-    }
-}
 
 /// TLS as the transport of a connection, as the component has it.
 pub struct Secured {
@@ -207,13 +115,13 @@ pub struct Peer {
     pub saw_close_notify: bool,
     /// What it complained of.
     pub wrong: Option<rustls::Error>,
-    taken: usize,
+    /// What has come, as it came.
+    taken: Vec<u8>,
 }
 
 impl Peer {
-    fn take(&mut self, octets: &[u8]) {
-        let mut octets = octets.get(self.taken..).unwrap_or_default();
-        self.taken += octets.len();
+    fn take(&mut self, mut octets: &[u8]) {
+        self.taken.extend_from_slice(octets);
         while !octets.is_empty() && self.wrong.is_none() {
             self.tls.read_tls(&mut octets).expect("memory");
             self.wrong = self.tls.process_new_packets().err();
@@ -248,6 +156,8 @@ pub struct Between {
     /// The server.
     pub peer: Option<Peer>,
     network: Rc<RefCell<Network>>,
+    /// How many octets there is room for, each time that the client looks.
+    pub room: usize,
     /// What the server sends goes here in place of the network.
     pub hold: bool,
     /// What is held.
@@ -287,19 +197,20 @@ impl Between {
     /// A connection that begins, to this server.
     pub fn new(config: Arc<Config>, server: Option<ServerConnection>, options: ConnOptions, cuts: Cuts) -> Between {
         let now = Instant(1);
-        let network = Rc::new(RefCell::new(Network::new(cuts)));
+        let network = Rc::new(RefCell::new(Network::new(cuts, Cuts::Nowhere)));
         let endpoint = Endpoint { host: NAME.to_owned(), port: 443, addresses: Vec::new(), tls: None };
         let name = config::server_name(&endpoint, &tls_options()).expect("a name");
-        let session = Session::new(Wire(Rc::clone(&network)), config, name, 1, now).expect("a session");
+        let session = Session::new(Wire::new(&network), config, name, 1, now).expect("a session");
         let settings = Settings::checked(Some(&options)).expect("options");
         let mut conn = ClientConn::new(1, NAME.to_owned(), settings, now);
         conn.progress(Progress::Connected { remote: None, local: None }, now);
         let link = Secured { session, done: false, closed: false, output_full: false, broken: Broken::new(), told: Vec::new() };
         let peer = server.map(|mut tls| {
             tls.set_buffer_limit(None);
-            Peer { tls, heard: Vec::new(), saw_close_notify: false, wrong: None, taken: 0 }
+            Peer { tls, heard: Vec::new(), saw_close_notify: false, wrong: None, taken: Vec::new() }
         });
-        let between = Between { client: Driver::new(conn, Some(link)), peer, network, hold: false, held: Vec::new(), now };
+        let client = Driver::new(conn, Some(link));
+        let between = Between { client, peer, network, room: usize::MAX, hold: false, held: Vec::new(), now };
         between.look();
         between
     }
@@ -328,6 +239,12 @@ impl Between {
     /// The network.
     pub fn network(&self) -> RefMut<'_, Network> {
         self.network.borrow_mut()
+    }
+
+    /// All that the client has sent.
+    pub fn left(&self) -> Vec<u8> {
+        let taken = self.peer.as_ref().map(|peer| peer.taken.clone()).unwrap_or_default();
+        [taken, self.network.borrow().arrived()].concat()
     }
 
     /// The server.
@@ -359,22 +276,19 @@ impl Between {
 
     /// Lets the connection look.
     pub fn look(&self) {
-        {
-            let network = &mut *self.network();
-            network.room_now = network.room;
-        }
+        self.network().room = self.room;
         self.client.borrow_mut().advance(self.now);
     }
 
     /// The server takes what has come, and sends what it has to.
     pub fn turn_peer(&mut self) {
         let Some(peer) = &mut self.peer else { return };
-        peer.take(&self.network.borrow().left);
+        peer.take(&self.network.borrow_mut().take_arrived());
         let records = peer.records();
         if self.hold {
             self.held.extend(records);
         } else {
-            self.network.borrow_mut().coming.extend(records);
+            self.network.borrow_mut().say(records);
         }
     }
 
@@ -385,8 +299,7 @@ impl Between {
         let network = self.network.borrow();
         let shaking = Interest { input: true, output: link.output_full };
         let interest = if link.done { driver.interest() } else { shaking };
-        let readable = !network.coming.is_empty() || network.ending.is_some();
-        let writable = network.room > 0 || network.is_broken();
+        let (readable, writable) = (network.is_readable(), self.room > 0 || network.is_broken());
         (interest.input && readable) || (interest.output && writable)
     }
 
@@ -397,17 +310,14 @@ impl Between {
     pub fn settle(&mut self) {
         for _ in 0..LOOKS_MAX {
             self.turn_peer();
-            {
-                let network = &mut *self.network.borrow_mut();
-                network.room_now = network.room;
-            }
+            self.network().room = self.room;
             self.client.borrow_mut().catch_up(self.now);
             let ready = self.is_ready();
             if ready {
                 self.look();
             }
             self.client.borrow_mut().heed_wish();
-            if !ready && self.peer.as_ref().is_none_or(|peer| peer.taken == self.network.borrow().left.len()) {
+            if !ready && self.peer.as_ref().is_none_or(|_| self.network.borrow().arrived().is_empty()) {
                 return;
             }
         }

@@ -20,7 +20,7 @@ fn endless(mut between: Between, record: &[u8]) -> (Option<Error>, usize, usize)
     let mut octets = 0;
     while !between.conn().is_closed() && octets < 4 << 20 {
         for _ in 0..100 {
-            between.network().coming.extend(record);
+            between.network().say(record);
         }
         octets += 100 * record.len();
         between.settle();
@@ -36,7 +36,7 @@ fn what_never_becomes_whole_is_not_kept_for_ever() {
         record.extend_from_slice(&u16::try_from(piece.len()).expect("short").to_be_bytes());
         record.extend_from_slice(piece);
         let mut between = Between::new(config_of(&tls_options()), None, options(), Cuts::Nowhere);
-        between.network().coming.extend([22, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff]);
+        between.network().say([22, 3, 3, 0, 4, 2, 0xff, 0xff, 0xff]);
         between.settle();
         let (error, memory, octets) = endless(between, &record);
         assert!(matches!(error, Some(Error::Tls(_))), "{error:?} after {octets} octets");
@@ -66,7 +66,7 @@ fn asking_for_new_keys_without_end_takes_no_memory() {
     between.settle();
     let id = between.send(get("/"));
     between.settle();
-    between.network().room = 0;
+    between.room = 0;
     memory::reset_peak();
     let before = memory::held();
     between.peer().say(HEAD_OF_TWO);

@@ -88,7 +88,7 @@ fn an_exchange_cut_anywhere() {
 fn an_upload_with_room_for_little_at_a_time() {
     for room in (1..20).chain([100, 1_000, 1_023, 1_024, 1_025, 16_384, 16_416, 16_417, 40_000]) {
         let mut between = Between::good(Cuts::Nowhere);
-        between.network().room = room;
+        between.room = room;
         between.settle();
         let sent: Vec<u8> = (0..40_000_u32).map(|number| number.to_le_bytes()[0]).collect();
         let id = between.send(post("/", sent.clone()));
@@ -103,11 +103,11 @@ fn an_upload_with_room_for_little_at_a_time() {
 #[test]
 fn what_could_not_leave_was_not_sent() {
     let mut between = Between::shaken(Cuts::Nowhere);
-    let left = between.network().left.len();
+    let left = between.network().sent;
     between.network().breaks_behind = left;
     let id = between.send(get("/"));
     between.settle();
-    between.network().ending = Some(Ending::Reset);
+    between.network().end(Ending::Reset);
     between.settle();
     assert_eq!(failure(&mut between, id).delivery, Delivery::NotSent);
 }
@@ -126,16 +126,16 @@ fn what_could_not_leave_never_does() {
 fn what_left_in_part_may_have_been_sent() {
     for octets in [1, 5, 6, 20] {
         let mut between = Between::shaken(Cuts::Nowhere);
-        let left = between.network().left.len();
-        between.network().room = octets;
+        let left = between.network().sent;
+        between.room = octets;
         between.network().breaks_behind = left + octets;
         let id = between.send(get("/"));
         between.settle();
-        between.network().ending = Some(Ending::Reset);
+        between.network().end(Ending::Reset);
         between.settle();
         let failure = failure(&mut between, id);
         assert_ne!(failure.delivery, Delivery::NotSent, "{octets} octets have left");
-        assert_eq!(between.network().left.len(), left + octets);
+        assert_eq!(between.network().sent, left + octets);
         assert!(between.peer().heard.is_empty());
     }
 }
@@ -143,18 +143,18 @@ fn what_left_in_part_may_have_been_sent() {
 #[test]
 fn without_room_nothing_is_sent_and_all_can_be_taken_back() {
     let mut between = Between::shaken(Cuts::Nowhere);
-    let left = between.network().left.len();
-    between.network().room = 0;
+    let left = between.network().sent;
+    between.room = 0;
     let first = between.send(get("/first"));
     between.settle();
     let second = between.send(get("/second"));
     between.settle();
-    assert_eq!(between.network().left.len(), left);
+    assert_eq!(between.network().sent, left);
     assert!(between.conn().withdraw(second).is_some(), "it waits, and can go elsewhere");
     let now = between.now();
     between.conn().cancel(first, now);
     assert_eq!(failure(&mut between, first).delivery, Delivery::NotSent);
-    between.network().room = usize::MAX;
+    between.room = usize::MAX;
     between.settle();
     assert!(between.peer().heard.is_empty(), "{}", between.peer().heard.escape_ascii());
 }
@@ -162,14 +162,14 @@ fn without_room_nothing_is_sent_and_all_can_be_taken_back() {
 #[test]
 fn a_request_of_which_a_little_has_left_leaves_whole() {
     let mut between = Between::shaken(Cuts::Nowhere);
-    between.network().room = 3;
+    between.room = 3;
     between.send(get("/first"));
     between.look();
-    between.network().room = 0;
-    let before = between.network().left.len();
+    between.room = 0;
+    let before = between.network().sent;
     between.settle();
-    assert!(between.peer().heard.is_empty() && between.network().left.len() == before);
-    between.network().room = usize::MAX;
+    assert!(between.peer().heard.is_empty() && between.network().sent == before);
+    between.room = usize::MAX;
     between.settle();
     assert!(between.peer().heard.ends_with(b"\r\n\r\n"), "{}", between.peer().heard.escape_ascii());
 }
@@ -190,11 +190,11 @@ fn a_half_close_says_close_notify_first_and_ends_the_direction_when_there_is_roo
     between.settle();
     let id = between.send(get("/"));
     between.settle();
-    between.network().room = 0;
+    between.room = 0;
     between.conn().shutdown(now);
     between.settle();
     assert!(!between.peer().saw_close_notify && !between.network().half_closed, "there was no room");
-    between.network().room = 1;
+    between.room = 1;
     between.settle();
     assert!(between.peer().saw_close_notify && between.network().half_closed, "there is room");
     between.peer().say(&ok("late"));
@@ -211,7 +211,7 @@ fn ends(response: &[u8], close_notify: bool) -> Result<Response, Failure> {
         between.peer().tls.send_close_notify();
     }
     between.turn_peer();
-    between.network().ending = Some(Ending::Ended);
+    between.network().end(Ending::Ended);
     collect(&mut between, id).expect("an end")
 }
 
@@ -235,7 +235,7 @@ fn an_idle_connection_ends_with_its_peer() {
             between.peer().tls.send_close_notify();
         }
         between.turn_peer();
-        between.network().ending = Some(Ending::Ended);
+        between.network().end(Ending::Ended);
         between.settle();
         assert_eq!(ended_by(&between), Some(Error::Closed(CloseReason::PeerEnded)), "close_notify: {close_notify}");
     }
@@ -250,7 +250,7 @@ fn nothing_is_heard_behind_close_notify() {
     between.peer().tls.send_close_notify();
     between.peer().say(b"hi");
     between.turn_peer();
-    between.network().coming.extend(b"what is no record");
+    between.network().say(b"what is no record");
     assert_eq!(failure(&mut between, id).error, Error::Incomplete(Ending::Ended));
 }
 
@@ -285,13 +285,13 @@ fn a_record_of_which_the_rest_lacks_neither_lets_a_request_out_nor_ends_anything
     let record = std::mem::take(&mut between.held);
     between.hold = false;
     let (first, rest) = record.split_at(record.len() / 2);
-    between.network().coming.extend(first);
+    between.network().say(first);
     between.settle();
-    let left = between.network().left.len();
+    let left = between.network().sent;
     let id = between.send(get("/"));
     between.settle();
-    assert_eq!((between.network().left.len(), ended_by(&between)), (left, None));
-    between.network().coming.extend(rest);
+    assert_eq!((between.network().sent, ended_by(&between)), (left, None));
+    between.network().say(rest);
     between.settle();
     assert!(!between.peer().heard.is_empty(), "the record was none that matters to the request");
     between.peer().say(&ok("it"));
@@ -302,16 +302,16 @@ fn a_record_of_which_the_rest_lacks_neither_lets_a_request_out_nor_ends_anything
 #[test]
 fn a_record_that_is_never_whole_does_not_hold_a_request_for_ever() {
     let mut between = Between::shaken(Cuts::Nowhere);
-    between.network().coming.extend([23, 3, 3]);
+    between.network().say([23, 3, 3]);
     between.settle();
-    let left = between.network().left.len();
+    let left = between.network().sent;
     let id = between.send(get("/"));
     between.settle();
     let (at, _) = between.conn().deadline().expect("it is not waited for without end");
     between.conn().handle_timeout(at);
     assert_eq!(ended_by(&between), Some(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets)));
     let failure = between.conn().head(id).expect_err("it was not sent");
-    assert_eq!((failure.delivery, between.network().left.len()), (Delivery::NotSent, left));
+    assert_eq!((failure.delivery, between.network().sent), (Delivery::NotSent, left));
 }
 
 #[test]
@@ -337,11 +337,11 @@ fn nothing_is_sent_before_the_handshake_is_done() {
     between.hold = true;
     between.settle();
     let flight = std::mem::take(&mut between.held);
-    let hello = between.network().left.clone();
+    let hello = between.left();
     assert_eq!(hello[0], 22, "a handshake record, and nothing else: {}", hello.escape_ascii());
-    between.network().coming.extend(&flight[..flight.len() - 1]);
+    between.network().say(&flight[..flight.len() - 1]);
     between.settle();
-    between.network().ending = Some(Ending::Ended);
+    between.network().end(Ending::Ended);
     let failure = failure(&mut between, id);
     assert_eq!((failure.error, failure.delivery), (Error::Tls(TlsProblem::HandshakeEnded), Delivery::NotSent));
     assert!(between.peer().heard.is_empty());
@@ -394,10 +394,10 @@ fn a_certificate_is_told_of_the_connection_that_it_was_for() {
     first.settle();
     assert!(!first.held.is_empty() && !first.conn().is_established());
     let mut second = Between::new(Arc::clone(&config), None, options(), Cuts::Nowhere);
-    second.network().coming.extend([21, 3, 3, 0, 2, 2, 80]);
+    second.network().say([21, 3, 3, 0, 2, 2, 80]);
     second.settle();
     assert_eq!((second.told()[0].alert, second.told()[0].certificates.len()), (Some(80), 0));
-    first.network().coming.extend([0xff; 100]);
+    first.network().say([0xff; 100]);
     first.settle();
     assert!(matches!(ended_by(&first), Some(Error::Tls(_))));
     assert_eq!(first.told()[0].certificates.len(), 2);
@@ -417,7 +417,7 @@ fn behind_a_record_that_is_wrong_nothing_is_heard() {
     let mut wrong = std::mem::take(&mut between.held);
     *wrong.last_mut().expect("a tag") ^= 1;
     records.append(&mut wrong);
-    between.network().coming.extend(records);
+    between.network().say(records);
     between.settle();
     let now = between.now();
     assert_eq!(between.conn().read(id, 100, now), Ok(Chunk::Data(b"hi".to_vec())));
@@ -436,7 +436,7 @@ fn a_record_that_goes_before_a_good_one_does_not_let_that_through() {
     // The good one has the number that was expected.
     let mut records = vec![23, 3, 3, 0, 20];
     records.extend([0; 20]);
-    between.network().coming.extend(records);
+    between.network().say(records);
     between.peer().say(&ok("hi"));
     between.turn_peer();
     let failure = failure(&mut between, id);
