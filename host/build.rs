@@ -9,12 +9,18 @@ use std::path::{Path, PathBuf};
 const BUILDS: [(&str, &str); 3] = [
     ("sandpiper", "SANDPIPER_COMPONENT"),
     ("sandpiper-tls", "SANDPIPER_COMPONENT_TLS"),
-    ("sandpiper-host-tls", "SANDPIPER_COMPONENT_HOST_TLS"),
+    (HOST_TLS, "SANDPIPER_COMPONENT_HOST_TLS"),
 ];
+
+/// With the feature of this name alone.
+const HOST_TLS: &str = "sandpiper-host-tls";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     for (name, variable) in BUILDS {
+        if name == HOST_TLS && env::var_os("CARGO_FEATURE_HOST_TLS").is_none() {
+            continue;
+        }
         println!("cargo::rerun-if-env-changed={variable}");
         let component = component_path(name, variable);
         println!("cargo::rerun-if-changed={}", component.display());

@@ -28,7 +28,7 @@ mod generated {
                 "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
                 "wasi:sockets/network": wasmtime_wasi::p2::bindings::sockets::network,
                 "wasi:sockets/instance-network": wasmtime_wasi::p2::bindings::sockets::instance_network,
-                "wasi:sockets/tcp.tcp-socket": crate::wasi::sockets::TcpSocket,
+                "wasi:sockets/tcp.tcp-socket": crate::wasi::sockets::socket::TcpSocket,
                 "wasi:sockets/ip-name-lookup.resolve-address-stream": crate::wasi::lookup::Lookup,
             },
             imports: { default: trappable },
@@ -61,3 +61,30 @@ pub(crate) use generated::client::wasi::sockets::{ip_name_lookup, tcp, tcp_creat
 pub(crate) use generated::client::{ClientComponent, ClientComponentIndices};
 pub(crate) use generated::tls::exports::sandpiper::http::tls;
 pub(crate) use generated::tls::{TlsExports, TlsExportsIndices};
+
+/// The exports, by the names of their resources.
+impl ClientComponent {
+    pub(crate) fn conn(&self) -> client::GuestClientConn<'_> {
+        self.sandpiper_http_client().client_conn()
+    }
+
+    pub(crate) fn send(&self) -> client::GuestSend<'_> {
+        self.sandpiper_http_client().send()
+    }
+
+    pub(crate) fn poll(&self) -> client::GuestPoll<'_> {
+        self.sandpiper_http_client().poll()
+    }
+
+    pub(crate) fn origin(&self) -> client::GuestOrigin<'_> {
+        self.sandpiper_http_client().origin()
+    }
+
+    pub(crate) fn streams(&self) -> &streams::Guest {
+        self.sandpiper_http_streams()
+    }
+
+    pub(crate) fn subscription(&self) -> streams::GuestSubscription<'_> {
+        self.sandpiper_http_streams().subscription()
+    }
+}

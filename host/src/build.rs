@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+const BUILDS: usize = if cfg!(feature = "host-tls") { 3 } else { 2 };
+
 /// A build of the component: its part of TLS, and so its imports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Build {
@@ -11,19 +13,26 @@ pub enum Build {
     Plain,
     /// TLS inside: keys, certificates and plaintext stay in the sandbox. Imports randomness and the date besides.
     Tls,
-    /// The host's TLS, by `wasi:tls`, which is a draft: see [`HostTls`](crate::HostTls).
+    /// The host's TLS, by `wasi:tls`, which is a draft: see [`HostTls`](crate::HostTls). With the feature `host-tls`.
+    #[cfg(feature = "host-tls")]
     HostTls,
 }
 
 impl Build {
     /// Every build.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::HostTls];
+    pub const ALL: [Self; BUILDS] = [
+        Self::Plain,
+        Self::Tls,
+        #[cfg(feature = "host-tls")]
+        Self::HostTls,
+    ];
 
     /// Its name on the command line: `plain`, `tls` or `host-tls`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Tls => "tls",
+            #[cfg(feature = "host-tls")]
             Self::HostTls => "host-tls",
         }
     }
@@ -33,6 +42,7 @@ impl Build {
         match self {
             Self::Plain => "sandpiper.wasm",
             Self::Tls => "sandpiper-tls.wasm",
+            #[cfg(feature = "host-tls")]
             Self::HostTls => "sandpiper-host-tls.wasm",
         }
     }
@@ -42,6 +52,7 @@ impl Build {
         match self {
             Self::Plain => include!(concat!(env!("OUT_DIR"), "/sandpiper.rs")),
             Self::Tls => include!(concat!(env!("OUT_DIR"), "/sandpiper-tls.rs")),
+            #[cfg(feature = "host-tls")]
             Self::HostTls => include!(concat!(env!("OUT_DIR"), "/sandpiper-host-tls.rs")),
         }
     }

@@ -52,6 +52,9 @@
 //!
 //! # TLS
 //!
+//! With the feature `host-tls`, a default one, there is also [`Build::HostTls`], and [`Certificate`] shows certificates to people. Who
+//! needs neither builds the library without, and compiles no TLS at all.
+//!
 //! [`Build::Plain`], the default, refuses endpoints with TLS. [`Build::Tls`] has it inside: what the server sends, keys and
 //! plaintext stay in the sandbox. [`Build::HostTls`] has this process do it. [`Client::tls_info`] tells what was agreed upon, or
 //! what failed.
@@ -75,10 +78,13 @@
 mod agent;
 mod bindings;
 mod build;
+#[cfg(feature = "host-tls")]
 mod certificate;
 mod client;
 mod error;
+#[cfg(feature = "host-tls")]
 mod host_tls;
+mod instance;
 mod odd_host;
 mod record;
 mod sandbox;
@@ -91,13 +97,15 @@ pub mod types;
 
 pub use agent::{Agent, AgentExchange, AgentInfo};
 pub use build::Build;
+#[cfg(feature = "host-tls")]
 pub use certificate::{Certificate, Time};
+pub use client::Client;
 pub use client::conn::ClientConn;
 pub use client::exchange::Exchange;
 pub use client::poll::{Origin, Poll};
 pub use client::wake::Wake;
-pub use client::{Client, Parts};
 pub use error::{CallError, ConnError, Death, DeathCause, ExchangeError, HostError};
+#[cfg(feature = "host-tls")]
 pub use host_tls::{HostTls, HostTlsError};
 pub use limits::ClientLimits;
 pub use odd_host::scoped_address;
@@ -109,7 +117,8 @@ pub use types::message::fields_named;
 pub use types::report::Report;
 pub use unix_socket::UnixSocket;
 pub use wasi::faults;
-pub use wasi::sockets::TcpSocket;
+pub use wasi::parts::Parts;
+pub use wasi::sockets::socket::TcpSocket;
 
 pub use types::{
     Chunk, ConnOptions, Deadlines, Delivery, Endpoint, Failure, PollOptions, Request, RequestContent, RequestOptions, Response,

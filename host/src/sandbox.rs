@@ -9,52 +9,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::{Component, Instance, InstancePre, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, Store};
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig};
 
-use crate::bindings::{ClientComponent, ClientComponentIndices, TlsExports, TlsExportsIndices};
 use crate::build::Build;
 use crate::client::Client;
 use crate::error::{HostError, text};
-use crate::host_tls::HostTls;
+use crate::instance::{Exports, Shared};
 use crate::limits::{ClientLimits, Ticker};
 use crate::policy::{Policy, Rule};
-use crate::record::{Recorder, Replay, Tape, shadow};
+use crate::record::{Recorder, Replay, Tape};
 use crate::unix_socket::UnixSocket;
-use crate::wasi::faults::{Fault, Faults, Import, interpose};
-use crate::wasi::lookup::{Resolver, filtered, given_resolver, system_resolver};
-use crate::wasi::state::{Given, State, link};
+use crate::wasi::faults::{Fault, Faults, Import};
+use crate::wasi::host_tls::HostTls;
+use crate::wasi::linker::{Given, link};
+use crate::wasi::resolver::{Resolver, filtered, given_resolver, system_resolver};
+use crate::wasi::state::State;
 
 /// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
 /// beforehand. The component is linked from its own module and two small adapters.
 const POOLED_PARTS_MAX: u32 = 8;
-/// What the builds with TLS export besides.
-const TLS: &str = "sandpiper:http/tls@0.2.0";
 
 /// The compiled component, the policy and the limits. Instances are made of it. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(crate) shared: Arc<Shared>,
-}
-
-/// What a sandbox and its clients have in common.
-pub(crate) struct Shared {
-    pub(crate) pre: InstancePre<State>,
-    pub(crate) exports: Exports,
-    /// `None`: the component takes none.
-    pub(crate) host_tls: Option<HostTls>,
-    pub(crate) policy: Arc<Policy>,
-    pub(crate) limits: ClientLimits,
-    pub(crate) resolver: Resolver,
-    pub(crate) ticker: Ticker,
-    pub(crate) tape: Option<Tape>,
-}
-
-/// Where the component's exports are.
-pub(crate) struct Exports {
-    client: ClientComponentIndices,
-    /// `None`: it has no TLS.
-    tls: Option<TlsExportsIndices>,
 }
 
 /// Settings of a [`Sandbox`]. The defaults: the component of this crate without TLS, no address, [`ClientLimits::default`], the
@@ -70,7 +49,7 @@ pub struct SandboxBuilder {
     pooled_clients: Option<u32>,
     resolver: Resolver,
     tape: Option<Tape>,
-    faults: Option<Faults>,
+    faults: Faults,
 }
 
 /// Where compiled components are kept, so that only the first start on a machine compiles. Whoever can write there can
@@ -108,7 +87,7 @@ impl Sandbox {
             pooled_clients: None,
             resolver: system_resolver(),
             tape: None,
-            faults: None,
+            faults: Faults::default(),
         }
     }
 
@@ -139,24 +118,6 @@ impl Sandbox {
     /// Can its instances connect to an endpoint with TLS? True for a component that exports `sandpiper:http/tls`.
     pub fn has_tls(&self) -> bool {
         self.shared.exports.tls.is_some()
-    }
-}
-
-impl Exports {
-    fn of(pre: &InstancePre<State>) -> wasmtime::Result<Self> {
-        let has_tls = pre.component().get_export_index(None, TLS).is_some();
-        let tls = has_tls.then(|| TlsExportsIndices::new(pre)).transpose()?;
-        Ok(Self { client: ClientComponentIndices::new(pre)?, tls })
-    }
-
-    /// Those of one instance.
-    pub(crate) fn load(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instance,
-    ) -> wasmtime::Result<(ClientComponent, Option<TlsExports>)> {
-        let tls = self.tls.as_ref().map(|tls| tls.load(&mut *store, instance)).transpose()?;
-        Ok((self.client.load(store, instance)?, tls))
     }
 }
 
@@ -275,6 +236,7 @@ impl SandboxBuilder {
 
     /// How the host does TLS for [`Build::HostTls`], and any other component that imports `wasi:tls`. Default:
     /// [`HostTls::default`].
+    #[cfg(feature = "host-tls")]
     pub fn host_tls(mut self, host_tls: HostTls) -> Self {
         self.host_tls = Some(host_tls);
         self
@@ -326,7 +288,7 @@ impl SandboxBuilder {
     /// The recording is complete when the sandbox, its clients and the recorder are dropped.
     pub fn record(mut self, recorder: &Recorder) -> Self {
         self.tape = Some(Tape::Record(recorder.clone()));
-        self.faults = None;
+        self.faults = Faults::default();
         self
     }
 
@@ -336,7 +298,7 @@ impl SandboxBuilder {
     /// [`SandboxBuilder::record`].
     pub fn replay(mut self, replay: &Replay) -> Self {
         self.tape = Some(Tape::Replay(replay.clone()));
-        self.faults = None;
+        self.faults = Faults::default();
         self
     }
 
@@ -345,7 +307,7 @@ impl SandboxBuilder {
     /// recorded or replayed does not pass through these functions: not together with [`SandboxBuilder::record`] or
     /// [`SandboxBuilder::replay`], whose place it takes.
     pub fn faults(mut self, faults: impl Fn(Import, &[u8]) -> Option<Fault> + Send + Sync + 'static) -> Self {
-        self.faults = Some(Arc::new(faults));
+        self.faults = Faults::new(faults);
         self.tape = None;
         self
     }
@@ -364,15 +326,15 @@ impl SandboxBuilder {
         if given.host_tls && self.tape.is_some() {
             return Err(HostError::Unrecordable);
         }
-        let pre = prelink(&engine, &component, given, self.tape.as_ref(), self.faults.as_ref())?;
+        let pre = prelink(&engine, &component, given)?;
         let exports = Exports::of(&pre).map_err(|error| HostError::WrongExports(text(&error)))?;
         let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
-        let Self { host_tls, limits, resolver, tape, .. } = self;
+        let Self { host_tls, limits, resolver, tape, faults, .. } = self;
         // What is replayed reaches nothing.
         let policy = if matches!(tape, Some(Tape::Replay(_))) { self.policy.unreaching() } else { self.policy };
         let policy = Arc::new(policy);
         let host_tls = given.host_tls.then(|| host_tls.unwrap_or_default());
-        Ok(Sandbox { shared: Arc::new(Shared { pre, exports, host_tls, policy, limits, resolver, ticker, tape }) })
+        Ok(Sandbox { shared: Arc::new(Shared { pre, exports, host_tls, policy, limits, resolver, ticker, tape, faults }) })
     }
 
     fn config(&self) -> Config {
@@ -451,21 +413,9 @@ fn compile(engine: &Engine, binary: &[u8]) -> Result<Component, HostError> {
     Component::new(engine, binary).map_err(|error| HostError::InvalidComponent(text(&error)))
 }
 
-fn prelink(
-    engine: &Engine,
-    component: &Component,
-    given: Given,
-    tape: Option<&Tape>,
-    faults: Option<&Faults>,
-) -> Result<InstancePre<State>, HostError> {
+fn prelink(engine: &Engine, component: &Component, given: Given) -> Result<InstancePre<State>, HostError> {
     let mut linker = Linker::new(engine);
     link(&mut linker, given).map_err(engine_error)?;
-    if let Some(tape) = tape {
-        shadow(&mut linker, tape, given).map_err(engine_error)?;
-    }
-    if let Some(faults) = faults {
-        interpose(&mut linker, faults, given).map_err(engine_error)?;
-    }
     linker
         .instantiate_pre(component)
         .map_err(|error| HostError::ForeignImports { imports: imports_of(component), reason: Some(text(&error)) })

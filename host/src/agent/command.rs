@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::exchange::AgentExchange;
+use super::relay::Relay;
 use crate::client::Client;
 use crate::client::poll::{Origin, Poll};
 use crate::error::{ExchangeError, HostError};
@@ -30,7 +30,7 @@ pub(super) enum Command {
     Open {
         origin: Arc<Origin>,
         request: Box<Request>,
-        opened: oneshot::Sender<Result<AgentExchange, ExchangeError>>,
+        opened: Opened,
     },
     /// The caller of a streamed exchange has taken content, or has some to write.
     Look(u64),
@@ -55,6 +55,9 @@ pub(super) enum Command {
         closed: oneshot::Sender<usize>,
     },
 }
+
+/// Gets the token of an exchange that was sent, and what its caller and the driving task have in common.
+pub(super) type Opened = Box<dyn FnOnce(Result<(u64, Arc<Relay>), ExchangeError>) + Send>;
 
 pub(super) type Finished = oneshot::Sender<Result<(), ExchangeError>>;
 

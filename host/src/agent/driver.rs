@@ -11,7 +11,6 @@ use tokio::time::{Instant, sleep};
 
 use super::Shared;
 use super::command::{Command, Fetch, GivenUp, Queued};
-use super::exchange::AgentExchange;
 use super::fetches::Fetches;
 use super::relay::Relay;
 use super::stream::Stream;
@@ -192,8 +191,7 @@ impl Driver {
             Command::Fetch(fetch) => self.submit(vec![vec![fetch]]).await?,
             Command::GiveUp => self.cancel_given_up().await?,
             Command::Open { origin, request, opened } => {
-                // The answer is dropped, and with it the exchange given up, when nobody waits for it any more.
-                let _ = opened.send(self.open(&origin, *request).await?);
+                opened(self.open(&origin, *request).await?);
             }
             Command::Look(token) => {
                 if let Some(stream) = streams.get_mut(&token) {
@@ -231,17 +229,17 @@ impl Driver {
     }
 
     /// Sends a request that its caller streams.
-    async fn open(&mut self, origin: &Origin, request: Request) -> Result<Result<AgentExchange, ExchangeError>, HostError> {
-        let Some(agent) = self.agent.upgrade().filter(|_| self.closing.is_none()) else {
+    async fn open(&mut self, origin: &Origin, request: Request) -> Result<Result<(u64, Arc<Relay>), ExchangeError>, HostError> {
+        if self.closing.is_some() {
             return Ok(Err(HostError::Closed.into()));
-        };
+        }
         let token = self.next_token;
         self.next_token += 1;
         match self.poll.submit(&mut self.client, origin, &request, token).await {
             Ok(exchange) => {
                 let relay = Arc::new(Relay::default());
                 self.streams.insert(token, Stream::new(exchange, Arc::clone(&relay)));
-                Ok(Ok(AgentExchange::new(token, relay, agent)))
+                Ok(Ok((token, relay)))
             }
             Err(error) => {
                 self.check()?;

@@ -53,6 +53,7 @@ use crate::types::{Completion, ConnOptions, Endpoint, OriginInfo, PollInfo, Poll
 use command::{Answering, Command, Fetch, GivenUp, Queued, Work};
 use driver::Driver;
 pub use exchange::AgentExchange;
+use relay::Relay;
 
 /// Commands that wait for the driving task; whoever has one more waits, in turn.
 const COMMANDS_MAX: usize = 1_024;
@@ -197,7 +198,12 @@ impl Agent {
     /// # Errors
     /// As [`Poll::submit`]: nothing was sent.
     pub async fn open(&self, origin: &Arc<Origin>, request: Request) -> Result<AgentExchange, ExchangeError> {
-        let (opened, answer) = oneshot::channel();
+        let (handle, answer) = oneshot::channel();
+        let agent = Arc::clone(&self.shared);
+        let opened = Box::new(move |opened: Result<(u64, Arc<Relay>), ExchangeError>| {
+            // The handle is dropped, and with it the exchange given up, when nobody waits for it any more.
+            let _ = handle.send(opened.map(|(token, relay)| AgentExchange::new(token, relay, agent)));
+        });
         let origin = Arc::clone(origin);
         self.shared.send(Command::Open { origin, request: Box::new(request), opened }).await?;
         self.shared.answer(answer).await?

@@ -3,10 +3,19 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use crate::client::exchange::Exchange;
-use crate::client::{Client, Handle, Parts};
+use tokio::io::{AsyncRead, AsyncWrite};
+use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
+
+use super::Client;
+use super::exchange::Exchange;
+use super::handle::Handle;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
-use crate::types::{ConnInfo, Failure, LogEntry, Request};
+use crate::types::{ConnInfo, ConnOptions, Endpoint, Failure, LogEntry, Request};
+use crate::wasi::outside::Streams;
+use crate::wasi::parts::Parts;
+
+/// Octets that a stream given to [`Client::handshake`] takes before it is written out.
+const WRITE_BUDGET_OCTETS: usize = 64 * 1024;
 
 /// One connection to one endpoint, and its ordered list of outstanding exchanges.
 ///
@@ -17,6 +26,44 @@ use crate::types::{ConnInfo, Failure, LogEntry, Request};
 /// ended.
 pub struct ClientConn {
     handle: Handle,
+}
+
+impl Client {
+    /// Begins to connect, and returns at once: requests may be sent before the connection is established. `to` is a
+    /// URL, of which only the origin counts, or an [`Endpoint`].
+    ///
+    /// # Errors
+    /// - [`HostError::InvalidUrl`].
+    /// - `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`; `tls(unavailable)`.
+    pub async fn connect<E>(&mut self, to: E, options: impl Into<Option<ConnOptions>>) -> Result<ClientConn, ConnError>
+    where
+        E: TryInto<Endpoint>,
+        HostError: From<E::Error>,
+    {
+        let endpoint = to.try_into().map_err(HostError::from)?;
+        let resource = flatten(call!(self, conn.func_connect(&endpoint, options.into())))?;
+        Ok(ClientConn::new(Handle::new(resource, self)))
+    }
+
+    /// Makes a connection of a byte stream that the host has: a proxy's tunnel, TLS of the host, a pipe in a test.
+    /// `authority` is the default of `request.authority`. The policy is not asked.
+    ///
+    /// # Errors
+    /// `api-misuse(invalid-option)`, `api-misuse(invalid-authority)`. The stream is dropped.
+    pub async fn handshake<S>(
+        &mut self,
+        stream: S,
+        authority: &str,
+        options: impl Into<Option<ConnOptions>>,
+    ) -> Result<ClientConn, ConnError>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.instance.has_streams = true;
+        let (input, output) = self.instance.store()?.data_mut().handshake(authority, streams_of(stream))?;
+        let resource = flatten(call!(self, streams.func_handshake(input, output, authority, options.into())))?;
+        Ok(ClientConn::new(Handle::new(resource, self)))
+    }
 }
 
 impl ClientConn {
@@ -34,9 +81,7 @@ impl ClientConn {
     /// `dns`, `connect`, `tls`, `denied`, `timed-out(connect)`, and what the connection has failed with since.
     pub async fn wait_connected(&self, client: &mut Client) -> Result<(), ConnError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.client_conn().func_wait_connected(), (conn,)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, conn.func_wait_connected(conn)))
     }
 
     /// Queues a request, and writes it if its turn has come. `token` is the caller's own number for it.
@@ -45,10 +90,8 @@ impl ClientConn {
     /// All with delivery `not-sent`: `api-misuse`, `limit-exceeded`, `closed`, or what the connection failed with.
     pub async fn send(&self, client: &mut Client, request: impl Borrow<Request>, token: u64) -> Result<Exchange, ExchangeError> {
         let conn = self.handle.of(client)?;
-        client.core.look_at_streams().await;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.client_conn().func_send(), (conn, request.borrow(), token)).await;
-        let resource = flatten(answer.map(|(answer,)| answer))?;
+        client.instance.look_at_streams().await;
+        let resource = flatten(call!(client, conn.func_send(conn, request.borrow(), token)))?;
         Ok(Exchange::new(Handle::new(resource, client)))
     }
 
@@ -64,9 +107,8 @@ impl ClientConn {
         first_token: u64,
     ) -> Result<Vec<Result<Exchange, Failure>>, HostError> {
         let conn = self.handle.of(client)?;
-        client.core.look_at_streams().await;
-        let calls = client.exports.sandpiper_http_client();
-        let (answers,) = client.core.call(calls.client_conn().func_send_all(), (conn, requests, first_token)).await?;
+        client.instance.look_at_streams().await;
+        let answers = call!(client, conn.func_send_all(conn, requests, first_token))?;
         let exchange = |resource| Exchange::new(Handle::new(resource, client));
         Ok(answers.into_iter().map(|answer| answer.map(exchange)).collect())
     }
@@ -77,9 +119,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn length(&self, client: &mut Client) -> Result<u32, HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (length,) = client.core.call(calls.client_conn().func_length(), (conn,)).await?;
-        Ok(length)
+        call!(client, conn.func_length(conn))
     }
 
     /// Would the next idempotent request without streamed content be written at once?
@@ -88,9 +128,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn is_ready(&self, client: &mut Client) -> Result<bool, HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (ready,) = client.core.call(calls.client_conn().func_is_ready(), (conn,)).await?;
-        Ok(ready)
+        call!(client, conn.func_is_ready(conn))
     }
 
     /// False while requests are accepted.
@@ -99,9 +137,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn is_closed(&self, client: &mut Client) -> Result<bool, HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (closed,) = client.core.call(calls.client_conn().func_is_closed(), (conn,)).await?;
-        Ok(closed)
+        call!(client, conn.func_is_closed(conn))
     }
 
     /// Accepts no more requests; queued and outstanding ones go on, then the connection closes.
@@ -110,8 +146,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn shutdown(&self, client: &mut Client) -> Result<(), HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.client_conn().func_shutdown(), (conn,)).await
+        call!(client, conn.func_shutdown(conn))
     }
 
     /// Closes now. Queued and outstanding exchanges fail with `closed(local)`, each with its delivery.
@@ -121,8 +156,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn close(&self, client: &mut Client) -> Result<(), HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.client_conn().func_close(), (conn,)).await
+        call!(client, conn.func_close(conn))
     }
 
     /// The connection as it is now. Also after it has closed.
@@ -131,9 +165,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn info(&self, client: &mut Client) -> Result<ConnInfo, HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (info,) = client.core.call(calls.client_conn().func_info(), (conn,)).await?;
-        Ok(info)
+        call!(client, conn.func_info(conn))
     }
 
     /// Takes up to `entries_max` entries of the log, oldest first. Empty when `conn-options.log-entries-max` is 0.
@@ -142,9 +174,7 @@ impl ClientConn {
     /// Of the call only.
     pub async fn take_log(&self, client: &mut Client, entries_max: u32) -> Result<Vec<LogEntry>, HostError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (entries,) = client.core.call(calls.client_conn().func_take_log(), (conn, entries_max)).await?;
-        Ok(entries)
+        call!(client, conn.func_take_log(conn, entries_max))
     }
 
     /// Takes the transport of a connection that is established, without closing it: after an upgrade, or between two
@@ -155,10 +185,8 @@ impl ClientConn {
     /// - What the connection was closed with; `closed(local)` before it is established.
     pub async fn into_parts(&self, client: &mut Client) -> Result<Parts, ConnError> {
         let conn = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_streams();
-        let answer = client.core.call(calls.func_into_parts(), (conn,)).await;
-        let parts = flatten(answer.map(|(answer,)| answer))?;
-        Ok(client.core.store()?.data_mut().take_parts(parts)?)
+        let parts = flatten(call!(client, streams.func_into_parts(conn)))?;
+        Ok(client.instance.store()?.data_mut().take_parts(parts)?)
     }
 
     /// Closes the connection and gives its handle back, now.
@@ -168,7 +196,7 @@ impl ClientConn {
     pub async fn release(self, client: &mut Client) -> Result<(), HostError> {
         self.handle.of(client)?;
         drop(self);
-        client.core.settle().await
+        client.instance.settle().await
     }
 }
 
@@ -176,4 +204,10 @@ impl fmt::Debug for ClientConn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientConn").finish_non_exhaustive()
     }
+}
+
+/// The two directions of a byte stream, each with a task of its own behind it.
+fn streams_of<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S) -> Streams {
+    let (reader, writer) = tokio::io::split(stream);
+    (Box::new(AsyncReadStream::new(reader)), Box::new(AsyncWriteStream::new(WRITE_BUDGET_OCTETS, writer)))
 }

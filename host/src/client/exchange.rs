@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::client::{Client, Handle};
+use super::Client;
+use super::handle::Handle;
 use crate::error::{ExchangeError, HostError, flatten};
 use crate::types::{Chunk, ExchangeTiming, FieldLine, PackedHead, PackedResponse, Readiness, Request, Response, ResponseHead};
 
@@ -27,9 +28,7 @@ impl Exchange {
     /// Of the call only.
     pub async fn token(&self, client: &mut Client) -> Result<u64, HostError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (token,) = client.core.call(calls.send().func_token(), (exchange,)).await?;
-        Ok(token)
+        call!(client, send.func_token(exchange))
     }
 
     /// Says which conditions waits report from now on: all of them until this is called. What is left out is not lost.
@@ -38,8 +37,7 @@ impl Exchange {
     /// Of the call only.
     pub async fn want(&self, client: &mut Client, readiness: Readiness) -> Result<(), HostError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.send().func_want(), (exchange, readiness)).await
+        call!(client, send.func_want(exchange, readiness))
     }
 
     /// Offers content, or octets for the tunnel. Returns how many octets were accepted, from the front; 0 means: wait
@@ -49,9 +47,7 @@ impl Exchange {
     /// `api-misuse(content-finished | content-too-long)`, `closed(early-response)`, or the exchange's failure.
     pub async fn write(&self, client: &mut Client, content: &[u8]) -> Result<u64, ExchangeError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_write(), (exchange, content)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, send.func_write(exchange, content)))
     }
 
     /// Ends the content, with trailers when it is chunked; in a tunnel, ends the sending direction.
@@ -61,9 +57,7 @@ impl Exchange {
     /// failure.
     pub async fn finish(&self, client: &mut Client, trailers: &[FieldLine]) -> Result<(), ExchangeError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_finish(), (exchange, trailers)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, send.func_finish(exchange, trailers)))
     }
 
     /// Takes the interim responses that have arrived since the last call, oldest first.
@@ -72,9 +66,7 @@ impl Exchange {
     /// Of the call only.
     pub async fn take_interim(&self, client: &mut Client) -> Result<Vec<ResponseHead>, HostError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (heads,) = client.core.call(calls.send().func_take_interim(), (exchange,)).await?;
-        Ok(heads)
+        call!(client, send.func_take_interim(exchange))
     }
 
     /// The final head; `None` until it has arrived.
@@ -91,9 +83,7 @@ impl Exchange {
     /// As [`Exchange::head`].
     pub async fn packed_head(&self, client: &mut Client) -> Result<Option<PackedHead>, ExchangeError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_packed_head(), (exchange,)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, send.func_packed_head(exchange)))
     }
 
     /// Reads content, at most `octets_max` octets, 1 or more, without waiting.
@@ -103,9 +93,7 @@ impl Exchange {
     /// it.
     pub async fn read(&self, client: &mut Client, octets_max: u64) -> Result<Chunk, ExchangeError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_read(), (exchange, octets_max)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, send.func_read(exchange, octets_max)))
     }
 
     /// Waits, driving the connection, until the response is whole, and gives all of it that was not taken before. Ends
@@ -124,9 +112,7 @@ impl Exchange {
     /// As [`Exchange::collect`].
     pub async fn collect_packed(&self, client: &mut Client, octets_max: u64) -> Result<PackedResponse, ExchangeError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.send().func_collect_packed(), (exchange, octets_max)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, send.func_collect_packed(exchange, octets_max)))
     }
 
     /// The request, if the exchange failed with delivery `not-sent` and its content was not streamed; only once.
@@ -135,9 +121,7 @@ impl Exchange {
     /// Of the call only.
     pub async fn take_request(&self, client: &mut Client) -> Result<Option<Request>, HostError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (request,) = client.core.call(calls.send().func_take_request(), (exchange,)).await?;
-        Ok(request)
+        call!(client, send.func_take_request(exchange))
     }
 
     /// When its steps happened.
@@ -146,9 +130,7 @@ impl Exchange {
     /// Of the call only.
     pub async fn timing(&self, client: &mut Client) -> Result<ExchangeTiming, HostError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (timing,) = client.core.call(calls.send().func_timing(), (exchange,)).await?;
-        Ok(timing)
+        call!(client, send.func_timing(exchange))
     }
 
     /// Gives the exchange up; it fails with `closed(cancelled)`. The others on the connection live.
@@ -157,8 +139,7 @@ impl Exchange {
     /// Of the call only.
     pub async fn cancel(&self, client: &mut Client) -> Result<(), HostError> {
         let exchange = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.send().func_cancel(), (exchange,)).await
+        call!(client, send.func_cancel(exchange))
     }
 
     /// Gives the handle back, now; cancels the exchange if it has not ended.
@@ -168,7 +149,7 @@ impl Exchange {
     pub async fn release(self, client: &mut Client) -> Result<(), HostError> {
         self.handle.of(client)?;
         drop(self);
-        client.core.settle().await
+        client.instance.settle().await
     }
 }
 

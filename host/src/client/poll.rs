@@ -4,12 +4,15 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::client::conn::ClientConn;
-use crate::client::exchange::Exchange;
-use crate::client::wake::Wake;
-use crate::client::{Client, Handle};
+use super::Client;
+use super::conn::ClientConn;
+use super::exchange::Exchange;
+use super::handle::Handle;
+use super::wake::Wake;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
-use crate::types::{Completion, Event, OriginInfo, PackedCompletion, PollInfo, Request};
+use crate::types::{
+    Completion, ConnOptions, Endpoint, Event, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request, nanoseconds,
+};
 
 /// Drives many connections with one wait, and keeps a pool.
 ///
@@ -25,6 +28,34 @@ pub struct Poll {
 /// nothing.
 pub struct Origin {
     handle: Handle,
+}
+
+impl Client {
+    /// Makes an origin for [`Poll::submit`]. `to` is as for [`Client::connect`]; `options` are those of the connections that are opened
+    /// for it.
+    ///
+    /// # Errors
+    /// - [`HostError::InvalidUrl`].
+    /// - `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`; `tls(unavailable)`.
+    pub async fn origin<E>(&mut self, to: E, options: impl Into<Option<ConnOptions>>) -> Result<Origin, ConnError>
+    where
+        E: TryInto<Endpoint>,
+        HostError: From<E::Error>,
+    {
+        let endpoint = to.try_into().map_err(HostError::from)?;
+        let resource = flatten(call!(self, origin.func_create(&endpoint, options.into())))?;
+        Ok(Origin::new(Handle::new(resource, self)))
+    }
+
+    /// Makes a poll, which drives many connections with one wait and keeps a pool. An option outside its range counts
+    /// as the nearest value inside.
+    ///
+    /// # Errors
+    /// [`HostError::Dead`].
+    pub async fn poll(&mut self, options: impl Into<Option<PollOptions>>) -> Result<Poll, HostError> {
+        let resource = call!(self, poll.func_constructor(options.into()))?;
+        Ok(Poll::new(Handle::new(resource, self)))
+    }
 }
 
 impl Origin {
@@ -54,9 +85,7 @@ impl Poll {
     /// `api-misuse(already-inserted)`: it is in a poll, perhaps this one.
     pub async fn insert(&self, client: &mut Client, conn: &ClientConn, token: u64) -> Result<(), ConnError> {
         let (poll, conn) = (self.handle.of(client)?, conn.handle().of(client)?);
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.poll().func_insert(), (poll, conn, token)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, poll.func_insert(poll, conn, token)))
     }
 
     /// Ends that. Without effect if it is not in this poll.
@@ -65,8 +94,7 @@ impl Poll {
     /// Of the call only.
     pub async fn remove(&self, client: &mut Client, conn: &ClientConn) -> Result<(), HostError> {
         let (poll, conn) = (self.handle.of(client)?, conn.handle().of(client)?);
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.poll().func_remove(), (poll, conn)).await
+        call!(client, poll.func_remove(poll, conn))
     }
 
     /// Moves octets on every connection that is ready, and waits until there is an event, at most `timeout`: `None`
@@ -77,9 +105,7 @@ impl Poll {
     /// Of the call only.
     pub async fn wait(&self, client: &mut Client, timeout: Option<Duration>, events_max: u32) -> Result<Vec<Event>, HostError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (events,) = client.core.call(calls.poll().func_wait(), (poll, timeout.map(nanoseconds), events_max)).await?;
-        Ok(events)
+        call!(client, poll.func_wait(poll, timeout.map(nanoseconds), events_max))
     }
 
     /// Has every wait of this poll end, with the event `woken`, as long as `wake` is set: how other tasks call the client back while a wait
@@ -89,9 +115,8 @@ impl Poll {
     /// Of the call; [`HostError::Engine`]: the client's table is full.
     pub async fn wake_on(&self, client: &mut Client, wake: Option<&Wake>) -> Result<(), HostError> {
         let poll = self.handle.of(client)?;
-        let pollable = wake.map(|wake| client.core.pollable(wake.clone())).transpose()?;
-        let calls = client.exports.sandpiper_http_streams();
-        client.core.call(calls.func_wake_on(), (poll, pollable)).await
+        let pollable = wake.map(|wake| client.instance.pollable(wake.clone())).transpose()?;
+        call!(client, streams.func_wake_on(poll, pollable))
     }
 
     /// Time from now until the next deadline; `None`: there is none.
@@ -100,8 +125,7 @@ impl Poll {
     /// Of the call only.
     pub async fn next_deadline(&self, client: &mut Client) -> Result<Option<Duration>, HostError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (deadline,) = client.core.call(calls.poll().func_next_deadline(), (poll,)).await?;
+        let deadline = call!(client, poll.func_next_deadline(poll))?;
         Ok(deadline.map(Duration::from_nanos))
     }
 
@@ -117,10 +141,8 @@ impl Poll {
         token: u64,
     ) -> Result<Exchange, ExchangeError> {
         let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
-        client.core.look_at_streams().await;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.poll().func_submit(), (poll, origin, request.borrow(), token)).await;
-        let resource = flatten(answer.map(|(answer,)| answer))?;
+        client.instance.look_at_streams().await;
+        let resource = flatten(call!(client, poll.func_submit(poll, origin, request.borrow(), token)))?;
         Ok(Exchange::new(Handle::new(resource, client)))
     }
 
@@ -138,9 +160,8 @@ impl Poll {
         collect_octets_max: u64,
     ) -> Result<(), HostError> {
         let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
-        client.core.look_at_streams().await;
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.poll().func_fetch_all(), (poll, origin, requests, first_token, collect_octets_max)).await
+        client.instance.look_at_streams().await;
+        call!(client, poll.func_fetch_all(poll, origin, requests, first_token, collect_octets_max))
     }
 
     /// Cancels requests that are collected, by token; each ends in a completion with `closed(cancelled)`.
@@ -149,9 +170,7 @@ impl Poll {
     /// `api-misuse(unknown-token)`: no collected request of this token is under way.
     pub async fn cancel(&self, client: &mut Client, token: u64) -> Result<(), ConnError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.poll().func_cancel(), (poll, token)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, poll.func_cancel(poll, token)))
     }
 
     /// Cancels every request that is collected and has one of these tokens; each ends in a completion with `closed(cancelled)`. Requests
@@ -161,9 +180,7 @@ impl Poll {
     /// Of the call only.
     pub async fn cancel_all(&self, client: &mut Client, tokens: &[u64]) -> Result<u32, HostError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (cancelled,) = client.core.call(calls.poll().func_cancel_all(), (poll, tokens)).await?;
-        Ok(cancelled)
+        call!(client, poll.func_cancel_all(poll, tokens))
     }
 
     /// Takes up to `completions_max` ends of collected exchanges, oldest first.
@@ -185,9 +202,7 @@ impl Poll {
         completions_max: u32,
     ) -> Result<Vec<PackedCompletion>, HostError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (completions,) = client.core.call(calls.poll().func_packed_completions(), (poll, completions_max)).await?;
-        Ok(completions)
+        call!(client, poll.func_packed_completions(poll, completions_max))
     }
 
     /// Has new connections of the pool use these addresses for a host instead of looking it up. `port` 0 is any port; no address looks it
@@ -197,9 +212,7 @@ impl Poll {
     /// `api-misuse(invalid-endpoint)`: the host or an address is malformed, or there are too many.
     pub async fn resolve(&self, client: &mut Client, host: &str, port: u16, addresses: &[String]) -> Result<(), ConnError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let answer = client.core.call(calls.poll().func_resolve(), (poll, host, port, addresses)).await;
-        flatten(answer.map(|(answer,)| answer))
+        flatten(call!(client, poll.func_resolve(poll, host, port, addresses)))
     }
 
     /// The network changed: closes idle connections of the pool, and uses none of the others for new requests.
@@ -208,8 +221,7 @@ impl Poll {
     /// Of the call only.
     pub async fn network_changed(&self, client: &mut Client) -> Result<(), HostError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        client.core.call(calls.poll().func_network_changed(), (poll,)).await
+        call!(client, poll.func_network_changed(poll))
     }
 
     /// Counts.
@@ -218,9 +230,7 @@ impl Poll {
     /// Of the call only.
     pub async fn info(&self, client: &mut Client) -> Result<PollInfo, HostError> {
         let poll = self.handle.of(client)?;
-        let calls = client.exports.sandpiper_http_client();
-        let (info,) = client.core.call(calls.poll().func_info(), (poll,)).await?;
-        Ok(info)
+        call!(client, poll.func_info(poll))
     }
 
     /// What the pool knows about an origin.
@@ -229,9 +239,7 @@ impl Poll {
     /// Of the call only.
     pub async fn origin_info(&self, client: &mut Client, origin: &Origin) -> Result<OriginInfo, HostError> {
         let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
-        let calls = client.exports.sandpiper_http_client();
-        let (info,) = client.core.call(calls.poll().func_origin_info(), (poll, origin)).await?;
-        Ok(info)
+        call!(client, poll.func_origin_info(poll, origin))
     }
 
     /// Gives the poll back, now.
@@ -241,7 +249,7 @@ impl Poll {
     pub async fn release(self, client: &mut Client) -> Result<(), HostError> {
         self.handle.of(client)?;
         drop(self);
-        client.core.settle().await
+        client.instance.settle().await
     }
 }
 
@@ -249,9 +257,4 @@ impl fmt::Debug for Poll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Poll").finish_non_exhaustive()
     }
-}
-
-/// What does not fit is longer than any machine runs.
-fn nanoseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::task::coop::consume_budget;
 use wasmtime::component::{Resource, ResourceAny};
 
-use super::{Client, Core, Lent, within};
-use crate::client::conn::ClientConn;
-use crate::client::poll::Poll;
+use super::Client;
+use super::conn::ClientConn;
+use super::poll::Poll;
 use crate::error::{ConnError, HostError, flatten, text};
+use crate::instance::{Instance, Lent, within};
 use crate::limits::TICK;
 use crate::wasi::state::State;
 
@@ -25,17 +26,16 @@ impl Client {
     /// # Errors
     /// What a connection was closed with, if one of them is; `limit-exceeded(subscriptions)`.
     pub async fn ready(&mut self, conns: &[&ClientConn]) -> Result<(), ConnError> {
-        self.core.yields = false;
-        self.core.settle_lent().await?;
+        self.instance.yields = false;
+        self.instance.settle_lent().await?;
         for conn in conns {
             let conn = conn.handle().of(self)?;
-            let calls = self.exports.sandpiper_http_streams();
-            let answer = self.core.call_keeping_lent(calls.func_subscribe(), (conn,)).await;
-            self.core.borrow_pollables(flatten(answer.map(|(answer,)| answer))?).await?;
+            let subscription = flatten(self.instance.call_keeping_lent(self.exports.streams().func_subscribe(), (conn,)).await)?;
+            self.instance.borrow_pollables(subscription).await?;
         }
-        let some_lend_nothing = self.core.lent.iter().any(|lent| lent.pollables.is_empty());
-        self.core.wait_for_lent(some_lend_nothing.then_some(TICK)).await?;
-        Ok(self.core.settle_lent().await?)
+        let some_lend_nothing = self.instance.lent.iter().any(|lent| lent.pollables.is_empty());
+        self.instance.wait_for_lent(some_lend_nothing.then_some(TICK)).await?;
+        Ok(self.instance.settle_lent().await?)
     }
 
     /// The same for all connections of a poll, those of its pool with them. Without any that could be waited for, this waits for ever: wait
@@ -44,23 +44,21 @@ impl Client {
     /// # Errors
     /// `limit-exceeded(subscriptions)`.
     pub async fn ready_poll(&mut self, poll: &Poll) -> Result<(), ConnError> {
-        self.core.yields = false;
-        self.core.settle_lent().await?;
+        self.instance.yields = false;
+        self.instance.settle_lent().await?;
         let poll = poll.handle().of(self)?;
-        let calls = self.exports.sandpiper_http_streams();
-        let answer = self.core.call_keeping_lent(calls.func_subscribe_poll(), (poll,)).await;
-        self.core.borrow_pollables(flatten(answer.map(|(answer,)| answer))?).await?;
-        self.core.wait_for_lent(None).await?;
-        Ok(self.core.settle_lent().await?)
+        let subscription = flatten(self.instance.call_keeping_lent(self.exports.streams().func_subscribe_poll(), (poll,)).await)?;
+        self.instance.borrow_pollables(subscription).await?;
+        self.instance.wait_for_lent(None).await?;
+        Ok(self.instance.settle_lent().await?)
     }
 }
 
-impl Core {
+impl Instance {
     /// Has a subscription lend what there is to wait for.
     async fn borrow_pollables(&mut self, subscription: ResourceAny) -> Result<(), HostError> {
         let exports = Arc::clone(&self.exports);
-        let take = exports.sandpiper_http_streams().subscription();
-        let (pollables,) = self.call_keeping_lent(take.func_take_pollables(), (subscription,)).await?;
+        let pollables = self.call_keeping_lent(exports.subscription().func_take_pollables(), (subscription,)).await?;
         self.lent.push(Lent { subscription, pollables });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What the interface `tls` of a component tells: the handshakes, and the secrets. The builds with TLS export it.
 
+use super::Client;
 use crate::bindings::tls::Permissions;
-use crate::client::Client;
 use crate::error::HostError;
 use crate::policy::Policy;
 use crate::types::TlsInfo;
@@ -17,8 +17,7 @@ impl Client {
         let Some(info) = self.tls.as_deref().map(|exports| exports.sandpiper_http_tls().func_info()) else {
             return Ok(None);
         };
-        let (found,) = self.core.call(info, (connection,)).await?;
-        Ok(found)
+        self.instance.call(info, (connection,)).await
     }
 
     /// Takes up to `lines_max` lines of the key log, oldest first, as NSS writes them and Wireshark reads them. There are some when the
@@ -30,8 +29,7 @@ impl Client {
         let Some(take) = self.tls.as_deref().map(|exports| exports.sandpiper_http_tls().func_take_key_log()) else {
             return Ok(Vec::new());
         };
-        let (lines,) = self.core.call(take, (lines_max,)).await?;
-        Ok(lines)
+        self.instance.call(take, (lines_max,)).await
     }
 
     /// Tells the component what the policy allows. It allows nothing by itself.
@@ -40,7 +38,7 @@ impl Client {
         let Some(allow) = self.tls.as_deref().map(|exports| exports.sandpiper_http_tls().func_allow()) else {
             return Ok(());
         };
-        if allowed == Permissions::empty() { Ok(()) } else { self.core.call(allow, (allowed,)).await }
+        if allowed == Permissions::empty() { Ok(()) } else { self.instance.call(allow, (allowed,)).await }
     }
 }
 

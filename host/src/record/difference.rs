@@ -1,6 +1,7 @@
 //! In what a replay was not what had been recorded.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Octets of each side that the text of a difference shows.
 const SHOWN_OCTETS: usize = 40;
@@ -57,6 +58,20 @@ pub enum Difference {
         /// The connection, as the recording numbers it, from 1.
         connection: usize,
     },
+}
+
+/// Where a replay and its connections note differences: the first one is kept. Clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Differences(Arc<Mutex<Option<Difference>>>);
+
+impl Differences {
+    pub(super) fn note(&self, difference: Difference) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(difference);
+    }
+
+    pub(super) fn first(&self) -> Option<Difference> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Difference {

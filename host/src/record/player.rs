@@ -1,5 +1,6 @@
 //! One recorded connection as a transport.
 
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,12 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError};
+use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError};
 
-use super::difference::Difference;
+use super::difference::{Difference, Differences};
 use super::format::How;
-use super::replay::{Addresses, Connection, Incoming, OutputEnd, Replay};
+use super::script::{Addresses, Connection, Incoming, OutputEnd};
+use crate::wasi::outside::{Established, Started, Streams};
 
 /// How much longer than in the recording a connection may wait for something to happen that has to happen on its own side, such as
 /// the rest of a request. Then it will not happen.
@@ -21,11 +23,13 @@ const BEYOND_OCTETS: usize = 4096;
 
 /// One recorded connection, being played.
 #[derive(Debug)]
-pub(crate) struct Player {
-    replay: Replay,
+pub(super) struct Player {
+    differences: Differences,
     /// As the recording numbers it, from 1; 0: it is not in the recording.
     number: usize,
     recorded: Arc<Connection>,
+    /// The end of the whole recording is missing.
+    cut_off: bool,
     state: Mutex<State>,
     moved: Notify,
 }
@@ -54,15 +58,15 @@ struct State {
 
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+enum Side {
     Opening,
     Input,
     Output,
 }
 
 impl Player {
-    pub(super) fn new(replay: Replay, number: usize, recorded: Arc<Connection>) -> Self {
-        Self { replay, number, recorded, state: Mutex::default(), moved: Notify::new() }
+    pub(super) fn new(differences: Differences, number: usize, recorded: Arc<Connection>, cut_off: bool) -> Self {
+        Self { differences, number, recorded, cut_off, state: Mutex::default(), moved: Notify::new() }
     }
 
     /// Octets that the component has written.
@@ -71,12 +75,12 @@ impl Player {
     }
 
     /// The addresses of the established connection.
-    pub(super) fn addresses(&self) -> Option<Addresses> {
+    fn addresses(&self) -> Option<Addresses> {
         self.recorded.opening?.ok()
     }
 
     /// Is it established, or can it not be? `None`: not yet, or never.
-    pub(super) fn open(&self) -> Option<Result<(), ErrorCode>> {
+    fn open(&self) -> Option<Result<(), ErrorCode>> {
         let mut state = self.state();
         if state.failed {
             return Some(Err(ErrorCode::ConnectionAborted));
@@ -89,17 +93,8 @@ impl Player {
     }
 
     /// Its streams.
-    pub(super) fn streams(self: Arc<Self>) -> (DynInputStream, DynOutputStream) {
-        (Box::new(PlayedInput(Arc::clone(&self))), Box::new(PlayedOutput(self)))
-    }
-
-    /// The component ends directions of the transport.
-    pub(super) fn shut_down(&self, input: bool, output: bool) {
-        let mut state = self.state();
-        state.input_shut |= input;
-        state.output_shut |= output;
-        drop(state);
-        self.moved.notify_waiters();
+    pub(super) fn streams(self: &Arc<Self>) -> Streams {
+        (Box::new(PlayedInput(Arc::clone(self))), Box::new(PlayedOutput(Arc::clone(self))))
     }
 
     fn read(&self, size: usize) -> Result<Bytes, StreamError> {
@@ -181,11 +176,11 @@ impl Player {
     }
 
     fn is_cut_off(&self) -> bool {
-        self.replay.is_cut_off() && !self.recorded.closed
+        self.cut_off && !self.recorded.closed
     }
 
     fn fail(&self, difference: Difference) {
-        self.replay.differ(difference);
+        self.differences.note(difference);
         self.state().failed = true;
         self.moved.notify_waiters();
     }
@@ -200,7 +195,7 @@ impl Player {
     }
 
     /// Waits until something can be done on this side, or nothing ever will that has to: then the connection fails.
-    pub(super) async fn ready(&self, side: Side) {
+    async fn ready(&self, side: Side) {
         // Everybody else has a turn, also where nothing has to be waited for.
         tokio::task::yield_now().await;
         loop {
@@ -337,5 +332,34 @@ impl OutputStream for PlayedOutput {
 impl Pollable for PlayedOpening {
     async fn ready(&mut self) {
         self.0.ready(Side::Opening).await;
+    }
+}
+
+impl Started<Box<dyn Established>> for PlayedOpening {
+    fn finish(&mut self) -> Result<Box<dyn Established>, ErrorCode> {
+        let opened = self.0.open().unwrap_or(Err(ErrorCode::WouldBlock));
+        opened.map(|()| Box::new(Arc::clone(&self.0)) as Box<dyn Established>)
+    }
+}
+
+impl Established for Arc<Player> {
+    fn local_address(&self) -> Result<SocketAddr, ErrorCode> {
+        self.addresses().and_then(|(local, _)| local).ok_or(ErrorCode::InvalidState)
+    }
+
+    fn remote_address(&self) -> Result<SocketAddr, ErrorCode> {
+        self.addresses().and_then(|(_, remote)| remote).ok_or(ErrorCode::InvalidState)
+    }
+
+    fn shut_down(&self, how: Shutdown) {
+        let mut state = self.state();
+        state.input_shut |= how != Shutdown::Write;
+        state.output_shut |= how != Shutdown::Read;
+        drop(state);
+        self.moved.notify_waiters();
+    }
+
+    fn streams(&self) -> Streams {
+        Player::streams(self)
     }
 }

@@ -3,18 +3,16 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bytes::Bytes;
-use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError};
 
-use super::format::{How, Line, Octets, VERSION, Why, name_of};
+use super::format::{Line, Octets, VERSION, Why, name_of};
 use crate::error::HostError;
+use crate::types::nanoseconds;
 
 /// Octets that the file of a recording has at most, unless [`Recorder::create_with_limit`] says otherwise: 256 MiB.
 pub const RECORDING_OCTETS_DEFAULT: u64 = 256 << 20;
@@ -101,26 +99,22 @@ impl Recorder {
         self.sink().write(&Line::Date { instance, seconds, nanoseconds });
     }
 
-    /// A connection to this address begins.
-    pub(super) fn begin_tcp(&self, address: SocketAddr) -> Arc<Track> {
-        self.begin(|connection| Line::Connect { connection, address })
-    }
-
-    /// The caller gives a transport for this authority.
-    pub(super) fn begin_stream(&self, authority: &str) -> Arc<Track> {
-        self.begin(|connection| Line::Handshake { connection, authority: authority.to_owned() })
-    }
-
-    fn begin(&self, line: impl FnOnce(u64) -> Line) -> Arc<Track> {
+    /// A connection begins; returns its number, which is in the line.
+    pub(super) fn begin_connection(&self, line: impl FnOnce(u64) -> Line) -> u64 {
         let mut sink = self.sink();
         sink.connections += 1;
         let connection = sink.connections;
         sink.write(&line(connection));
-        Arc::new(Track { recorder: self.clone(), connection, began: Instant::now(), state: Mutex::default() })
+        connection
+    }
+
+    /// Something happens on a connection.
+    pub(super) fn write(&self, line: &Line) {
+        self.sink().write(line);
     }
 
     /// A lookup begins; gives what writes its end, and how often it was asked for in vain.
-    pub(crate) fn begin_lookup(&self, name: &str) -> impl FnOnce(u64, Result<Vec<IpAddr>, ErrorCode>) + Send + use<> {
+    pub(super) fn begin_lookup(&self, name: &str) -> impl FnOnce(u64, Result<Vec<IpAddr>, ErrorCode>) + Send + use<> {
         let mut sink = self.sink();
         sink.lookups += 1;
         let (lookup, began, recorder) = (sink.lookups, Instant::now(), self.clone());
@@ -130,7 +124,7 @@ impl Recorder {
                 Ok(addresses) => (addresses, None),
                 Err(code) => (Vec::new(), Some(name_of(code))),
             };
-            recorder.sink().write(&Line::Answers { lookup, time_ns: nanoseconds_since(began), looks, addresses, error });
+            recorder.sink().write(&Line::Answers { lookup, time_ns: nanoseconds(began.elapsed()), looks, addresses, error });
         }
     }
 
@@ -209,183 +203,4 @@ fn create(path: &Path) -> io::Result<File> {
 
 pub(super) fn trouble(path: &Path, reason: &str) -> HostError {
     HostError::Recording { path: path.display().to_string(), reason: reason.into() }
-}
-
-fn nanoseconds_since(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// One connection that is being recorded.
-#[derive(Debug)]
-pub(super) struct Track {
-    recorder: Recorder,
-    connection: u64,
-    began: Instant,
-    state: Mutex<Progress>,
-}
-
-/// How far a connection is.
-#[derive(Debug, Default)]
-struct Progress {
-    written: u64,
-    reads: u64,
-    looks: u64,
-    input_ended: bool,
-    output_ended: bool,
-}
-
-impl Track {
-    /// The component asked whether the connection is established; it is not.
-    pub(super) fn look(&self) {
-        self.progress().looks += 1;
-    }
-
-    pub(super) fn connected(&self, local: Option<SocketAddr>, remote: Option<SocketAddr>) {
-        let looks = std::mem::take(&mut self.progress().looks);
-        self.write(|connection, time_ns| Line::Connected { connection, time_ns, looks, local, remote });
-    }
-
-    pub(super) fn not_connected(&self, code: ErrorCode) {
-        let looks = self.progress().looks;
-        self.write(|connection, time_ns| Line::NotConnected { connection, time_ns, looks, error: name_of(code) });
-    }
-
-    /// The component itself ends directions of the transport: how they end is nothing that came from outside.
-    pub(super) fn shut_down(&self, input: bool, output: bool) {
-        let mut progress = self.progress();
-        progress.input_ended |= input;
-        progress.output_ended |= output;
-    }
-
-    /// The streams, recorded from now on.
-    pub(super) fn wrap(self: Arc<Self>, input: DynInputStream, output: DynOutputStream) -> (DynInputStream, DynOutputStream) {
-        let input = RecordedInput { inner: input, track: Arc::clone(&self) };
-        (Box::new(input), Box::new(RecordedOutput { inner: output, track: self }))
-    }
-
-    fn read(&self, outcome: &Result<Bytes, StreamError>) {
-        let mut progress = self.progress();
-        if progress.input_ended {
-            return;
-        }
-        if outcome.as_ref().is_ok_and(Bytes::is_empty) {
-            progress.looks += 1;
-            return;
-        }
-        let (written, looks) = (progress.written, std::mem::take(&mut progress.looks));
-        progress.reads += 1;
-        progress.input_ended = outcome.is_err();
-        self.write(|connection, time_ns| match outcome {
-            Ok(octets) => Line::Read { connection, time_ns, written, looks, octets: Octets(octets.to_vec()) },
-            Err(error) => Line::InputEnd { connection, time_ns, written, looks, how: How::of(error) },
-        });
-    }
-
-    fn wrote(&self, octets: &Bytes) {
-        if !octets.is_empty() {
-            self.progress().written += octets.len() as u64;
-            self.write(|connection, time_ns| Line::Write { connection, time_ns, octets: Octets(octets.to_vec()) });
-        }
-    }
-
-    fn output_failed(&self, error: &StreamError) {
-        let mut progress = self.progress();
-        if !std::mem::replace(&mut progress.output_ended, true) {
-            let (written, reads, how) = (progress.written, progress.reads, How::of(error));
-            self.write(|connection, time_ns| Line::OutputEnd { connection, time_ns, written, reads, how });
-        }
-    }
-
-    fn write(&self, line: impl FnOnce(u64, u64) -> Line) {
-        let time_ns = nanoseconds_since(self.began);
-        self.recorder.sink().write(&line(self.connection, time_ns));
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl How {
-    fn of(error: &StreamError) -> Self {
-        match error {
-            StreamError::Closed => Self::Ended,
-            StreamError::LastOperationFailed(_) | StreamError::Trap(_) => Self::Reset,
-        }
-    }
-}
-
-struct RecordedInput {
-    inner: DynInputStream,
-    track: Arc<Track>,
-}
-
-#[async_trait]
-impl Pollable for RecordedInput {
-    async fn ready(&mut self) {
-        self.inner.ready().await;
-    }
-}
-
-#[async_trait]
-impl InputStream for RecordedInput {
-    fn read(&mut self, size: usize) -> Result<Bytes, StreamError> {
-        let outcome = self.inner.read(size);
-        if size > 0 {
-            self.track.read(&outcome);
-        }
-        outcome
-    }
-
-    async fn cancel(&mut self) {
-        self.inner.cancel().await;
-    }
-}
-
-impl Drop for RecordedInput {
-    fn drop(&mut self) {
-        self.track.write(|connection, time_ns| Line::Close { connection, time_ns });
-    }
-}
-
-struct RecordedOutput {
-    inner: DynOutputStream,
-    track: Arc<Track>,
-}
-
-impl RecordedOutput {
-    fn note<T>(&self, outcome: Result<T, StreamError>) -> Result<T, StreamError> {
-        outcome.inspect_err(|error| self.track.output_failed(error))
-    }
-}
-
-#[async_trait]
-impl Pollable for RecordedOutput {
-    async fn ready(&mut self) {
-        self.inner.ready().await;
-    }
-}
-
-#[async_trait]
-impl OutputStream for RecordedOutput {
-    fn write(&mut self, octets: Bytes) -> Result<(), StreamError> {
-        let outcome = self.inner.write(octets.clone());
-        self.note(outcome)?;
-        self.track.wrote(&octets);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), StreamError> {
-        let outcome = self.inner.flush();
-        self.note(outcome)
-    }
-
-    fn check_write(&mut self) -> Result<usize, StreamError> {
-        let outcome = self.inner.check_write();
-        self.note(outcome)
-    }
-
-    async fn cancel(&mut self) {
-        self.inner.cancel().await;
-    }
 }

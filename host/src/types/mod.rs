@@ -1,10 +1,13 @@
 //! The values of `wit/types.wit`, and those of `wit/client.wit` and `wit/tls.wit`. The WIT files document every field and case.
 
+mod duration;
 pub(crate) mod endpoint;
 pub(crate) mod message;
 mod options;
 pub(crate) mod report;
 mod text;
+
+pub use duration::nanoseconds;
 
 pub use crate::bindings::client::{
     Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PackedCompletion, PollInfo, PollOptions, PoolCounts, Readiness,

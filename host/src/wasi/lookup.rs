@@ -1,280 +1,48 @@
-//! `wasi:sockets/ip-name-lookup` under the policy: wasmtime's own allows every name or none.
+//! A lookup in the hand of the component.
 
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::pin::Pin;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::net::IpAddr;
 use std::vec;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use url::Host;
-use wasmtime::component::Resource;
 use wasmtime_wasi::async_trait;
-use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Network};
-use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
+use wasmtime_wasi::p2::Pollable;
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
 
-use crate::bindings::ip_name_lookup;
-use crate::odd_host::parse_host;
-use crate::policy::Reach;
-use crate::record::{Recorder, Tape, Taped};
-use crate::wasi::state::State;
+use super::outside::LookingUp;
 
-/// Lookups of one client that run at once; each occupies a thread of the runtime. The others wait.
-pub(crate) const LOOKUPS_MAX: usize = 16;
-
-/// Resolves a name, in the background. Its slot is free again when it has ended, whether or not somebody still wants its answers.
-pub(crate) type Resolver = Arc<dyn Fn(String, OwnedSemaphorePermit) -> Answers + Send + Sync>;
-/// The answers with port 0: a link-local one means nothing without its interface.
-pub(crate) type Answers = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
-
-type RecordAnswers = Box<dyn FnOnce(u64, Result<Vec<IpAddr>, ErrorCode>) + Send>;
-type Outcome = Result<vec::IntoIter<IpAddr>, ErrorCode>;
-
-/// A `resolve-address-stream`: the answers that have not been taken.
+/// A `resolve-address-stream`.
 #[expect(unreachable_pub, reason = "the generated bindings export it again, within the crate")]
 pub struct Lookup {
-    progress: Progress,
-    /// How often the component has asked in vain, and has to before it is answered: as often as in a recording.
-    looks: u64,
-    looks_min: u64,
-    /// Records what the component is answered.
-    record: Option<RecordAnswers>,
-}
-
-enum Progress {
-    Running(Pin<Box<dyn Future<Output = Outcome> + Send>>),
-    Done(Outcome),
+    looking_up: LookingUp,
+    /// The answers that have not been taken; `None`: it has not ended.
+    answers: Option<Result<vec::IntoIter<IpAddr>, ErrorCode>>,
 }
 
 impl Lookup {
-    fn new(progress: Progress) -> Self {
-        Self { progress, looks: 0, looks_min: 0, record: None }
+    pub(crate) fn new(looking_up: LookingUp) -> Self {
+        Self { looking_up, answers: None }
     }
 
     /// The next answer.
-    fn next(&mut self) -> Result<Option<IpAddress>, ErrorCode> {
-        if self.looks < self.looks_min || self.poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            self.looks += 1;
-            return Err(ErrorCode::WouldBlock);
-        }
-        let Progress::Done(outcome) = &mut self.progress else {
-            return Err(ErrorCode::WouldBlock);
-        };
-        if let Some(record) = self.record.take() {
-            record(self.looks, outcome.clone().map(Iterator::collect));
-        }
-        outcome.as_mut().map_err(|code| *code).map(|answers| answers.next().map(IpAddress::from))
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<&mut Outcome> {
-        if let Progress::Running(lookup) = &mut self.progress {
-            match lookup.as_mut().poll(context) {
-                Poll::Ready(outcome) => self.progress = Progress::Done(outcome),
-                Poll::Pending => return Poll::Pending,
+    pub(crate) fn next(&mut self) -> Result<Option<IpAddress>, ErrorCode> {
+        let answers = match &mut self.answers {
+            Some(answers) => answers,
+            None => {
+                let outcome = self.looking_up.finish();
+                if matches!(outcome, Err(ErrorCode::WouldBlock)) {
+                    return Err(ErrorCode::WouldBlock);
+                }
+                self.answers.insert(outcome.map(Vec::into_iter))
             }
-        }
-        match &mut self.progress {
-            Progress::Done(outcome) => Poll::Ready(outcome),
-            Progress::Running(_) => Poll::Pending,
-        }
+        };
+        answers.as_mut().map_err(|code| *code).map(|answers| answers.next().map(IpAddress::from))
     }
 }
 
 #[async_trait]
 impl Pollable for Lookup {
     async fn ready(&mut self) {
-        std::future::poll_fn(|context| self.poll(context).map(drop)).await;
-    }
-}
-
-/// The resolver of this machine. Its thread cannot be stopped, and keeps the slot. This machine's own names are not for it: it might ask the
-/// network, which RFC 6761 §6.3 forbids, and not know them.
-pub(crate) fn system_resolver() -> Resolver {
-    Arc::new(|name, slot| {
-        Box::pin(async move {
-            if is_this_machine(&name) {
-                return Ok(vec![(Ipv6Addr::LOCALHOST, 0).into(), (Ipv4Addr::LOCALHOST, 0).into()]);
-            }
-            let look_up = move || {
-                let _slot = slot;
-                Ok((name.as_str(), 0).to_socket_addrs()?.collect())
-            };
-            tokio::task::spawn_blocking(look_up).await.map_err(io::Error::other)?
-        })
-    })
-}
-
-/// `localhost`, and every name below it.
-fn is_this_machine(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let domain = name.rsplit_once('.').map_or(name, |(_, last)| last);
-    domain.eq_ignore_ascii_case("localhost")
-}
-
-/// A resolver of the host's, which ends when its future is dropped.
-pub(crate) fn given_resolver<F, A>(resolve: F) -> Resolver
-where
-    F: Fn(String) -> A + Send + Sync + 'static,
-    A: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
-{
-    Arc::new(move |name, slot| {
-        let answers = resolve(name);
-        Box::pin(async move {
-            let _slot = slot;
-            Ok(answers.await?.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect())
-        })
-    })
-}
-
-/// The answers of another resolver that are wished for.
-pub(crate) fn filtered(resolver: Resolver, wish: impl Fn(IpAddr) -> bool + Clone + Send + Sync + 'static) -> Resolver {
-    Arc::new(move |name, slot| {
-        let (answers, wish) = (resolver(name, slot), wish.clone());
-        Box::pin(async move { Ok(answers.await?.into_iter().filter(|answer| wish(answer.ip())).collect()) })
-    })
-}
-
-/// Begins to look up a name, which is an address perhaps.
-fn start(name: &str, reach: &Arc<Reach>, resolver: &Resolver, slots: &Arc<Semaphore>) -> Result<Lookup, ErrorCode> {
-    let host = match parse(name) {
-        Some(Host::Domain(host)) => host,
-        // No lookup happens for an address; whether it may be connected to is asked at the connect.
-        Some(Host::Ipv4(address)) => return Ok(Lookup::new(Progress::Done(Ok(vec![IpAddr::V4(address)].into_iter())))),
-        Some(Host::Ipv6(address)) => return Ok(Lookup::new(Progress::Done(Ok(vec![IpAddr::V6(address)].into_iter())))),
-        None => return Err(ErrorCode::InvalidArgument),
-    };
-    if let Some(address) = reach.stand_in(&host) {
-        return Ok(Lookup::new(Progress::Done(Ok(vec![address].into_iter()))));
-    }
-    if !reach.may_look_up(&host) {
-        return Err(ErrorCode::AccessDenied);
-    }
-    let (reach, resolver, slots) = (Arc::clone(reach), Arc::clone(resolver), Arc::clone(slots));
-    // A task of its own, so that it goes on while the component does something else.
-    let task = wasmtime_wasi::runtime::spawn(async move {
-        let slot = slots.acquire_owned().await.map_err(|_| ErrorCode::TemporaryResolverFailure)?;
-        finish(&host, &resolver(host.clone(), slot).await.map_err(|error| code_of(&error))?, &reach)
-    });
-    Ok(Lookup::new(Progress::Running(Box::pin(task))))
-}
-
-fn finish(host: &str, answers: &[SocketAddr], reach: &Reach) -> Outcome {
-    if answers.is_empty() {
-        return Err(ErrorCode::NameUnresolvable);
-    }
-    answers.iter().for_each(|answer| reach.remember_scope(answer));
-    let ips: Vec<IpAddr> = answers.iter().map(SocketAddr::ip).collect();
-    let usable = reach.admit_answers(host, &ips);
-    match usable.is_empty() {
-        true => Err(ErrorCode::AccessDenied),
-        false => Ok(usable.into_iter()),
-    }
-}
-
-/// The same lookup, with what comes of it in the recording.
-fn recorded(started: Result<Lookup, ErrorCode>, recorder: &Recorder, name: &str) -> Result<Lookup, ErrorCode> {
-    let record = recorder.begin_lookup(name);
-    match started {
-        Ok(lookup) => Ok(Lookup { record: Some(Box::new(record)), ..lookup }),
-        Err(code) => {
-            record(0, Err(code));
-            Err(code)
-        }
-    }
-}
-
-/// A lookup with this outcome after so many looks; `None`: it has none, ever.
-fn replayed((outcome, looks_min): (Option<Result<Vec<IpAddr>, ErrorCode>>, u64)) -> Lookup {
-    let progress = match outcome {
-        Some(outcome) => Progress::Done(outcome.map(Vec::into_iter)),
-        None => Progress::Running(Box::pin(std::future::pending())),
-    };
-    Lookup { looks_min, ..Lookup::new(progress) }
-}
-
-fn parse(name: &str) -> Option<Host> {
-    match parse_host(name) {
-        Ok(host) => Some(host),
-        // An IPv6 address without brackets.
-        Err(_) => Ipv6Addr::from_str(name).ok().map(Host::Ipv6),
-    }
-}
-
-/// The standard library gives the resolver's problem as text only. These are the words of glibc, musl and macOS for
-/// `EAI_AGAIN`.
-fn code_of(error: &io::Error) -> ErrorCode {
-    let text = error.to_string();
-    let temporary = ["Temporary failure", "Try again", "nodename nor servname provided, or not known (temporary)"];
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => ErrorCode::AccessDenied,
-        io::ErrorKind::TimedOut => ErrorCode::TemporaryResolverFailure,
-        _ if temporary.iter().any(|words| text.contains(words)) => ErrorCode::TemporaryResolverFailure,
-        _ => ErrorCode::NameUnresolvable,
-    }
-}
-
-impl ip_name_lookup::Host for State {
-    fn resolve_addresses(
-        &mut self,
-        network: Resource<Network>,
-        name: String,
-    ) -> wasmtime::Result<Result<Resource<Lookup>, ErrorCode>> {
-        // Only whoever has a network may look up.
-        self.table.get(&network)?;
-        let started = match &self.taped {
-            None => start(&name, &self.reach, &self.resolver, &self.lookup_slots),
-            Some(Taped { tape: Tape::Record(recorder), .. }) => {
-                recorded(start(&name, &self.reach, &self.resolver, &self.lookup_slots), recorder, &name)
-            }
-            Some(Taped { tape: Tape::Replay(replay), .. }) => Ok(replayed(replay.look_up(&name))),
-        };
-        match started {
-            Ok(lookup) => Ok(Ok(self.table.push(lookup)?)),
-            Err(code) => Ok(Err(code)),
-        }
-    }
-}
-
-impl ip_name_lookup::HostResolveAddressStream for State {
-    fn resolve_next_address(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<Result<Option<IpAddress>, ErrorCode>> {
-        Ok(self.table.get_mut(&lookup)?.next())
-    }
-
-    fn subscribe(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<Resource<DynPollable>> {
-        subscribe(&mut self.table, lookup)
-    }
-
-    fn drop(&mut self, lookup: Resource<Lookup>) -> wasmtime::Result<()> {
-        self.table.delete(lookup)?;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn only_answers_that_are_wished_for_remain_and_their_interfaces_too() {
-        let answers: Vec<SocketAddr> = ["[fe80::1%3]:0", "192.0.2.1:0"].map(|answer| answer.parse().unwrap()).into();
-        let given: Resolver = Arc::new(move |_, _| Box::pin(std::future::ready(Ok(answers.clone()))));
-        let slot = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let six = filtered(given, |ip| ip.is_ipv6())("h".to_owned(), slot()).await.unwrap();
-        assert_eq!(six, ["[fe80::1%3]:0".parse().unwrap()]);
-        let four = filtered(system_resolver(), |ip| ip.is_ipv4())("a.localhost".to_owned(), slot()).await.unwrap();
-        assert_eq!(four, ["127.0.0.1:0".parse().unwrap()]);
-    }
-
-    #[test]
-    fn localhost_and_what_is_below_it_is_this_machine() {
-        for name in ["localhost", "localhost.", "LocalHost", "a.localhost", "a.b.localhost."] {
-            assert!(is_this_machine(name), "{name}");
-        }
-        for name in ["localhost.test", "alocalhost", "localhost.localdomain", "", "."] {
-            assert!(!is_this_machine(name), "{name}");
+        if self.answers.is_none() {
+            self.looking_up.ready().await;
         }
     }
 }

@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamErro
 use wasmtime_wasi_io::bindings::wasi::io::streams::{self, Host as _, HostInputStream, HostOutputStream};
 
 use super::connection::{WRITE_OCTETS_MAX, not_permitted};
+use crate::wasi::faults::Import;
 use crate::wasi::state::State;
 
 type Store<'a> = StoreContextMut<'a, State>;
@@ -39,9 +40,13 @@ pub(crate) fn link(linker: &mut Linker<State>, host_tls: bool) -> wasmtime::Resu
 fn shadow_input(io: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     let read = |mut store: Store<'_>, (stream, octets_max): (Input, u64)| {
         let state = store.data_mut();
-        let read = match state.streams.get(stream.rep()) {
-            Some(stream) => stream.connection.read(octets_max),
-            None => HostInputStream::read(&mut state.table, stream, octets_max),
+        let read = match state.faults.octets_max(Import::Read, octets_max) {
+            Err(error) => Err(error),
+            Ok(0) if octets_max > 0 => Ok(Vec::new()),
+            Ok(octets_max) => match state.streams.get(stream.rep()) {
+                Some(stream) => stream.connection.read(octets_max),
+                None => HostInputStream::read(&mut state.table, stream, octets_max),
+            },
         };
         stream_answer(state, read)
     };
@@ -65,19 +70,24 @@ fn shadow_input(io: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
 fn shadow_output(io: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     let check = |mut store: Store<'_>, (stream,): (Output,)| {
         let state = store.data_mut();
-        let room = match state.streams.get(stream.rep()) {
-            Some(stream) => stream.connection.check_write().map(|room| room as u64),
-            None => state.table.check_write(stream).map(|room| room.min(WRITE_OCTETS_MAX as u64)),
+        let room = match state.faults.octets_max(Import::CheckWrite, WRITE_OCTETS_MAX as u64) {
+            Ok(room_max @ 1..) => match state.streams.get(stream.rep()) {
+                Some(stream) => stream.connection.check_write().map(|room| room_max.min(room as u64)),
+                None => state.table.check_write(stream).map(|room| room_max.min(room)),
+            },
+            none => none,
         };
         stream_answer(state, room)
     };
     // From where it lies in the component's memory.
     let write = |mut store: Store<'_>, (stream, octets): (Output, WasmList<u8>)| {
         let octets = octets.as_le_slice(&store);
-        let written = match store.data().streams.get(stream.rep()) {
-            Some(stream) => stream.connection.write(octets),
-            None if octets.len() > WRITE_OCTETS_MAX => Err(StreamError::Trap(not_permitted(octets.len()))),
-            None => {
+        let state = store.data();
+        let written = match (state.faults.check_written(octets), state.streams.get(stream.rep())) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(stream)) => stream.connection.write(octets),
+            (Ok(()), None) if octets.len() > WRITE_OCTETS_MAX => Err(StreamError::Trap(not_permitted(octets.len()))),
+            (Ok(()), None) => {
                 let octets = octets.to_vec();
                 store.data_mut().table.write(stream, octets)
             }
@@ -103,7 +113,7 @@ fn watch(state: &mut State, stream: u32, pollable: &Resource<DynPollable>) {
 }
 
 /// An error of a stream is an answer; anything else is a trap.
-pub(crate) fn stream_answer<T>(state: &mut State, outcome: Result<T, StreamError>) -> StreamAnswer<T> {
+fn stream_answer<T>(state: &mut State, outcome: Result<T, StreamError>) -> StreamAnswer<T> {
     Ok((match outcome {
         Ok(value) => Ok(value),
         Err(error) => Err(state.table.convert_stream_error(error)?),

@@ -3,18 +3,16 @@
 //! Wasmtime's streams copy each write out of the component's memory and send it in pieces of 64 KiB, clear the memory of each read, and cannot
 //! say who is ready without being asked. Its sockets do not give away what they have connected, so the sockets are our own too.
 
-mod connection;
-mod io_streams;
+mod address;
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod io_streams;
 mod option;
-mod socket;
-mod streams;
+pub(crate) mod socket;
+pub(crate) mod streams;
 mod tcp;
 mod transport;
-mod usage;
-
-pub(crate) use io_streams::{link, stream_answer};
-pub use socket::TcpSocket;
-pub(crate) use streams::Streams;
+pub(crate) mod usage;
 
 use std::io;
 

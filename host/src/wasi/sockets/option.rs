@@ -8,6 +8,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 
 use super::code_of;
 use super::socket::TcpSocket;
+use crate::types::nanoseconds;
 
 /// The longest that Linux takes: anything above is as good as never.
 const KEEP_ALIVE_SECONDS_MAX: u64 = 32_767;
@@ -88,10 +89,6 @@ fn code(error: Errno) -> ErrorCode {
 /// WASI has `invalid-argument` for zero.
 fn positive<T: Default + PartialEq>(value: T) -> Result<T, ErrorCode> {
     if value == T::default() { Err(ErrorCode::InvalidArgument) } else { Ok(value) }
-}
-
-fn nanoseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Whole seconds, one at least.

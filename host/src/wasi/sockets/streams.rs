@@ -13,8 +13,9 @@ use super::usage::Usage;
 use crate::wasi::watch::{Place, Source, Watch};
 
 /// Streams of the table that are connections of ours, by their number there: what the component does most goes straight to them.
-#[derive(Default)]
 pub(crate) struct Streams {
+    /// Does nobody but the component take streams out of the table? The host's TLS does; then none of them is known here.
+    stay: bool,
     by_number: Vec<Option<Stream>>,
     pub(super) usage: Arc<Usage>,
 }
@@ -26,12 +27,19 @@ pub(super) struct Stream {
 }
 
 impl Streams {
+    pub(crate) fn new(stay: bool) -> Self {
+        Self { stay, by_number: Vec::new(), usage: Arc::default() }
+    }
+
     pub(super) fn get(&self, stream: u32) -> Option<&Stream> {
         self.by_number.get(stream as usize)?.as_ref()
     }
 
     /// Has the two streams of a connection watched.
     pub(super) fn insert(&mut self, watch: &mut Watch, connection: &Arc<Connection>, input: u32, output: u32) {
+        if !self.stay {
+            return;
+        }
         let (place, waker) = watch.add(Arc::new(Readable(Arc::clone(connection))));
         let _ = connection.input_waker.set(waker);
         self.put(input, Stream { connection: Arc::clone(connection), place });

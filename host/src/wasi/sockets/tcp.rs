@@ -7,9 +7,9 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily, 
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, subscribe};
 
 use super::socket::TcpSocket;
-use super::streams::streams_of;
 use crate::bindings::tcp::{Host, HostTcpSocket, ShutdownType};
 use crate::bindings::tcp_create_socket;
+use crate::wasi::faults::Import;
 use crate::wasi::state::State;
 
 type Socket = Resource<TcpSocket>;
@@ -24,6 +24,9 @@ impl State {
 
 impl tcp_create_socket::Host for State {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> Answer<Socket> {
+        if let Err(code) = self.faults.check(Import::CreateTcpSocket) {
+            return Ok(Err(code));
+        }
         // Those count, too, that the component has dropped, and that still send.
         if self.streams.usage.descriptors() >= self.sockets_max {
             return Ok(Err(ErrorCode::NewSocketLimit));
@@ -43,7 +46,7 @@ impl HostTcpSocket for State {
     fn start_bind(&mut self, socket: Socket, network: Resource<Network>, address: IpSocketAddress) -> Answer<()> {
         // Only whoever has a network may use it.
         self.table.get(&network)?;
-        Ok(self.table.get_mut(&socket)?.start_bind(address.into(), &self.reach))
+        Ok(self.table.get_mut(&socket)?.start_bind(address.into(), &*self.outside))
     }
 
     fn finish_bind(&mut self, socket: Socket) -> Answer<()> {
@@ -52,18 +55,22 @@ impl HostTcpSocket for State {
 
     fn start_connect(&mut self, socket: Socket, network: Resource<Network>, address: IpSocketAddress) -> Answer<()> {
         self.table.get(&network)?;
-        Ok(self.table.get_mut(&socket)?.start_connect(address.into(), &self.reach))
+        let socket = self.table.get_mut(&socket)?;
+        let start = |()| socket.start_connect(address.into(), &mut *self.outside);
+        Ok(self.faults.check(Import::StartConnect).and_then(start))
     }
 
     fn finish_connect(&mut self, socket: Socket) -> Answer<(Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        let half = match self.socket(&socket)?.finish_connect() {
-            Ok(half) => half,
+        let finished = self.table.get_mut(&socket)?;
+        let established = match self.faults.check(Import::FinishConnect).and_then(|()| finished.finish_connect()) {
+            Ok(established) => established,
             Err(code) => return Ok(Err(code)),
         };
-        let (input, output) = streams_of(&half);
-        let (input, output) = (self.table.push_child(input, &socket)?, self.table.push_child(output, &socket)?);
-        if self.goes_straight() {
-            self.streams.insert(&mut self.watch, &half.0, input.rep(), output.rep());
+        let (streams, connection) = (established.streams(), established.connection().cloned());
+        let input = self.table.push_child(streams.0, &socket)?;
+        let output = self.table.push_child(streams.1, &socket)?;
+        if let Some(connection) = connection {
+            self.streams.insert(&mut self.watch, &connection, input.rep(), output.rep());
         }
         Ok(Ok((input, output)))
     }
@@ -83,11 +90,15 @@ impl HostTcpSocket for State {
     }
 
     fn local_address(&mut self, socket: Socket) -> Answer<IpSocketAddress> {
-        Ok(self.socket(&socket)?.local_address().map(IpSocketAddress::from))
+        let socket = self.table.get(&socket)?;
+        let address = self.faults.check(Import::LocalAddress).and_then(|()| socket.local_address());
+        Ok(address.map(IpSocketAddress::from))
     }
 
     fn remote_address(&mut self, socket: Socket) -> Answer<IpSocketAddress> {
-        Ok(self.socket(&socket)?.remote_address().map(IpSocketAddress::from))
+        let socket = self.table.get(&socket)?;
+        let address = self.faults.check(Import::RemoteAddress).and_then(|()| socket.remote_address());
+        Ok(address.map(IpSocketAddress::from))
     }
 
     fn is_listening(&mut self, socket: Socket) -> wasmtime::Result<bool> {
@@ -169,14 +180,12 @@ impl HostTcpSocket for State {
             ShutdownType::Send => Shutdown::Write,
             ShutdownType::Both => Shutdown::Both,
         };
-        Ok(self.socket(&socket)?.shut_down(how))
+        let socket = self.table.get(&socket)?;
+        Ok(self.faults.check(Import::Shutdown).and_then(|()| socket.shut_down(how)))
     }
 
     fn drop(&mut self, socket: Socket) -> wasmtime::Result<()> {
         self.sockets_open = self.sockets_open.saturating_sub(1);
-        if let Some(taped) = &mut self.taped {
-            taped.forget(&socket);
-        }
         self.table.delete(socket)?;
         Ok(())
     }

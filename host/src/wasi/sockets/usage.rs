@@ -40,7 +40,7 @@ impl Usage {
 
 /// A descriptor, which counts until it is closed or goes to the embedder.
 #[derive(Debug)]
-pub(super) struct Descriptor {
+pub(crate) struct Descriptor {
     pub(super) usage: Arc<Usage>,
     counts: AtomicBool,
 }

@@ -32,7 +32,7 @@ pub(super) const WRITE_OCTETS_MAX: usize = 1 << 20;
 const OWN_OCTETS_MAX: usize = 4 << 10;
 
 /// Shared by a socket, its streams, and what is under way for them.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     transport: Transport,
     input_ended: AtomicBool,
     output: Mutex<Output>,
@@ -367,7 +367,7 @@ impl Way {
 }
 
 /// The right to send. When nobody has it any more, the peer is told, although others may still read.
-pub(super) struct SendHalf(pub(super) Arc<Connection>);
+pub(crate) struct SendHalf(pub(super) Arc<Connection>);
 
 impl Drop for SendHalf {
     fn drop(&mut self) {
