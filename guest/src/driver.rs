@@ -264,9 +264,9 @@ fn transmit_some(stream: &mut impl Stream, conn: &ClientConn) -> Result<Option<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dial::Progress;
+    use crate::dial::{Broken, Progress};
     use crate::settings::Settings;
-    use crate::types::{ConnOptions, Delivery, Error, Misbehaviour, Persistence, Request, RequestContent};
+    use crate::types::{self, ConnOptions, Delivery, Error, Misbehaviour, Persistence, Request, RequestContent};
     use alloc::string::String;
     use alloc::vec;
 
@@ -302,6 +302,78 @@ mod tests {
         fn half_close(&mut self) {}
     }
 
+    /// A transport that takes everything, ends once something has been written, and remembers what was done to it.
+    #[derive(Default)]
+    struct Ending {
+        written: usize,
+        closed: usize,
+        broken: Broken,
+    }
+
+    impl Link for Ending {
+        fn dial(&mut self, _: Instant, progress: &mut Vec<Progress>) {
+            progress.push(Progress::ESTABLISHED);
+        }
+
+        fn deadline(&self) -> Option<Instant> {
+            None
+        }
+
+        fn close(&mut self) {
+            self.closed += 1;
+        }
+
+        fn broken(&self) -> &Broken {
+            &self.broken
+        }
+    }
+
+    impl Stream for Ending {
+        fn read(&mut self, _: usize) -> Result<Read, End> {
+            assert_eq!(self.closed, 0, "read after the end");
+            if self.written > 0 { Err(End::Transport(types::Ending::Ended)) } else { Ok(Read::Nothing) }
+        }
+
+        fn room(&mut self) -> Result<usize, End> {
+            Ok(1_024)
+        }
+
+        fn write(&mut self, octets: &[u8]) -> Result<(), End> {
+            self.written += octets.len();
+            Ok(())
+        }
+
+        fn half_close(&mut self) {}
+    }
+
+    fn get() -> Request {
+        Request {
+            method: String::from("GET"),
+            request_target: String::from("/"),
+            authority: None,
+            fields: vec![],
+            content: RequestContent::None,
+            options: None,
+        }
+    }
+
+    #[test]
+    fn a_broken_pipeline_is_remembered_where_its_transport_leads_and_a_single_request_is_not() {
+        for (requests, expected) in [(2, Persistence::Learn), (1, Persistence::Assume)] {
+            let shared = Driver::new(connection(), Some(Ending::default()));
+            let mut driver = shared.borrow_mut();
+            for token in 0..requests {
+                driver.conn.send(get(), token, Instant(1)).expect("queued");
+            }
+            for now in 1..4 {
+                driver.advance(Instant(now));
+            }
+            assert_eq!(driver.conn.state(), ConnState::Closed);
+            let link = driver.link.as_ref().expect("a link");
+            assert_eq!((link.closed, link.broken.expects("a", Persistence::Assume)), (1, expected), "{requests} requests");
+        }
+    }
+
     fn connection() -> ClientConn {
         let options = ConnOptions {
             persistence: Some(Persistence::Assume),
@@ -321,15 +393,7 @@ mod tests {
     #[test]
     fn a_look_that_the_host_did_not_answer_is_made_again() {
         let mut conn = connection();
-        let request = Request {
-            method: String::from("GET"),
-            request_target: String::from("/"),
-            authority: None,
-            fields: vec![],
-            content: RequestContent::None,
-            options: None,
-        };
-        let id = conn.send(request, 1, Instant(1)).expect("queued");
+        let id = conn.send(get(), 1, Instant(1)).expect("queued");
         let mut tired = Tired { out_of_turn: 1, written: 0 };
         move_octets(&mut tired, &mut conn, Instant(2));
         assert_eq!(tired.written, 0);

@@ -7,6 +7,7 @@
 //! | [`verifier`] | which certificates are accepted, and why others are not |
 //! | [`problem`] | what rustls complains of, in the words of the WIT package |
 //! | [`resumption`] | sessions to go on with, bounded |
+//! | `info` | the record of a handshake |
 //! | [`key_log`] | secrets, for those who may have them |
 //! | [`provider`] | the cryptography |
 //!
@@ -14,6 +15,7 @@
 //! of neither.
 
 pub mod config;
+mod info;
 pub mod key_log;
 pub mod problem;
 pub mod provider;

@@ -5,12 +5,12 @@
 
 use super::TlsInfo;
 use super::config::{Config, HTTP11};
-use super::problem;
 use super::verifier::Refused;
+use super::{info, problem};
 use crate::dial::Negotiated;
 use crate::stream::{End, Read, Stream};
 use crate::timer::Instant;
-use crate::types::{ConnectProblem, Ending, Error, TlsProblem, TlsVersion};
+use crate::types::{ConnectProblem, Ending, Error, TlsProblem};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,7 +19,6 @@ use core::net::IpAddr;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{HandshakeKind, ProtocolVersion};
 
 /// Octets that are read from underneath at once: four records.
 const READ_OCTETS_MAX: usize = 65_536;
@@ -190,20 +189,8 @@ impl<S: Stream> Session<S> {
     ///
     /// Errors: `tls(protocol-not-spoken)`.
     fn agreed(&mut self, now: Instant) -> Result<Negotiated, Error> {
-        let tls = &self.tls;
         self.info.duration = Some(now.since(self.began));
-        self.info.version = match tls.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
-            Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
-            _ => None,
-        };
-        self.info.cipher_suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).map(suite_name);
-        self.info.group =
-            tls.negotiated_key_exchange_group().and_then(|group| group.name().as_str()).map(str::to_ascii_lowercase);
-        self.info.protocol = tls.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned());
-        self.info.resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
-        let certificates = tls.peer_certificates().unwrap_or(&[]);
-        self.info.certificates = certificates.iter().map(|certificate| certificate.to_vec()).collect();
+        info::note(&mut self.info, &self.tls);
         match self.info.protocol.as_deref() {
             None => Ok(Negotiated::Nothing),
             Some(HTTP11) => Ok(Negotiated::Http11),
@@ -405,14 +392,6 @@ fn lacking(error: EncryptError) -> usize {
     match error {
         EncryptError::InsufficientSize(size) => size.required_size,
         EncryptError::EncryptExhausted => 0,
-    }
-}
-
-/// IANA's name: rustls names suites of TLS 1.3 after their version.
-fn suite_name(name: &'static str) -> String {
-    match name.strip_prefix("TLS13_") {
-        Some(rest) => ["TLS_", rest].concat(),
-        None => String::from(name),
     }
 }
 
