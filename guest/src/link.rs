@@ -24,7 +24,7 @@ pub trait Link: Stream {
     fn broken(&self) -> &Broken;
 }
 
-/// What opens links.
+/// Opens links.
 pub trait Network {
     /// Its links.
     type Link: Link;
@@ -37,6 +37,6 @@ pub trait Network {
     /// Where pipelines broke, as all its connections remember it.
     fn broken(&self) -> &Broken;
 
-    /// What is remembered of the network may be wrong from now on.
+    /// The network has changed: forget the addresses of names.
     fn changed(&self);
 }

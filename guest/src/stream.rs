@@ -3,7 +3,7 @@
 use crate::types::{Ending, Error};
 use alloc::vec::Vec;
 
-/// What carries the octets of an established connection: plain TCP, TLS over it, or streams that the caller has given.
+/// Carries the octets of an established connection: plain TCP, TLS over it, or streams that the caller has given.
 pub trait Stream {
     /// Takes octets that have come, at most `octets_max`; a layer that has decrypted a record returns the whole of it.
     ///
@@ -43,7 +43,7 @@ pub trait Stream {
     fn half_close(&mut self);
 }
 
-/// What a read returns.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Read {
     /// These octets: one or more.

@@ -19,7 +19,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// An endpoint that is being connected to.
 pub(super) type Dial = dial::Dial<Sockets>;
-/// What came of moving on.
+/// The result of moving on.
 pub(super) type Dialled = dial::Dialled<Sockets>;
 /// The names that the connections of a poll share.
 pub(super) type SharedNames = Rc<RefCell<Names<Lookup>>>;
@@ -30,7 +30,7 @@ pub(super) struct Sockets {
     spent: Vec<Spent>,
 }
 
-/// What is not needed any more, but may have pollables that are lent.
+/// A socket or look-up that is not needed any more, but may have pollables that are lent.
 #[expect(dead_code, reason = "kept, not used")]
 pub(super) enum Spent {
     /// An address that was tried.

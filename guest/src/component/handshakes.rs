@@ -24,7 +24,7 @@ pub(super) fn allow(what: Permissions) {
     STATE.lock().allowed = Some(what);
 }
 
-/// What is remembered of the handshake of a connection.
+/// The record of the handshake of a connection.
 pub(super) fn info(connection: u64) -> Option<TlsInfo> {
     STATE.lock().handshakes.iter().find(|info| info.connection == connection).cloned()
 }

@@ -21,7 +21,7 @@ pub(super) struct Transport {
     layers: Layers,
 }
 
-/// What lies between the connection and the socket.
+/// The layers between the connection and the socket.
 pub(super) enum Layers {
     /// Nothing.
     Plain(Socket),
@@ -55,7 +55,7 @@ impl Transport {
         }
     }
 
-    /// What to wait for, after [`prepare_wait`](Self::prepare_wait).
+    /// The pollables to wait for, after [`prepare_wait`](Self::prepare_wait).
     pub(super) fn pollables(&self, interest: Interest) -> impl Iterator<Item = &Pollable> {
         let input = self.input_ready.as_ref().filter(|_| interest.input);
         let output = self.output_ready.as_ref().filter(|_| interest.output);

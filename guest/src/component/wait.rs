@@ -13,7 +13,7 @@ use core::cell::RefCell;
 /// A request of the pool, wherever it is.
 pub(super) type Ticket = poll::Ticket<Sockets>;
 
-/// What a wait needs besides the connections.
+/// The needs of a wait besides the connections.
 #[derive(Default)]
 pub(super) struct Waiting {
     alarm: Alarm,
@@ -21,7 +21,7 @@ pub(super) struct Waiting {
     woken: bool,
 }
 
-/// What came of a look at the connections.
+/// The result of a look at the connections.
 #[derive(PartialEq, Eq)]
 enum Looked {
     /// There was nothing to wait for.
@@ -120,7 +120,7 @@ const TURN_OPERATIONS_MAX: usize = 128;
 /// Operations that one connection takes: its readiness, reading until nothing comes, and writing.
 const CONNECTION_OPERATIONS: usize = 6;
 
-/// What was asked of the host since it last turned to others.
+/// The operations that the host was asked for since it last turned to others.
 struct Turn {
     operations: usize,
 }

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 /// A connection with its transport.
 pub(super) type Driver = driver::Driver<Wire>;
-/// The same, shared by the handles of its connection and of its exchanges, and by the poll that it is in.
+/// A driver, shared by the handles of its connection and of its exchanges, and by the poll that it is in.
 pub(super) type Shared = driver::Shared<Wire>;
 
 /// Where pipelines broke, as all connections of the instance remember it.
@@ -31,7 +31,7 @@ pub(super) struct Wire {
     alarm: Alarm,
     /// Subscriptions whose pollables have not been given back.
     lent: usize,
-    /// What such pollables may belong to, though it is not needed any more.
+    /// Resources that are not needed any more, but such pollables may belong to them.
     retired: Vec<Retired>,
 }
 

@@ -36,7 +36,7 @@ impl ClientConn {
     }
 
     fn open(&mut self, protocol: Negotiated, now: Instant) {
-        // Either means HTTP/1.1: without a word about it, nothing else may be assumed.
+        // Both cases mean HTTP/1.1: if nothing was negotiated, no other protocol may be assumed.
         let (Negotiated::Nothing | Negotiated::Http11) = protocol;
         if self.established || self.state == ConnState::Closed {
             return;

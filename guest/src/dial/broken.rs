@@ -29,8 +29,8 @@ impl Broken {
         }
     }
 
-    /// What the next connection to this authority may expect of persistence, where `wanted` is asked for: where a pipeline broke, a connection
-    /// learns before it pipelines. That place is forgotten.
+    /// The persistence that the next connection to this authority may expect, where `wanted` is asked for. Where a pipeline broke, the next
+    /// connection learns before it pipelines, and the place is forgotten.
     pub fn expects(&self, authority: &str, wanted: Persistence) -> Persistence {
         if wanted == Persistence::Assume && self.take(authority) { Persistence::Learn } else { wanted }
     }

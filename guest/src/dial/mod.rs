@@ -34,7 +34,7 @@ pub trait Dialler {
     type Lookup;
     /// An address that is being connected to.
     type Attempt;
-    /// What an attempt that has succeeded leads to.
+    /// The result of an attempt that has succeeded.
     type Streams;
 
     /// Begins to look a name up.
@@ -52,7 +52,7 @@ pub trait Dialler {
     /// Errors: `connect`, `denied(connect)`.
     fn connect(&mut self, address: SocketAddr) -> Result<Self::Attempt, Error>;
 
-    /// What has become of an attempt; `None`: it is under way. Not asked again after that.
+    /// The outcome of an attempt; `None`: the attempt is under way. Not called again once there is an outcome.
     ///
     /// Errors: as of `connect`.
     fn outcome(&mut self, attempt: &mut Self::Attempt) -> Option<Result<Self::Streams, Error>>;
@@ -79,7 +79,7 @@ pub struct Dial<D: Dialler> {
     attempts: Vec<D::Attempt>,
 }
 
-/// What came of moving on.
+/// The result of moving on.
 #[derive(Debug)]
 pub enum Dialled<D: Dialler> {
     /// Something has to be waited for.
@@ -222,13 +222,13 @@ impl<D: Dialler> Dial<D> {
         &self.attempts
     }
 
-    /// What does the I/O.
+    /// The part that does the I/O.
     pub fn dialler(&mut self) -> &mut D {
         &mut self.dialler
     }
 }
 
-/// What has become of the attempts.
+/// The news of the attempts.
 enum Arrived<D: Dialler> {
     /// All are under way.
     Nobody,

@@ -44,7 +44,7 @@ pub enum Answer<L> {
     Addresses(Vec<Address>),
     /// This look-up will find them.
     Running(Rc<L>),
-    /// It has to be looked up.
+    /// The name has to be looked up.
     Unknown,
 }
 
@@ -76,7 +76,7 @@ impl<L> Names<L> {
         best.map(|given| given.addresses.clone()).unwrap_or_default()
     }
 
-    /// What is known of a name now.
+    /// Reports how far a name is known now.
     pub fn answer(&self, name: &str, now: Instant) -> Answer<L> {
         match self.known.iter().find(|known| known.name == name) {
             Some(known) if known.until > now => Answer::Addresses(known.addresses.clone()),

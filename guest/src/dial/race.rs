@@ -39,15 +39,15 @@ pub struct Race {
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// The name is to be looked up, at this moment.
+    /// The name is to be looked up at this moment.
     Name(Instant),
-    /// It is being looked up.
+    /// The name is being looked up.
     LookingUp,
     /// Addresses are being tried.
     Racing,
 }
 
-/// What is to be done next.
+/// The next thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Look the name up.
@@ -67,7 +67,7 @@ impl Race {
         Race { stage, lookups: 0, addresses: addresses.into(), attempts: 0, next_at: Instant(0), failed: None }
     }
 
-    /// What is to be done now. `LookUp` and `Try` are answered once each, and count as begun.
+    /// Returns the next thing to do. `LookUp` and `Try` are answered once each, and count as begun.
     pub fn next(&mut self, now: Instant) -> Step {
         match self.stage {
             Stage::Name(at) if at <= now => {

@@ -83,7 +83,7 @@ pub enum Shaken {
     AwaitsOctets,
     /// Octets wait for room.
     AwaitsRoom,
-    /// It is over, with this protocol.
+    /// The handshake is over; both sides speak this protocol.
     Done(Negotiated),
 }
 
@@ -420,7 +420,7 @@ impl<S: Stream> Stream for Session<S> {
                     // Octets that came before the failure are taken first.
                     let _ = self.take_in(octets).and_then(|()| self.process());
                 }
-                // What TLS did not end may have been cut off (RFC 8446 §6.1).
+                // Octets that TLS did not end may have been cut off (RFC 8446 §6.1).
                 Err(End::Transport(Ending::Ended)) => return Err(End::Transport(Ending::Truncated)),
                 other => return other,
             }

@@ -9,25 +9,25 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-/// What becomes of an attempt to connect to an address.
+/// The fate of every attempt to connect to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is accepted after so many nanoseconds.
+    /// The attempt succeeds after so many nanoseconds.
     Accepts(u64),
-    /// It fails after so many nanoseconds.
+    /// The attempt fails after so many nanoseconds.
     Refuses(u64, Error),
-    /// It fails at once, before anything is on the wire.
+    /// The attempt fails at once, before anything is on the wire.
     CannotBegin(Error),
     /// Nothing is ever heard of it.
     Silent,
 }
 
-/// What becomes of a look-up.
+/// The reply to a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// These addresses, or this error, after so many nanoseconds.
     After(u64, Result<Vec<IpAddr>, Error>),
-    /// It fails at once.
+    /// The look-up fails at once.
     CannotBegin(Error),
     /// Nothing is ever heard of it.
     Never,
@@ -36,8 +36,8 @@ pub enum Reply {
 /// A look-up that was begun.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// The number of the connection that began it.
-    pub connection: u64,
+    /// The place of the connection that began it.
+    pub connection: usize,
     /// The name.
     pub name: String,
     /// When.
@@ -51,8 +51,8 @@ pub struct Asked {
 /// An attempt that was begun.
 #[derive(Clone, Debug)]
 pub struct Attempted {
-    /// The number of the connection.
-    pub connection: u64,
+    /// The place of the connection.
+    pub connection: usize,
     /// The address.
     pub address: SocketAddr,
     /// When.
@@ -70,7 +70,7 @@ pub struct Internet {
     pub now: Instant,
     /// The replies of each name's resolver, the next one first; the last one is repeated.
     pub names: BTreeMap<String, Vec<Reply>>,
-    /// What becomes of attempts; what is not here is silent.
+    /// The fate of each address; an address that is not here is silent.
     pub fates: BTreeMap<IpAddr, Fate>,
     /// Every look-up, the first one first.
     pub asked: Vec<Asked>,
@@ -100,13 +100,13 @@ impl Internet {
     }
 }
 
-/// What one connection has of an internet.
+/// The access of one connection to an internet.
 #[derive(Debug)]
 pub struct Access {
     /// The internet.
     pub internet: Rc<RefCell<Internet>>,
-    /// The number of the connection.
-    pub connection: u64,
+    /// The place of the connection.
+    pub connection: usize,
 }
 
 impl Dialler for Access {

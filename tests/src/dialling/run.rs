@@ -71,7 +71,7 @@ pub struct Dialled {
     pub driver: Shared<Wire>,
     /// Where it leads.
     pub endpoint: Endpoint,
-    /// It knows the names of the others.
+    /// The connection knows the names of the others.
     pub shares: bool,
     /// When it was begun.
     pub begun: Instant,
@@ -86,7 +86,7 @@ pub struct Dialled {
 pub struct Run {
     /// The internet.
     pub internet: Rc<RefCell<Internet>>,
-    /// What all its connections know of names.
+    /// The names that its connections share.
     pub names: Rc<RefCell<Names<usize>>>,
     /// Every connection; its number, less one, is its place.
     pub dialled: Vec<Dialled>,
@@ -107,13 +107,13 @@ impl Run {
     /// # Panics
     /// When the endpoint is invalid.
     pub fn dial(&mut self, endpoint: Endpoint, connect_ns: u64, shares: bool) {
-        let connection = self.dialled.len() as u64 + 1;
+        let connection = self.dialled.len();
         let access = Access { internet: Rc::clone(&self.internet), connection };
         let names = shares.then(|| Rc::clone(&self.names));
         let dial = Dial::new(&endpoint, names, access).expect("a good endpoint");
         let mut settings = Settings::checked(None).expect("no options");
         (settings.deadlines.connect, settings.log_entries_max) = (Some(connect_ns), LOG_ENTRIES_MAX);
-        let conn = ClientConn::new(connection, endpoint::authority(&endpoint), settings, self.now);
+        let conn = ClientConn::new(connection as u64 + 1, endpoint::authority(&endpoint), settings, self.now);
         let driver = Driver::new(conn, Some(Wire { dial, broken: Broken::new() }));
         let late = self.now.0 + connect_ns;
         self.dialled.push(Dialled { driver, endpoint, shares, begun: self.now, late: Instant(late), ended: None });

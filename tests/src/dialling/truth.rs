@@ -94,15 +94,14 @@ pub fn order(found: &[IpAddr]) -> Vec<IpAddr> {
     keyed.into_iter().map(|(.., address)| address).collect()
 }
 
-/// What the look-ups of a connection that shares no names led to: addresses at a moment, or an error.
+/// The result of the look-ups of a connection that shares no names: addresses or an error, and the moment.
 fn looked_up(asked: &[&Asked], dialled: &Dialled) -> Option<(Instant, Result<Vec<IpAddr>, Error>)> {
-    assert!(asked.len() <= LOOKUPS_MAX as usize, "{asked:?}");
     let mut begins = dialled.begun;
     for (lookup, count) in asked.iter().zip(1..) {
         assert_eq!(lookup.begun, begins, "look-up {count} of {:?}", dialled.endpoint.host);
         let (at, reply) = lookup.reply.clone().filter(|(at, _)| *at < dialled.late)?;
         if reply != Err(Error::Dns(DnsProblem::TemporaryFailure)) || count == LOOKUPS_MAX {
-            assert_eq!(asked.len() as u32, count, "no look-up follows {reply:?}");
+            assert_eq!(asked.last().map(|last| last.begun), Some(begins), "no look-up follows {reply:?}");
             return Some((at, reply));
         }
         begins = Instant(at.0 + (LOOKUP_DELAY_NS << (count - 1)));
@@ -121,7 +120,7 @@ pub fn check(run: &Run, place: usize, given: Option<&[IpAddr]>) -> Result<IpAddr
     let ended = dialled.ended.expect("it has ended");
     let log: Vec<(Instant, LogEvent)> = dialled.take_log().into_iter().map(|(at, entry)| (at, entry.what)).collect();
     let resolved = log.iter().find_map(|(at, event)| matches!(event, LogEvent::Resolved(_)).then_some(*at));
-    let mine: Vec<&Asked> = internet.asked.iter().filter(|asked| asked.connection == place as u64 + 1).collect();
+    let mine: Vec<&Asked> = internet.asked.iter().filter(|asked| asked.connection == place).collect();
     let start = match given {
         Some(given) => {
             assert!(mine.is_empty() && resolved.is_none(), "a name is looked up whose addresses are known");
@@ -135,7 +134,7 @@ pub fn check(run: &Run, place: usize, given: Option<&[IpAddr]>) -> Result<IpAddr
         Some((at, Err(error))) => Ending { tried: Vec::new(), at, winner: Err(error) },
         None => Ending { tried: Vec::new(), at: dialled.late, winner: Err(Error::TimedOut(Timer::Connect)) },
     };
-    let attempted: Vec<&Attempted> = internet.attempted.iter().filter(|one| one.connection == place as u64 + 1).collect();
+    let attempted: Vec<&Attempted> = internet.attempted.iter().filter(|one| one.connection == place).collect();
     let tried = attempted.iter().map(|attempted| (attempted.begun, attempted.address.ip())).collect();
     let winner = match dialled.error() {
         Some(error) => Err(error),
@@ -147,7 +146,7 @@ pub fn check(run: &Run, place: usize, given: Option<&[IpAddr]>) -> Result<IpAddr
     winner
 }
 
-/// What a connection that shares names with others has of them: the reply of a look-up that anybody began.
+/// The same for a connection that shares names: the reply to a look-up that any connection began.
 fn shared(
     run: &Run,
     internet: &Internet,
@@ -156,10 +155,10 @@ fn shared(
 ) -> Option<(Instant, Result<Vec<IpAddr>, Error>)> {
     let dialled = &run.dialled[place];
     let of_name = internet.asked.iter().filter(|asked| asked.name == dialled.endpoint.host);
-    let of_name = of_name.filter(|asked| run.dialled[asked.connection as usize - 1].shares);
+    let of_name = of_name.filter(|asked| run.dialled[asked.connection].shares);
     let replies: Vec<&(Instant, Result<Vec<IpAddr>, Error>)> = of_name.filter_map(|asked| asked.reply.as_ref()).collect();
     if let Some(at) = resolved {
-        // What was found last, at that moment or before.
+        // The addresses that were found last, at that moment or before.
         let found = replies.iter().filter_map(|(came, reply)| Some((came, reply.as_ref().ok()?)));
         let (_, found) = found.filter(|(came, _)| **came <= at).max_by_key(|(came, _)| **came).expect("an answer of somebody's");
         assert!(at == dialled.begun || replies.iter().any(|(came, _)| *came == at) || retried(&replies, at));

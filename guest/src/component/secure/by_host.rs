@@ -15,13 +15,13 @@ use crate::wit::wasi::tls::types::{ClientHandshake, FutureClientStreams};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What is to secure a transport.
+/// The way to secure a transport.
 pub(crate) struct Plan {
     name: String,
 }
 
 impl Plan {
-    /// What an endpoint asks for; `None`: nothing.
+    /// The plan that an endpoint asks for; `None`: no TLS.
     ///
     /// Errors: `api-misuse(invalid-server-name | unsupported-tls-option)`.
     pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Plan>, Error> {

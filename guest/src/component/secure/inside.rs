@@ -23,7 +23,7 @@ pub(crate) static KEY_LINES: KeyLines = KeyLines::new();
 
 static CONFIGS: Configs = Configs::new(|| Arc::new(WallClock), &KEY_LINES);
 
-/// What certificates' dates are compared with.
+/// The clock that the dates of certificates are compared with.
 #[derive(Debug)]
 struct WallClock;
 
@@ -33,14 +33,14 @@ impl TimeProvider for WallClock {
     }
 }
 
-/// What is to secure a transport.
+/// The way to secure a transport.
 pub(crate) struct Plan {
     config: Arc<Config>,
     name: ServerName<'static>,
 }
 
 impl Plan {
-    /// What an endpoint asks for; `None`: nothing.
+    /// The plan that an endpoint asks for; `None`: no TLS.
     ///
     /// Errors: `denied(any-certificate | key-log)`; `api-misuse(invalid-server-name | invalid-trust-anchors | invalid-identity |
     /// invalid-tls-option)`.

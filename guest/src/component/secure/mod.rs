@@ -18,13 +18,13 @@ use super::transport::Transport;
 use crate::dial::Negotiated;
 use crate::types::Error;
 
-/// What came of going on with a handshake.
+/// The result of going on with a handshake.
 #[cfg_attr(not(any(feature = "tls", feature = "host-tls")), expect(dead_code, reason = "the other builds make them"))]
 pub(super) enum Secured {
     /// Something has to be waited for.
     Waiting,
     /// The transport, and the protocol that both sides have agreed on.
     Established(Transport, Negotiated),
-    /// It cannot be secured.
+    /// The transport cannot be secured.
     Failed(Error),
 }

@@ -7,7 +7,7 @@ use crate::types::{Endpoint, Error, TlsProblem};
 use crate::wit::wasi::io::poll::Pollable;
 use alloc::vec::Vec;
 
-/// What is to secure a transport: never.
+/// The way to secure a transport: none.
 pub(crate) enum Plan {}
 
 /// A transport that is being secured: none.
