@@ -4,6 +4,7 @@ mod circles;
 mod component;
 mod documents;
 mod imports;
+mod order;
 mod prose;
 mod shape;
 mod snippets;
