@@ -1,6 +1,75 @@
-//! How an error becomes a caller's failure.
+//! How an error becomes a caller's failure, and what is known about whether the server can have acted on the request.
 
-use crate::types::{Delivery, Error, Failure, Phase};
+use crate::exchange::{Exchange, RequestHalf, ResponseHalf};
+use crate::incoming::Progress;
+use crate::types::{CloseReason, Delivery, Error, Failure, Phase};
+
+/// Where a failure happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The connection; 0: none.
+    pub connection: u64,
+    /// Octets that it has received, up to the one that showed the error.
+    pub octets_received: u64,
+    /// The phase of an exchange there whose turn has not come.
+    pub waiting: Phase,
+}
+
+impl Place {
+    /// The failure that `error` is for an exchange as it stands now.
+    pub fn failure(&self, error: Error, exchange: &Exchange, delivery: Delivery, progress: Progress) -> Failure {
+        Failure {
+            error,
+            delivery,
+            phase: self.phase(exchange, progress),
+            octets_sent: progress.octets_sent,
+            octets_received: self.octets_received,
+            connection: self.connection,
+        }
+    }
+
+    /// The failure of a call that no exchange came of.
+    pub fn refused(&self, error: Error) -> Failure {
+        Failure {
+            error,
+            delivery: Delivery::NotSent,
+            phase: self.waiting,
+            octets_sent: 0,
+            octets_received: self.octets_received,
+            connection: self.connection,
+        }
+    }
+
+    /// The failure of a call for an exchange that is not there any more.
+    pub fn absent(&self) -> Failure {
+        let error = Error::Closed(CloseReason::Dropped);
+        Failure { phase: Phase::Ended, delivery: Delivery::ResponseStarted, ..self.refused(error) }
+    }
+
+    fn phase(&self, exchange: &Exchange, progress: Progress) -> Phase {
+        match exchange.receiving.half {
+            ResponseHalf::Done if exchange.is_leaving() => Phase::SendingRequest,
+            ResponseHalf::Done | ResponseHalf::Failed => Phase::Ended,
+            ResponseHalf::Tunnel => Phase::Tunnel,
+            ResponseHalf::Content if progress.in_trailers => Phase::ReceivingTrailers,
+            ResponseHalf::Content => Phase::ReceivingContent,
+            ResponseHalf::Head if exchange.sending.half == RequestHalf::Queued => self.waiting,
+            ResponseHalf::Head if exchange.timing.response_started.is_some() => Phase::ReceivingHead,
+            ResponseHalf::Head if exchange.timing.request_sent.is_none() => Phase::SendingRequest,
+            ResponseHalf::Head => Phase::AwaitingResponse,
+        }
+    }
+}
+
+/// What is known about whether the server can have acted on the request of an exchange.
+pub fn delivery(exchange: &Exchange) -> Delivery {
+    let timing = &exchange.timing;
+    match (timing.request_started, timing.response_started) {
+        (None, _) => Delivery::NotSent,
+        (Some(_), None) => Delivery::Unanswered,
+        (Some(_), Some(_)) => Delivery::ResponseStarted,
+    }
+}
 
 /// Whether the caller caused the error, or the component on the caller's behalf: neither the peer nor the network.
 pub fn is_local(error: &Error) -> bool {
@@ -20,6 +89,16 @@ pub fn is_local(error: &Error) -> bool {
     }
 }
 
+/// Whether the caller has wished for the end of a connection.
+pub fn is_by_caller(error: Error) -> bool {
+    matches!(error, Error::Closed(CloseReason::Cancelled | CloseReason::Local | CloseReason::Dropped | CloseReason::Taken))
+}
+
+/// Whether this is the end of a connection with all that it carries, and not the wish of the caller.
+pub fn ends_all(error: Error) -> bool {
+    !is_by_caller(error) && !matches!(error, Error::ApiMisuse(_) | Error::Denied(_) | Error::Internal)
+}
+
 /// The failure of the last attempt, with the delivery of the one that got furthest: no server may have acted on what is "not sent".
 pub fn of_all_attempts(furthest: Option<Failure>, last: Failure) -> Failure {
     match furthest {
@@ -30,5 +109,5 @@ pub fn of_all_attempts(furthest: Option<Failure>, last: Failure) -> Failure {
 
 /// A failure of a request that never came near the wire.
 pub fn refused(error: Error, connection: u64, octets_received: u64) -> Failure {
-    Failure { error, delivery: Delivery::NotSent, phase: Phase::Queued, octets_sent: 0, octets_received, connection }
+    Place { connection, octets_received, waiting: Phase::Queued }.refused(error)
 }

@@ -1,18 +1,18 @@
 //! The caller's verbs. What each does, and its errors, is documented in `wit/client.wit`; here stands how.
 
-use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Content, Exchange, Reader, RequestHalf, ResponseHalf, every_condition, pipelines};
-use crate::failure::refused;
-use crate::h1::encode::{self, Plan, PlannedContent};
-use crate::h1::framing::Framing;
+use crate::exchange::{EndTold, Exchange, Finish, Hold, Reader, RequestHalf, ResponseHalf};
+use crate::failure::{self, Place};
+use crate::incoming::Progress;
+use crate::protocol::Protocol;
+use crate::request::{self, Checked, ContentKind};
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{
     Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
-    PackedResponse, Phase, Request, RequestContent, RequestOptions, Reuse,
+    PackedResponse, Phase, Request, RequestContent,
 };
-use crate::wit::{self, client::Readiness};
+use crate::wit::client::Readiness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -39,10 +39,7 @@ impl ClientConn {
     /// `client-conn.send`.
     pub fn send(&mut self, request: Request, token: u64, now: Instant) -> Result<ExchangeId, Failure> {
         let exchange = self.checked(request, token, now)?;
-        let id = self.enqueue(exchange, now);
-        self.queue.push_back(id, &mut self.exchanges);
-        self.dispatch(now);
-        Ok(id)
+        Ok(self.send_checked(exchange, now))
     }
 
     /// `send` for one request of `poll.fetch-all`: its response is collected, with at most `octets_max` octets of content.
@@ -50,10 +47,14 @@ impl ClientConn {
     /// Errors: as `send`; `api-misuse(tunnel)`: the response may have no end.
     pub fn send_collected(&mut self, request: Request, token: u64, octets_max: u64, now: Instant) -> Result<ExchangeId, Failure> {
         let exchange = self.collected(request, token, octets_max, now)?;
+        Ok(self.send_checked(exchange, now))
+    }
+
+    fn send_checked(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
         let id = self.enqueue(exchange, now);
-        self.queue.push_back(id, &mut self.exchanges);
-        self.dispatch(now);
-        Ok(id)
+        self.book.queue.push_back(id, &mut self.book.exchanges);
+        self.settle(now);
+        id
     }
 
     /// The exchange of a request that can be sent here and is collected.
@@ -65,133 +66,59 @@ impl ClientConn {
         now: Instant,
     ) -> Result<Box<Exchange>, Failure> {
         let mut exchange = self.checked(request, token, now)?;
-        if exchange.plan.asked.connect || exchange.plan.asked.upgrade {
-            return Err(self.refused(Error::ApiMisuse(Misuse::Tunnel)));
+        if exchange.sending.may_switch() {
+            return Err(self.no_exchange().refused(Error::ApiMisuse(Misuse::Tunnel)));
         }
-        exchange.completes = true;
-        exchange.reader = Reader::Completion(octets_max);
+        exchange.handle.completes = true;
+        exchange.handle.reader = Reader::Completion(octets_max);
         Ok(exchange)
     }
 
     /// The exchange of a request that can be sent here.
     pub(super) fn checked(&self, request: Request, token: u64, now: Instant) -> Result<Box<Exchange>, Failure> {
-        let plan = self.plan(&request).map_err(|error| self.refused(error))?;
-        Ok(Box::new(self.new_exchange(request, plan, token, now)))
+        let checked = self.check(&request).map_err(|error| self.no_exchange().refused(error))?;
+        Ok(Box::new(Exchange::new(request, checked, self.settings.deadlines, token, now)))
     }
 
     /// Takes over an exchange whose turn is to come; it still has to be put into the queue.
     pub(super) fn enqueue(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
-        let (started, spans) = (exchange.started, exchange.deadlines);
-        self.queued_octets += exchange.queued_octets;
-        if let Some(request) = &exchange.request {
-            let what = || LogEvent::Queued((request.method.clone(), request.request_target.clone()));
-            self.log.add(now, Some(exchange.token), what);
-        }
-        let id = self.exchanges.insert_boxed(exchange);
-        self.deadlines.set(id, TimerOrder::Queue, started.after(spans.queue));
-        self.deadlines.set(id, TimerOrder::Total, started.after(spans.total));
-        self.changed = true;
-        if self.outstanding.is_empty() {
-            // The peer may have said something since the last look (RFC 9112 §9.2).
-            self.looked = false;
-        }
-        id
+        self.protocol.request_waits();
+        self.book.enqueue(exchange, now)
     }
 
     /// Checks a request against the connection's state and limits.
-    fn plan(&self, request: &Request) -> Result<Plan, Error> {
+    fn check(&self, request: &Request) -> Result<Checked, Error> {
         if let (true, reason) = (self.is_closed(), self.ended_by) {
             return Err(reason.unwrap_or(Error::Internal));
         }
         let limits = &self.settings.limits;
-        if self.requests.saturating_add(self.queue.len() as u64) >= limits.requests_max {
+        if self.requests().saturating_add(self.queued() as u64) >= limits.requests_max {
             return Err(Error::Closed(CloseReason::LocalOption));
         }
-        if self.queue.len() >= limits.queue_length_max {
+        if self.queued() >= limits.queue_length_max {
             return Err(Error::LimitExceeded(Limit::QueueLength));
         }
         let octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
-        if self.queued_octets.saturating_add(octets) > limits.queued_octets_max {
+        if self.book.queued_octets.saturating_add(octets) > limits.queued_octets_max {
             return Err(Error::LimitExceeded(Limit::QueuedOctets));
         }
-        encode::plan(request, &self.authority, limits.request_head_octets_max)
-    }
-
-    fn refused(&self, error: Error) -> Failure {
-        let phase = if self.established { Phase::Queued } else { Phase::Connecting };
-        Failure { phase, ..refused(error, self.id, self.octets_received) }
-    }
-
-    fn new_exchange(&self, request: Request, plan: Plan, token: u64, now: Instant) -> Exchange {
-        let options: Option<&RequestOptions> = request.options.as_ref();
-        let queued_octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
-        Exchange {
-            token,
-            job: None,
-            pipelines: pipelines(&plan, options.and_then(|options| options.idempotent)),
-            holds_pipeline: options.and_then(|options| options.hold_pipeline).unwrap_or(false),
-            reuse: options.and_then(|options| options.reuse).unwrap_or(Reuse::empty()),
-            sending: RequestHalf::Queued,
-            to_write: if let PlannedContent::Length(octets) = plan.content { Some(octets) } else { None },
-            finished: false,
-            queued_octets,
-            finished_early: None,
-            wire_start: None,
-            wire_head_end: 0,
-            wire_end: None,
-            received_before: 0,
-            is_behind: false,
-            resent: 0,
-            furthest: None,
-            receiving: ResponseHalf::Head,
-            interim_octets: 0,
-            interim: Vec::new(),
-            interim_debt: 0,
-            interim_since: now,
-            had_interim: false,
-            head: None,
-            head_told: false,
-            framing: Framing::None,
-            content: Content::default(),
-            content_octets: 0,
-            content_octets_max: options.and_then(|options| options.content_octets_max).unwrap_or(u64::MAX),
-            trailers: Vec::new(),
-            completes: false,
-            reader: Reader::Caller,
-            nobody_since: now,
-            end_told: false,
-            both_ends_told: false,
-            wanted: every_condition(),
-            taken: false,
-            failure: None,
-            failure_told: false,
-            forgotten: false,
-            is_queued: false,
-            in_ready_list: false,
-            deadlines: self.settings.deadlines.with(options.and_then(|options| options.deadlines.as_ref())),
-            started: now,
-            continue_since: None,
-            timing: wit::NO_TIMING,
-            plan,
-            request: Some(request),
+        let checked = request::check(request, &self.authority)?;
+        if Protocol::head_octets(request, &checked, &self.authority) > limits.request_head_octets_max {
+            return Err(Error::LimitExceeded(Limit::RequestHeadOctets));
         }
+        Ok(checked)
+    }
+
+    /// Where a call fails that has no exchange.
+    fn no_exchange(&self) -> Place {
+        let waiting = if self.is_established() { Phase::Queued } else { Phase::Connecting };
+        Place { connection: self.id, octets_received: self.protocol.octets_received(), waiting }
     }
 
     /// The exchange, or the failure that it, or its absence, is.
     fn live(&mut self, id: ExchangeId) -> Result<&mut Exchange, Failure> {
-        let absent = Failure {
-            phase: Phase::Ended,
-            delivery: Delivery::ResponseStarted,
-            ..self.refused(Error::Closed(CloseReason::Dropped))
-        };
-        let exchange = self.exchanges.get_mut(id).ok_or(absent)?;
-        match exchange.failure {
-            Some(failure) => {
-                exchange.failure_told = true;
-                Err(failure)
-            }
-            None => Ok(exchange),
-        }
+        let place = self.no_exchange();
+        self.book.live(id, place)
     }
 
     /// A misuse by one call: the exchange goes on.
@@ -200,35 +127,31 @@ impl ClientConn {
     }
 
     fn call_failure(&self, id: ExchangeId, error: Error) -> Failure {
-        let exchange = self.exchanges.get(id);
-        let sent = exchange.and_then(|exchange| exchange.wire_start).is_some_and(|start| start < self.outbox.taken());
-        let answered = exchange.is_some_and(|exchange| exchange.timing.response_started.is_some());
-        let delivery = match (sent, answered) {
-            (_, true) => Delivery::ResponseStarted,
-            (true, false) => Delivery::Unanswered,
-            (false, false) => Delivery::NotSent,
-        };
-        self.failure(id, error, delivery)
+        let place = self.place(error, self.protocol.octets_received());
+        let Some(exchange) = self.book.exchanges.get(id) else { return self.no_exchange().absent() };
+        let gone = Progress { octets_sent: exchange.sending.octets, in_trailers: false };
+        let progress = self.protocol.progress(id).unwrap_or(gone);
+        place.failure(error, exchange, failure::delivery(exchange), progress)
     }
 
     /// `send.write`.
     pub fn write(&mut self, id: ExchangeId, mut content: Vec<u8>, now: Instant) -> Result<u64, Failure> {
-        let space = (self.settings.limits.send_buffer_octets_max as u64).saturating_sub(self.outbox.len());
-        // The server may have refused nothing: its transport takes no more.
-        let stopped_by = self.write_failed.filter(|_| !self.refuses_rest(id));
+        let space = self.protocol.send_room(&self.settings);
         let exchange = self.live(id)?;
         let octets = content.len() as u64;
         let tunnel = exchange.is_tunnel();
-        let refusal = match exchange.sending {
-            _ if exchange.finished => Some(Error::ApiMisuse(Misuse::ContentFinished)),
+        let sending = &exchange.sending;
+        let half = sending.half;
+        let refusal = match half {
+            _ if sending.is_finished() => Some(Error::ApiMisuse(Misuse::ContentFinished)),
             _ if tunnel => None,
-            RequestHalf::Stopped => Some(stopped_by.map_or(Error::Closed(CloseReason::EarlyResponse), Error::Incomplete)),
-            RequestHalf::Sent if exchange.plan.asked.connect || exchange.plan.asked.upgrade => return Ok(0),
+            RequestHalf::Stopped => Some(self.stopped_by(id)),
+            RequestHalf::Sent if sending.may_switch() => return Ok(0),
             _ if !exchange.is_streamed() => Some(Error::ApiMisuse(Misuse::ContentFinished)),
-            _ if exchange.to_write.is_some_and(|left| octets > left) => Some(Error::ApiMisuse(Misuse::ContentTooLong)),
+            _ if sending.to_write.is_some_and(|left| octets > left) => Some(Error::ApiMisuse(Misuse::ContentTooLong)),
             _ => None,
         };
-        let its_turn = tunnel || exchange.sending == RequestHalf::Content;
+        let its_turn = tunnel || half == RequestHalf::Content;
         if let Some(error) = refusal {
             return Err(self.call_failure(id, error));
         }
@@ -238,138 +161,172 @@ impl ClientConn {
         }
         content.truncate(usize::try_from(accepted).unwrap_or(usize::MAX));
         if tunnel {
-            self.outbox.push(content);
+            self.protocol.content(content);
         } else {
             self.write_piece(id, content, now);
         }
+        self.settle(now);
         Ok(accepted)
+    }
+
+    /// Why the rest of a request is not written.
+    fn stopped_by(&self, id: ExchangeId) -> Error {
+        let refused = self.book.exchanges.get(id).is_some_and(|exchange| self.protocol.refuses_rest(exchange));
+        match self.protocol.transmit_ending() {
+            // The server may have refused nothing: its transport takes no more.
+            Some(ending) if !refused => Error::Incomplete(ending),
+            _ => Error::Closed(CloseReason::EarlyResponse),
+        }
     }
 
     /// `send.finish`.
     pub fn finish(&mut self, id: ExchangeId, trailers: Vec<FieldLine>, now: Instant) -> Result<(), Failure> {
         let exchange = self.live(id)?;
-        let chunked = exchange.plan.content == PlannedContent::Chunked;
+        let open_ended = exchange.sending.checked.content == ContentKind::UnknownLength;
         let tunnel = exchange.is_tunnel();
-        let refusal = if exchange.finished || !(exchange.is_streamed() || tunnel) {
+        let refusal = if exchange.sending.is_finished() || !(exchange.is_streamed() || tunnel) {
             Some(Error::ApiMisuse(Misuse::ContentFinished))
-        } else if !trailers.is_empty() && (!chunked || tunnel) {
+        } else if !trailers.is_empty() && (!open_ended || tunnel) {
             Some(Error::ApiMisuse(Misuse::ForbiddenTrailer))
         } else {
-            encode::check_trailers(&trailers).err()
+            request::check_trailers(&trailers).err()
         };
         if let Some(error) = refusal {
             return Err(self.call_failure(id, error));
         }
         let Ok(exchange) = self.live(id) else { return Ok(()) };
-        exchange.finished = true;
-        match exchange.sending {
-            _ if tunnel => self.settle_tunnel(now),
+        let sending = &mut exchange.sending;
+        let is_short = sending.to_write.is_some_and(|left| left > 0);
+        sending.finish = Finish::Called(None);
+        match sending.half {
+            _ if tunnel => {}
             RequestHalf::Sent | RequestHalf::Stopped => {}
             // What is missing cannot come any more.
-            _ if exchange.to_write.is_some_and(|left| left > 0) => {
+            _ if is_short => {
                 self.give_up(id, Error::ApiMisuse(Misuse::ContentTooShort), now);
+                self.settle(now);
                 self.live(id)?;
             }
-            RequestHalf::Queued | RequestHalf::Continue => exchange.finished_early = Some(trailers),
-            RequestHalf::Content if chunked => self.end_chunked(id, &trailers, now),
+            RequestHalf::Queued | RequestHalf::Continue => sending.finish = Finish::Called(Some(trailers)),
+            RequestHalf::Content if open_ended => self.end_request(id, &trailers, now),
             RequestHalf::Content => {}
         }
-        self.dispatch(now);
+        self.settle(now);
         Ok(())
     }
 
     /// `send.take-interim`.
     pub fn take_interim(&mut self, id: ExchangeId) -> Vec<PackedHead> {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return Vec::new() };
-        exchange.interim_octets = 0;
-        core::mem::take(&mut exchange.interim)
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return Vec::new() };
+        exchange.receiving.interim.octets = 0;
+        core::mem::take(&mut exchange.receiving.interim.heads)
     }
 
     /// `send.head`.
     pub fn head(&mut self, id: ExchangeId) -> Result<Option<PackedHead>, Failure> {
         let exchange = self.live(id)?;
-        exchange.head_told |= exchange.head.is_some();
-        Ok(exchange.head.clone())
+        exchange.handle.head_told |= exchange.receiving.head.is_some();
+        Ok(exchange.receiving.head.clone())
     }
 
     /// `send.read`.
     pub fn read(&mut self, id: ExchangeId, octets_max: u64, now: Instant) -> Result<Chunk, Failure> {
-        let waiting = self.exchanges.get(id).is_some_and(|exchange| !exchange.content.is_empty());
-        match self.exchanges.get(id).map(|exchange| exchange.reader) {
-            Some(Reader::Caller | Reader::Nobody) if waiting => {
-                let octets_max = usize::try_from(octets_max.max(1)).unwrap_or(usize::MAX);
-                return Ok(Chunk::Data(self.take_content(id, octets_max, now)));
-            }
-            _ => {}
+        let readable = |exchange: &Exchange| {
+            matches!(exchange.handle.reader, Reader::Caller | Reader::Nobody) && !exchange.receiving.content.is_empty()
+        };
+        if self.book.exchanges.get(id).is_some_and(readable) {
+            let octets_max = usize::try_from(octets_max.max(1)).unwrap_or(usize::MAX);
+            return Ok(Chunk::Data(self.take_content(id, octets_max, now)));
         }
         let exchange = self.live(id)?;
-        if exchange.taken {
-            // Nobody is told of it again.
-            exchange.both_ends_told = exchange.has_ended();
-            return Err(self.misuse(id, Misuse::ResponseTaken));
+        if exchange.handle.hold == Hold::Taken {
+            return Err(self.refuse_taken(id));
         }
-        if exchange.receiving != ResponseHalf::Done || !exchange.content.is_empty() || exchange.awaits_departure() {
+        let receiving = &exchange.receiving;
+        if receiving.half != ResponseHalf::Done || !receiving.content.is_empty() || exchange.awaits_departure() {
             return Ok(Chunk::WouldBlock);
         }
-        exchange.end_told = true;
-        exchange.both_ends_told = exchange.has_ended();
-        Ok(Chunk::End(exchange.trailers.clone()))
+        exchange.tell_end();
+        Ok(Chunk::End(exchange.receiving.trailers.clone()))
+    }
+
+    /// The response was handed out whole: nobody is told of its end again.
+    fn refuse_taken(&mut self, id: ExchangeId) -> Failure {
+        if let Some(exchange) = self.book.exchanges.get_mut(id)
+            && exchange.has_ended()
+        {
+            exchange.handle.end_told = EndTold::Both;
+        }
+        self.misuse(id, Misuse::ResponseTaken)
     }
 
     /// Takes content that waits, and goes on with what was held back by it.
     fn take_content(&mut self, id: ExchangeId, octets_max: usize, now: Instant) -> Vec<u8> {
-        let paused = self.is_paused();
-        let Some(exchange) = self.exchanges.get_mut(id) else { return Vec::new() };
-        let content = exchange.content.take(octets_max);
-        self.unread = self.unread.saturating_sub(content.len());
+        let paused = self.is_paused(now);
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return Vec::new() };
+        let content = exchange.receiving.content.take(octets_max);
+        self.book.release_unread(content.len());
         if paused {
-            // The time the caller took is not the peer's.
-            self.progress = now;
-            self.process(now);
+            self.resume(now);
         }
         content
     }
 
+    fn is_paused(&self, now: Instant) -> bool {
+        self.protocol.is_paused(self.scene(now))
+    }
+
+    /// Goes on with what unread content had held back. The time that the caller took is not the peer's.
+    fn resume(&mut self, now: Instant) {
+        self.protocol.resume(now);
+        self.settle(now);
+    }
+
     /// `send.collect` begins: the response is gathered whole from now on.
     pub fn begin_collect(&mut self, id: ExchangeId, octets_max: u64, now: Instant) -> Result<(), Failure> {
+        let paused = self.is_paused(now);
         let exchange = self.live(id)?;
-        if exchange.taken {
-            exchange.both_ends_told = exchange.has_ended();
-            return Err(self.misuse(id, Misuse::ResponseTaken));
+        if exchange.handle.hold == Hold::Taken {
+            return Err(self.refuse_taken(id));
         }
-        let gathered = exchange.content.take_all();
+        let gathered = exchange.receiving.content.take_all();
         let octets = gathered.len();
-        let counted = if exchange.reader == Reader::Caller { octets } else { 0 };
-        exchange.reader = Reader::Collect(octets_max);
-        exchange.content.push(gathered);
-        self.unread = self.unread.saturating_sub(counted);
-        let begun = if octets as u64 > octets_max { self.refuse_collect(id, now) } else { Ok(()) };
-        // What its content had held back.
-        self.progress = now;
-        self.process(now);
-        begun
+        let counted = if exchange.handle.reader == Reader::Caller { octets } else { 0 };
+        exchange.handle.reader = Reader::Collect(octets_max);
+        exchange.receiving.content.push(gathered);
+        self.book.release_unread(counted);
+        if octets as u64 > octets_max {
+            let refused = self.refuse_collect(id, now);
+            self.resume(now);
+            return Err(refused);
+        }
+        self.protocol.resume(now);
+        if paused {
+            self.settle(now);
+        }
+        Ok(())
     }
 
     /// More has come than `collect` may take.
-    fn refuse_collect(&mut self, id: ExchangeId, now: Instant) -> Result<(), Failure> {
+    fn refuse_collect(&mut self, id: ExchangeId, now: Instant) -> Failure {
         let error = Error::LimitExceeded(Limit::CollectOctets);
         let failure = self.call_failure(id, error);
         self.give_up(id, error, now);
-        if let Some(exchange) = self.exchanges.get_mut(id) {
+        if let Some(exchange) = self.book.exchanges.get_mut(id) {
             // Later calls repeat it, also when the response had ended.
-            exchange.content.clear();
+            exchange.receiving.content.clear();
             exchange.failure.get_or_insert(failure);
-            exchange.failure_told = true;
+            exchange.handle.failure_told = true;
         }
-        Err(failure)
+        failure
     }
 
     /// The whole response, once it is there, or the failure; only after `begin_collect`.
     pub fn take_response(&mut self, id: ExchangeId) -> Option<Result<PackedResponse, Failure>> {
         match self.live(id) {
             Err(failure) => Some(Err(failure)),
-            Ok(exchange) if exchange.receiving == ResponseHalf::Done && !exchange.awaits_departure() => {
-                whole_response(exchange).map(Ok)
+            Ok(exchange) if exchange.receiving.half == ResponseHalf::Done && !exchange.awaits_departure() => {
+                exchange.take_response().map(Ok)
             }
             Ok(_) => None,
         }
@@ -377,21 +334,22 @@ impl ClientConn {
 
     /// `send.want`.
     pub fn want(&mut self, id: ExchangeId, wanted: Readiness) {
-        if let Some(exchange) = self.exchanges.get_mut(id) {
-            exchange.wanted = wanted;
-            self.mark(id);
+        if let Some(exchange) = self.book.exchanges.get_mut(id) {
+            exchange.handle.wanted = wanted;
+            self.book.mark(id);
         }
     }
 
     /// Why waiting for the whole response of this exchange would be in vain, as the caller's failure.
     pub fn refuses_wait(&mut self, id: ExchangeId) -> Option<Failure> {
-        let exchange = self.exchanges.get(id)?;
-        let queued = exchange.sending == RequestHalf::Queued;
-        let misuse = if exchange.receiving == ResponseHalf::Tunnel {
+        let exchange = self.book.exchanges.get(id)?;
+        let queued = exchange.sending.half == RequestHalf::Queued;
+        let is_next = self.protocol.writer().filter(|_| queued);
+        let misuse = if exchange.receiving.half == ResponseHalf::Tunnel {
             Misuse::Tunnel
-        } else if self.is_paused() && self.outstanding.front() != Some(&id) {
+        } else if self.protocol.is_held_up(id, self.scene(Instant(0))) {
             Misuse::BehindUnreadResponse
-        } else if self.awaits_content(id) || (queued && self.writer.is_some_and(|writer| self.awaits_content(writer))) {
+        } else if exchange.awaits_content() || is_next.is_some_and(|writer| self.awaits_content(writer)) {
             Misuse::ContentUnfinished
         } else {
             return None;
@@ -401,12 +359,12 @@ impl ClientConn {
 
     /// The caller may read it piece by piece after all.
     fn return_to_caller(&mut self, id: ExchangeId) {
-        if let Some(exchange) = self.exchanges.get_mut(id)
-            && matches!(exchange.reader, Reader::Collect(_))
+        if let Some(exchange) = self.book.exchanges.get_mut(id)
+            && matches!(exchange.handle.reader, Reader::Collect(_))
         {
-            exchange.reader = Reader::Caller;
-            self.unread += exchange.content.len();
-            self.mark(id);
+            exchange.handle.reader = Reader::Caller;
+            self.book.unread += exchange.receiving.content.len();
+            self.book.mark(id);
         }
     }
 
@@ -418,27 +376,27 @@ impl ClientConn {
 
     /// Whether the request is waiting, or will be, for content that only the caller can write.
     fn awaits_content(&self, id: ExchangeId) -> bool {
-        self.exchanges.get(id).is_some_and(Exchange::awaits_content)
+        self.book.exchanges.get(id).is_some_and(Exchange::awaits_content)
     }
 
     /// An exchange that was collected for `poll.take-completions` and has ended.
     pub fn take_completed(&mut self) -> Option<Completed> {
-        let internal = self.refused(Error::Internal);
-        while let Some(id) = self.completed.pop_front() {
-            let Some(exchange) = self.exchanges.get_mut(id) else { continue };
+        while let Some(id) = self.book.reports.completed.pop_front() {
+            let internal = self.no_exchange().refused(Error::Internal);
+            let Some(exchange) = self.book.exchanges.get_mut(id) else { continue };
             let completed = Completed {
                 id,
                 token: exchange.token,
                 job: exchange.job,
                 outcome: match exchange.failure {
                     Some(failure) => Err(failure),
-                    None => whole_response(exchange).ok_or(internal),
+                    None => exchange.take_response().ok_or(internal),
                 },
                 timing: exchange.timing,
-                idempotent: exchange.plan.idempotent,
+                idempotent: exchange.sending.checked.idempotent,
                 resent: exchange.resent,
             };
-            exchange.forgotten = true;
+            exchange.handle.hold = Hold::Forgotten;
             self.drop_if_forgotten(id);
             return Some(completed);
         }
@@ -447,46 +405,45 @@ impl ClientConn {
 
     /// `send.take-request`.
     pub fn take_request(&mut self, id: ExchangeId) -> Option<Request> {
-        let exchange = self.exchanges.get_mut(id)?;
+        let exchange = self.book.exchanges.get_mut(id)?;
         let unsent = exchange.failure.is_some_and(|failure| failure.delivery == Delivery::NotSent);
-        exchange.request.take_if(|_| unsent)
+        exchange.sending.request.take_if(|_| unsent)
     }
 
     /// `send.timing`.
     pub fn timing(&self, id: ExchangeId) -> Option<ExchangeTiming> {
-        self.exchanges.get(id).map(|exchange| exchange.timing)
+        self.book.exchanges.get(id).map(|exchange| exchange.timing)
     }
 
     /// `send.cancel`.
     pub fn cancel(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get(id) else { return };
+        let Some(exchange) = self.book.exchanges.get(id) else { return };
+        if exchange.has_ended() && !exchange.is_tunnel() {
+            return;
+        }
         if !exchange.has_ended() {
-            self.log.add(now, Some(exchange.token), || LogEvent::Cancelled);
+            self.book.log.add(now, Some(exchange.token), || LogEvent::Cancelled);
         }
         self.give_up(id, Error::Closed(CloseReason::Cancelled), now);
-        // What it had held back.
-        self.process(now);
+        self.settle(now);
     }
 
     /// The handle of an exchange was dropped.
     pub fn forget(&mut self, id: ExchangeId, now: Instant) {
-        match self.exchanges.get(id) {
-            Some(exchange) if exchange.completes => return,
+        match self.book.exchanges.get(id) {
+            Some(exchange) if exchange.handle.completes => return,
             Some(_) => self.cancel(id, now),
             None => return,
         }
-        let outstanding = self.outstanding.contains(&id);
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        exchange.forgotten = true;
-        let unread = if matches!(exchange.reader, Reader::Caller | Reader::Nobody) { exchange.content.len() } else { 0 };
-        exchange.content.clear();
-        if !outstanding {
-            self.exchanges.remove(id);
-        }
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        exchange.handle.hold = Hold::Forgotten;
+        let is_counted = matches!(exchange.handle.reader, Reader::Caller | Reader::Nobody);
+        let unread = if is_counted { exchange.receiving.content.len() } else { 0 };
+        exchange.receiving.content.clear();
+        self.drop_if_forgotten(id);
         if unread > 0 {
-            self.unread = self.unread.saturating_sub(unread);
-            self.progress = now;
-            self.process(now);
+            self.book.release_unread(unread);
+            self.resume(now);
         }
     }
 
@@ -516,11 +473,11 @@ impl ClientConn {
     /// Errors: `api-misuse(requests-outstanding)`, or what the connection was closed with.
     pub fn check_parts(&self) -> Result<(), Error> {
         let closed = Error::Closed(CloseReason::Local);
-        if self.state == ConnState::Closed || !self.established {
+        if self.state == ConnState::Closed || !self.is_established() {
             return Err(self.ended_by.unwrap_or(closed));
         }
-        let waiting = self.length() > 0 && !self.is_tunnel();
-        if waiting || !self.outbox.is_empty() {
+        let waiting = self.length() > 0 && self.protocol.tunnel().is_none();
+        if waiting || !self.protocol.has_transmitted_all() {
             return Err(Error::ApiMisuse(Misuse::RequestsOutstanding));
         }
         Ok(())
@@ -529,26 +486,13 @@ impl ClientConn {
     /// Ends the connection without its transport; gives the octets that belong to nobody yet.
     pub fn take_parts(&mut self, now: Instant) -> Vec<u8> {
         let mut unread = Vec::new();
-        if let Some(exchange) = self.outstanding.front().and_then(|id| self.exchanges.get_mut(*id)) {
-            unread = exchange.content.take_all();
-            self.unread = self.unread.saturating_sub(unread.len());
+        let tunnel = self.protocol.tunnel();
+        if let Some(exchange) = tunnel.and_then(|id| self.book.exchanges.get_mut(id)) {
+            unread = exchange.receiving.content.take_all();
+            self.book.unread = self.book.unread.saturating_sub(unread.len());
         }
-        unread.extend_from_slice(&self.inbox.take_all());
+        unread.extend_from_slice(&self.protocol.take_octets());
         self.end(Error::Closed(CloseReason::Taken), now);
         unread
     }
-}
-
-/// The response of an exchange that is complete, handed out once.
-fn whole_response(exchange: &mut Exchange) -> Option<PackedResponse> {
-    let head = exchange.head.take()?;
-    exchange.taken = true;
-    exchange.end_told = true;
-    exchange.both_ends_told = exchange.has_ended();
-    Some(PackedResponse {
-        interim: core::mem::take(&mut exchange.interim),
-        head,
-        content: exchange.content.take_all(),
-        trailers: core::mem::take(&mut exchange.trailers),
-    })
 }

@@ -7,18 +7,18 @@ use alloc::collections::VecDeque;
 
 /// A deadline of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Deadline {
+pub(super) struct Deadline {
     /// When it passes.
-    pub at: Instant,
+    pub(super) at: Instant,
     /// Whose it is.
-    pub exchange: ExchangeId,
+    pub(super) exchange: ExchangeId,
     /// Which one it is: `queue`, `await-continue` or `total`. The others follow from the connection's state.
-    pub timer: TimerOrder,
+    pub(super) timer: TimerOrder,
 }
 
 /// A [`Timer`] that can be put in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TimerOrder {
+pub(super) enum TimerOrder {
     /// When to send content although no `100 (Continue)` came.
     AwaitContinue,
     /// When to give up waiting for a turn.
@@ -42,11 +42,11 @@ impl From<TimerOrder> for Timer {
 /// An exchange that does not set one costs nothing here. Finding one is logarithmic in their number; with equal spans, the usual case, a
 /// new one goes to the end.
 #[derive(Debug, Default)]
-pub struct DeadlineTable(VecDeque<Deadline>);
+pub(super) struct DeadlineTable(VecDeque<Deadline>);
 
 impl DeadlineTable {
     /// Adds a deadline; without effect when `at` is `None`.
-    pub fn set(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
+    pub(super) fn set(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
         let place = self.place(&deadline);
@@ -56,7 +56,7 @@ impl DeadlineTable {
     }
 
     /// Removes what `set` added with the same values.
-    pub fn clear(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
+    pub(super) fn clear(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
         let place = self.place(&deadline);
@@ -71,12 +71,12 @@ impl DeadlineTable {
     }
 
     /// The earliest deadline.
-    pub fn first(&self) -> Option<&Deadline> {
+    pub(super) fn first(&self) -> Option<&Deadline> {
         self.0.front()
     }
 
     /// Takes the earliest deadline if it has passed.
-    pub fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
+    pub(super) fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
         self.0.pop_front_if(|deadline| deadline.at <= now)
     }
 }

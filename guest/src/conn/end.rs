@@ -1,17 +1,13 @@
-//! How exchanges and the connection end, and with which delivery (RFC 9112 §9.3.1, §9.6).
+//! How exchanges and the connection end, and with which delivery.
 
-use super::deadlines::TimerOrder;
-use super::pooled::strike;
+use super::book::recover_request;
+use super::moves::Recovery;
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Exchange, Reader, RequestInput, ResponseHalf, ResponseInput};
-use crate::failure::{is_local, of_all_attempts};
-use crate::h1::encode::PlannedContent;
-use crate::h1::parse::Fault;
-use crate::h1::state::{ReadInput, ReadSide, WriteInput};
+use crate::exchange::{Hold, Reader, RequestHalf};
+use crate::failure;
+use crate::incoming::{Fault, GivenUp, Lost, Progress};
 use crate::timer::Instant;
-use crate::types::{
-    CloseReason, ConnState, Delivery, Error, Failure, FieldLine, LogEvent, PersistenceLearnt, Phase, RequestContent,
-};
+use crate::types::{CloseReason, ConnState, Delivery, Error, LogEvent};
 use alloc::vec::Vec;
 
 impl ClientConn {
@@ -22,24 +18,16 @@ impl ClientConn {
         }
         self.state = ConnState::Closing;
         self.ended_by = Some(reason);
-        self.changed = true;
-        self.log.add(now, None, || LogEvent::Closing(reason));
+        self.book.reports.changed = true;
+        self.book.log.add(now, None, || LogEvent::Closing(reason));
     }
 
-    /// It is known that the connection closes.
-    pub(super) fn learn_closing(&mut self, now: Instant) {
-        if self.known != PersistenceLearnt::Closing {
-            self.known = PersistenceLearnt::Closing;
-            self.log.add(now, None, || LogEvent::Learnt(PersistenceLearnt::Closing));
-        }
-    }
-
-    /// Closes the connection if it accepts no more requests and all have been answered.
-    pub(super) fn settle(&mut self, now: Instant) {
-        if self.state == ConnState::Closing && self.queue.is_empty() && self.outstanding.is_empty() {
-            self.end(self.ended_by.unwrap_or(Error::Internal), now);
-        } else if self.outstanding.is_empty() && self.peer_requests_left == Some(0) {
-            self.end(Error::Closed(CloseReason::PeerOption), now);
+    /// Logs what the protocol has learnt about persistence.
+    pub(super) fn note_learnt(&mut self, now: Instant) {
+        let known = self.protocol.persistence();
+        if self.learnt != known {
+            self.learnt = known;
+            self.book.log.add(now, None, || LogEvent::Learnt(known));
         }
     }
 
@@ -48,333 +36,161 @@ impl ClientConn {
         if self.state == ConnState::Closed {
             return;
         }
+        let at = self.protocol.octets_received();
         self.stop_accepting(error, now);
-        // What was asked for first is the reason of the connection; what is happening now is the reason of its exchanges.
-        self.fail_outstanding(0, error, None, now);
-        self.fail_queued(error, now);
+        // The connection keeps its first close reason; its exchanges fail with the current error.
+        self.fail_all(error, at, now);
         self.state = ConnState::Closed;
-        self.read_input(ReadInput::End);
-        self.shut_write();
-        self.inbox.consume(usize::MAX);
-        self.changed = true;
+        self.protocol.shut();
+        self.book.reports.changed = true;
         let reason = self.ended_by.unwrap_or(error);
-        self.log.add(now, None, || LogEvent::Closed(reason));
+        self.book.log.add(now, None, || LogEvent::Closed(reason));
     }
 
-    /// The peer's octets were wrong: `fault.at` tells which one showed it.
+    /// The peer's octets were wrong: failures have the position of the octet that showed it.
     pub(super) fn end_at(&mut self, fault: Fault, now: Instant) {
-        // Failures tell the position of the octet that showed the error.
-        let received = self.octets_received;
-        self.octets_received = received.saturating_sub(self.inbox.len().saturating_sub(fault.at) as u64);
-        self.fail_outstanding(0, fault.error, None, now);
-        self.fail_queued(fault.error, now);
-        self.octets_received = received;
+        let at = self.protocol.position() + fault.at as u64;
+        self.fail_all(fault.error, at.min(self.protocol.octets_received()), now);
         self.end(fault.error, now);
     }
 
-    /// The peer has ended its direction of the tunnel; the caller may still write.
-    pub(super) fn end_tunnel_input(&mut self, now: Instant) {
-        self.read_input(ReadInput::End);
-        let Some(&id) = self.outstanding.front() else { return self.end(Error::Internal, now) };
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        exchange.timing.response_ended = Some(now.since(exchange.started));
-        exchange.response_input(ResponseInput::End);
-        self.mark(id);
-        self.settle_tunnel(now);
-    }
-
-    /// Closes a tunnel that both sides have ended.
-    pub(super) fn settle_tunnel(&mut self, now: Instant) {
-        let Some(exchange) = self.outstanding.front().and_then(|id| self.exchanges.get(*id)) else { return };
-        if self.is_tunnel() && exchange.finished && exchange.has_ended() && self.outbox.is_empty() {
-            self.outstanding.clear();
-            self.end(Error::Closed(CloseReason::Switched), now);
-        }
-    }
-
-    /// The exchange has its whole response.
-    pub(super) fn complete_response(&mut self, id: ExchangeId, trailers: Vec<FieldLine>, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id).filter(|exchange| exchange.reader != Reader::Nobody) else { return };
-        exchange.response_input(ResponseInput::End);
-        exchange.timing.response_ended = Some(now.since(exchange.started));
-        self.log.add(now, Some(exchange.token), || LogEvent::End(trailers.clone()));
-        exchange.trailers = trailers;
-        self.mark(id);
+    fn fail_all(&mut self, error: Error, at: u64, now: Instant) {
+        let lost = self.protocol.lose_all(error, &self.book.exchanges);
+        self.fail_lost(lost, error, None, at, now);
+        self.fail_queued(error, at, now);
     }
 
     /// The exchange has its whole response, and its request has left or is not wanted.
-    pub(super) fn finish_exchange(&mut self, id: ExchangeId) {
-        self.clear_deadlines(id);
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        if exchange.reader == Reader::Nobody {
-            if exchange.forgotten {
-                self.exchanges.remove(id);
-            }
-            return;
+    pub(super) fn finish_exchange(&mut self, id: ExchangeId, now: Instant) {
+        self.note_learnt(now);
+        self.idle_since = now;
+        self.book.reports.changed = true;
+        self.book.clear_deadlines(id);
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        if exchange.handle.reader == Reader::Nobody {
+            return self.drop_if_forgotten(id);
         }
-        exchange.request = None;
-        if matches!(exchange.reader, Reader::Completion(_)) {
-            self.completed.push_back(id);
+        exchange.sending.request = None;
+        if matches!(exchange.handle.reader, Reader::Completion(_)) {
+            self.book.reports.completed.push_back(id);
         }
-        self.mark(id);
+        self.book.mark(id);
     }
 
-    /// Fails the outstanding exchanges behind the one at the front, whose response is the last one; `declared`: the peer's word on those
-    /// that were sent.
-    pub(super) fn fail_behind_front(&mut self, error: Error, declared: Option<Delivery>, now: Instant) {
-        self.fail_outstanding(1, error, declared, now);
-    }
-
-    /// Fails the outstanding exchanges of which no octet has left.
-    pub(super) fn fail_unsent(&mut self, error: Error, now: Instant) {
-        let taken = self.outbox.taken();
-        let unsent = |id: &ExchangeId| self.exchanges.get(*id).is_some_and(|e| e.wire_start.is_none_or(|start| start >= taken));
-        if let Some(first) = self.outstanding.iter().position(unsent) {
-            self.fail_outstanding(first, error, None, now);
-        }
-    }
-
-    /// Fails outstanding exchanges from the one at `first` on; `declared`: the peer's word on those that were sent.
-    fn fail_outstanding(&mut self, first: usize, error: Error, declared: Option<Delivery>, now: Instant) {
-        self.note_break(error, declared.is_some());
-        let failing: Vec<ExchangeId> = self.outstanding.iter().skip(first).copied().collect();
-        for (id, position) in failing.iter().zip(first..) {
-            let known = self.delivery(*id);
-            let delivery = match declared {
-                Some(declared) if known != Delivery::NotSent => declared,
-                _ => known,
-            };
-            match self.recovery(*id, position, error, delivery) {
-                Some(recovery) => self.set_aside(*id, recovery, error, delivery),
-                None => self.fail_with(*id, error, delivery, now),
+    /// Fails exchanges that are not on the wire any more, or sets them aside for the pool; `declared`: the peer's word on those that were
+    /// sent. `at`: how many octets have shown it.
+    pub(super) fn fail_lost(&mut self, lost: Vec<Lost>, error: Error, declared: Option<Delivery>, at: u64, now: Instant) {
+        for lost in &lost {
+            let Some(exchange) = self.book.exchanges.get_mut(lost.exchange) else { continue };
+            if lost.is_first && !lost.is_heard {
+                exchange.timing.response_started = None;
             }
         }
-        self.outstanding.truncate(first);
-        self.departed = self.departed.min(first);
-        for id in failing {
+        let ids: Vec<ExchangeId> = lost.iter().map(|lost| lost.exchange).collect();
+        for lost in lost {
+            let Some(exchange) = self.book.exchanges.get(lost.exchange) else { continue };
+            let known = failure::delivery(exchange);
+            let delivery = declared.filter(|_| known != Delivery::NotSent).unwrap_or(known);
+            let failure = self.place(error, at).failure(error, exchange, delivery, lost.progress);
+            match self.recovery(exchange, lost.is_first, &failure) {
+                Some(Recovery::Move) => {
+                    if let Some(exchange) = self.book.exchanges.get_mut(lost.exchange) {
+                        recover_request(exchange, lost.content);
+                    }
+                    self.set_aside(lost.exchange, Recovery::Move, failure);
+                }
+                Some(recovery) => self.set_aside(lost.exchange, recovery, failure),
+                None => self.book.fail(lost.exchange, failure, lost.content, now),
+            }
+        }
+        for id in ids {
             self.drop_if_forgotten(id);
         }
     }
 
     /// Fails every queued exchange, or sets it aside for the pool.
-    pub(super) fn fail_queued(&mut self, error: Error, now: Instant) {
-        while let Some(id) = self.queue.pop_front(&mut self.exchanges) {
-            match self.pooled && self.may_move(id, error) {
-                true => self.unsent.push_back(id),
-                false => self.fail_exchange(id, error, now),
+    pub(super) fn fail_queued(&mut self, error: Error, at: u64, now: Instant) {
+        while let Some(id) = self.book.queue.pop_front(&mut self.book.exchanges) {
+            match self.moves.pooled && self.may_move(id, error) {
+                true => self.moves.unsent.push_back(id),
+                false => self.fail_waiting_one(id, error, at, now),
             }
         }
     }
 
-    /// Fails an exchange that is in neither list any more, or stays in its list to be drained.
-    pub(super) fn fail_exchange(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        let delivery = self.delivery(id);
-        self.fail_with(id, error, delivery, now);
+    /// Fails an exchange whose turn has not come, and that is in no list any more.
+    pub(super) fn fail_waiting_one(&mut self, id: ExchangeId, error: Error, at: u64, now: Instant) {
+        self.fail_with(id, error, Progress::default(), at, now);
         self.drop_if_forgotten(id);
+    }
+
+    /// Fails an exchange whose turn has come in vain.
+    pub(super) fn fail_exchange(&mut self, id: ExchangeId, error: Error, now: Instant) {
+        self.fail_waiting_one(id, error, self.protocol.octets_received(), now);
+    }
+
+    fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, at: u64, now: Instant) {
+        let Some(exchange) = self.book.exchanges.get(id) else { return };
+        let failure = self.place(error, at).failure(error, exchange, failure::delivery(exchange), progress);
+        self.book.fail(id, failure, None, now);
     }
 
     /// Forgets an exchange that nobody can ask for any more, unless the wire still has to do with it.
     pub(super) fn drop_if_forgotten(&mut self, id: ExchangeId) {
-        let listed = self.outstanding.contains(&id);
-        if !listed && self.exchanges.get(id).is_some_and(|exchange| exchange.forgotten) {
-            self.exchanges.remove(id);
-        }
-    }
-
-    fn fail_with(&mut self, id: ExchangeId, error: Error, delivery: Delivery, now: Instant) {
-        self.clear_deadlines(id);
-        self.release_queued(id);
-        let furthest = self.exchanges.get(id).and_then(|exchange| exchange.furthest);
-        let failure = of_all_attempts(furthest, self.failure(id, error, delivery));
-        let delivery = failure.delivery;
-        if delivery == Delivery::NotSent {
-            self.recover_request(id);
-        }
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        if !exchange.response_input(ResponseInput::Fail) {
-            return;
-        }
-        if exchange.reader != Reader::Caller {
-            exchange.content.clear();
-        }
-        exchange.request_input(RequestInput::Stop);
-        exchange.failure = Some(failure);
-        if delivery != Delivery::NotSent || exchange.is_streamed() {
-            exchange.request = None;
-        }
-        self.log.add(now, Some(exchange.token), || LogEvent::Failed(failure));
-        if matches!(exchange.reader, Reader::Completion(_)) && !exchange.forgotten {
-            self.completed.push_back(id);
-        }
-        self.changed = true;
-        self.mark(id);
-    }
-
-    /// Puts the content of a request that has not left back into it.
-    pub(super) fn recover_request(&mut self, id: ExchangeId) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        let (Some(end), PlannedContent::Whole) = (exchange.wire_end, exchange.plan.content) else { return };
-        let content = self.outbox.copy(exchange.wire_head_end, end);
-        if content.len() as u64 != end.saturating_sub(exchange.wire_head_end) {
-            exchange.request = None;
-        } else if let Some(request) = &mut exchange.request {
-            request.content = RequestContent::Whole(content);
-        }
-    }
-
-    /// The content of a request no longer waits for its turn.
-    pub(super) fn release_queued(&mut self, id: ExchangeId) {
-        if let Some(exchange) = self.exchanges.get_mut(id) {
-            self.queued_octets = self.queued_octets.saturating_sub(core::mem::take(&mut exchange.queued_octets));
-        }
-    }
-
-    pub(super) fn clear_deadlines(&mut self, id: ExchangeId) {
-        let Some(exchange) = self.exchanges.get(id) else { return };
-        let (started, spans) = (exchange.started, exchange.deadlines);
-        self.deadlines.clear(id, TimerOrder::Queue, started.after(spans.queue));
-        self.deadlines.clear(id, TimerOrder::Total, started.after(spans.total));
-        if let Some(since) = exchange.continue_since {
-            self.deadlines.clear(id, TimerOrder::AwaitContinue, since.after(spans.await_continue));
-        }
-    }
-
-    /// What is known about whether the server can have acted on the request.
-    fn delivery(&self, id: ExchangeId) -> Delivery {
-        let Some(exchange) = self.exchanges.get(id) else { return Delivery::NotSent };
-        let sent = exchange.wire_start.is_some_and(|start| start < self.outbox.taken());
-        let first = self.outstanding.front() == Some(&id);
-        if !sent {
-            Delivery::NotSent
-        } else if first && exchange.timing.response_started.is_some() {
-            Delivery::ResponseStarted
-        } else {
-            Delivery::Unanswered
-        }
-    }
-
-    fn phase(&self, id: ExchangeId) -> Phase {
-        let Some(exchange) = self.exchanges.get(id) else { return Phase::Ended };
-        let first = self.outstanding.front() == Some(&id);
-        match exchange.receiving {
-            ResponseHalf::Done if exchange.is_leaving() => Phase::SendingRequest,
-            ResponseHalf::Done | ResponseHalf::Failed => Phase::Ended,
-            ResponseHalf::Tunnel => Phase::Tunnel,
-            ResponseHalf::Content if self.read == ReadSide::Trailers => Phase::ReceivingTrailers,
-            ResponseHalf::Content => Phase::ReceivingContent,
-            ResponseHalf::Head if exchange.wire_start.is_none() && !self.established && !self.is_line() => Phase::Connecting,
-            ResponseHalf::Head if exchange.wire_start.is_none() => Phase::Queued,
-            ResponseHalf::Head if first && exchange.timing.response_started.is_some() => Phase::ReceivingHead,
-            ResponseHalf::Head if exchange.wire_end.is_none_or(|end| end > self.outbox.taken()) => Phase::SendingRequest,
-            ResponseHalf::Head => Phase::AwaitingResponse,
-        }
-    }
-
-    /// The failure that `error` is for an exchange as it stands now.
-    pub(super) fn failure(&self, id: ExchangeId, error: Error, delivery: Delivery) -> Failure {
-        let exchange = self.exchanges.get(id);
-        let start = exchange.and_then(|exchange| exchange.wire_start).unwrap_or(u64::MAX);
-        let end = exchange.and_then(|exchange| exchange.wire_end).unwrap_or(u64::MAX);
-        Failure {
-            error,
-            delivery,
-            phase: if self.is_line() && !is_local(&error) { Phase::Connecting } else { self.phase(id) },
-            octets_sent: self.outbox.taken().min(end).saturating_sub(start),
-            octets_received: self.octets_received,
-            connection: if self.is_line() { self.failed_for } else { self.id },
+        let is_forgotten = self.book.exchanges.get(id).is_some_and(|exchange| exchange.handle.hold == Hold::Forgotten);
+        if is_forgotten && !self.protocol.holds(id) {
+            self.book.exchanges.remove(id);
         }
     }
 
     /// Ends one exchange before its time: cancelled, too late, or too large. The others live where the wire allows it.
     pub(super) fn give_up(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        let Some(exchange) = self.exchanges.get(id) else { return };
-        if exchange.has_ended() && !self.is_tunnel() {
+        self.give_up_at(id, error, self.protocol.octets_received(), now);
+    }
+
+    /// The same; `at`: how many octets have shown the error.
+    pub(super) fn give_up_at(&mut self, id: ExchangeId, error: Error, at: u64, now: Instant) {
+        let Some(exchange) = self.book.exchanges.get(id) else { return };
+        if exchange.has_ended() && !exchange.is_tunnel() {
             return;
         }
-        let Some(start) = exchange.wire_start else {
+        if exchange.sending.half == RequestHalf::Queued {
             self.unlist(id);
-            self.fail_exchange(id, error, now);
-            self.changed = true;
-            return self.settle_after(now);
-        };
-        if self.is_tunnel() {
-            self.end(error, now);
-        } else if start >= self.outbox.taken() {
-            self.take_back(id, start, error, now);
-        } else if exchange.wire_end.is_none() {
-            self.abandon(id, error, now);
-        } else {
-            self.drain(id, error, now);
+            self.book.reports.changed = true;
+            return self.fail_waiting_one(id, error, at, now);
         }
-    }
-
-    /// No octet of the request has left: it is taken out of the send buffer, and what stands behind it moves up.
-    fn take_back(&mut self, id: ExchangeId, start: u64, error: Error, now: Instant) {
-        self.fail_with(id, error, Delivery::NotSent, now);
-        let end = self.exchanges.get(id).and_then(|exchange| exchange.wire_end);
-        let octets = end.unwrap_or(self.outbox.pushed()).saturating_sub(start);
-        self.outbox.remove(start, start + octets);
-        for other in &self.outstanding {
-            let Some(other) = self.exchanges.get_mut(*other) else { continue };
-            if other.wire_start.is_some_and(|position| position > start) {
-                other.wire_start = other.wire_start.map(|position| position - octets);
-                other.wire_head_end -= octets;
-                other.wire_end = other.wire_end.map(|position| position - octets);
+        match self.protocol.give_up(id, self.book.scene(&self.settings, now)) {
+            GivenUp::EndConnection => self.end(error, now),
+            GivenUp::TakenBack(lost) => {
+                self.fail_given_up(lost, error, at, now);
+                self.idle_since = now;
+                self.book.reports.changed = true;
             }
+            GivenUp::Abandoned(lost, closing) => {
+                self.fail_given_up(lost, error, at, now);
+                self.apply_closing(closing, at, now);
+            }
+            GivenUp::Drained(progress) => self.drain(id, error, progress, at, now),
         }
-        if self.writer == Some(id) {
-            self.writer = None;
-            self.write_input(WriteInput::End);
-        }
-        strike(&mut self.outstanding, id);
-        if self.outstanding.is_empty() {
-            // It may have been written behind others, without a look.
-            self.looked = false;
-            self.read_input(ReadInput::Last);
-            self.idle_since = now;
-        }
-        self.drop_if_forgotten(id);
-        self.changed = true;
-        self.settle_after(now);
     }
 
-    /// The request has left in part: nothing can follow it on this connection. Those before it may still be answered.
-    fn abandon(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        let delivery = self.delivery(id);
-        self.fail_with(id, error, delivery, now);
-        strike(&mut self.outstanding, id);
-        self.departed = self.departed.min(self.outstanding.len());
-        self.drop_if_forgotten(id);
-        let reason = Error::Closed(CloseReason::Abandoned);
-        self.stop_accepting(reason, now);
-        self.learn_closing(now);
-        self.shut_write();
-        self.fail_queued(reason, now);
-        self.settle(now);
+    fn fail_given_up(&mut self, lost: Lost, error: Error, at: u64, now: Instant) {
+        let Some(exchange) = self.book.exchanges.get(lost.exchange) else { return };
+        let failure = self.place(error, at).failure(error, exchange, failure::delivery(exchange), lost.progress);
+        self.book.fail(lost.exchange, failure, lost.content, now);
+        self.drop_if_forgotten(lost.exchange);
     }
 
     /// The request has left: its response is read and thrown away, within bounds.
-    fn drain(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        self.fail_exchange(id, error, now);
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        if error == Error::Closed(CloseReason::Cancelled) && exchange.reader == Reader::Caller {
-            self.unread = self.unread.saturating_sub(exchange.content.len());
-            exchange.content.clear();
+    fn drain(&mut self, id: ExchangeId, error: Error, progress: Progress, at: u64, now: Instant) {
+        self.fail_with(id, error, progress, at, now);
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        let handle = &mut exchange.handle;
+        if error == Error::Closed(CloseReason::Cancelled) && handle.reader == Reader::Caller {
+            self.book.unread = self.book.unread.saturating_sub(exchange.receiving.content.len());
+            exchange.receiving.content.clear();
         }
-        exchange.reader = Reader::Nobody;
-        exchange.nobody_since = now;
-        self.progress = now;
-        self.settle_after(now);
-    }
-
-    /// What was held back by the exchange that is gone may go on.
-    fn settle_after(&mut self, now: Instant) {
-        self.settle(now);
-        self.dispatch(now);
-    }
-
-    /// Whether the connection belongs to one exchange, as a tunnel.
-    pub(super) fn is_tunnel(&self) -> bool {
-        self.outstanding.front().and_then(|id| self.exchanges.get(*id)).is_some_and(Exchange::is_tunnel)
+        handle.reader = Reader::Nobody;
+        handle.nobody_since = now;
     }
 }

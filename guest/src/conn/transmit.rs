@@ -1,22 +1,19 @@
-//! Octets out: which request is written next, and as what (RFC 9112 §3, §6, §9.3.2).
+//! Octets out: which request is written next, and how far.
 
 use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId};
 use crate::buffer::COALESCE_OCTETS_MAX;
 use crate::exchange::{RequestInput, asks};
-use crate::h1::encode::{self, PlannedContent};
-use crate::h1::state::{ReadInput, ReadSide, WriteInput, WriteSide};
+use crate::incoming::Incoming;
+use crate::request::ContentKind;
 use crate::timer::Instant;
-use crate::types::{
-    CloseReason, ConnState, Ending, Error, FieldLine, HttpVersion, Incompatibility, LogEvent, Persistence, PersistenceLearnt,
-    RequestContent, Reuse,
-};
+use crate::types::{CloseReason, ConnState, Ending, Error, FieldLine, LogEvent, Persistence, RequestContent, Reuse};
 use alloc::vec::Vec;
 
 impl ClientConn {
     /// The next octets for the transport, as many as can leave in one write; empty when there are none.
     pub fn to_transmit(&self) -> &[u8] {
-        if self.established { self.outbox.front() } else { &[] }
+        self.protocol.to_transmit()
     }
 
     /// The transport took `octets` of [`to_transmit`](Self::to_transmit).
@@ -24,99 +21,58 @@ impl ClientConn {
         if octets == 0 {
             return;
         }
-        self.outbox.consume(octets);
-        self.left = now;
-        self.log.add(now, None, || LogEvent::Wrote(octets as u64));
-        self.note_departures(now);
-        let tunnel = self.outstanding.front().copied().filter(|_| self.is_tunnel());
-        if let Some(id) = self.writer.or(tunnel) {
-            self.mark(id);
+        self.protocol.transmitted(octets, now);
+        self.book.log.add(now, None, || LogEvent::Wrote(octets as u64));
+        if let Some(id) = self.protocol.writing() {
+            self.book.mark(id);
         }
-        self.settle_tunnel(now);
-        self.dispatch(now);
+        self.settle(now);
     }
 
     /// The transport takes no more octets. What it still delivers is read: the peer may have said why.
     pub fn transmit_failed(&mut self, ending: Ending, now: Instant) {
-        let error = Error::Incomplete(ending);
-        self.write_failed = Some(ending);
-        self.stop_accepting(error, now);
-        self.fail_unsent(error, now);
-        if let Some(last) = self.outstanding.back().and_then(|id| self.exchanges.get_mut(*id))
-            && last.wire_end.is_none_or(|end| end > self.outbox.taken())
-        {
-            last.request_input(RequestInput::Stop);
+        let (closing, cut) = self.protocol.transmit_failed(ending, &self.book.exchanges);
+        let error = closing.reason;
+        if let Some(cut) = cut {
+            self.book.request_input(cut, RequestInput::Stop);
         }
-        self.shut_write();
-        self.fail_queued(error, now);
+        self.apply_closing(closing, self.protocol.octets_received(), now);
         // A response that is complete says nothing more.
-        if self.outstanding.is_empty() || self.read == ReadSide::Answered {
+        if self.protocol.expects_nothing() {
             self.end(error, now);
         }
+        self.settle(now);
     }
 
-    /// Writes every queued request whose turn has come.
-    pub(super) fn dispatch(&mut self, now: Instant) {
-        while let Some(id) = self.next_to_write() {
-            self.queue.remove(id, &mut self.exchanges);
-            self.begin_request(id, now);
+    /// Writes the next queued request, if its turn has come. Returns whether it had.
+    pub(super) fn begin_next(&mut self, now: Instant) -> bool {
+        let Some(id) = self.book.queue.front() else { return false };
+        let scene = self.book.scene(&self.settings, now);
+        if !self.book.exchanges.get(id).is_some_and(|exchange| self.protocol.may_begin(exchange, scene)) {
+            return false;
         }
-    }
-
-    fn next_to_write(&self) -> Option<ExchangeId> {
-        let id = self.queue.front()?;
-        let exchange = self.exchanges.get(id)?;
-        let may_write = self.established
-            && self.state != ConnState::Closed
-            && self.write == WriteSide::Idle
-            && self.has_room()
-            && self.ending.is_none()
-            && self.peer_requests_left != Some(0);
-        let its_turn = match self.outstanding.is_empty() {
-            true => self.looked && self.inbox.is_empty(),
-            false => exchange.pipelines && self.may_pipeline(),
-        };
-        (may_write && its_turn).then_some(id)
-    }
-
-    /// May a request be written behind those that are outstanding? One that may not be pipelined is always alone there, so that the last
-    /// one speaks for all.
-    pub(super) fn may_pipeline(&self) -> bool {
-        let last = self.outstanding.back().and_then(|id| self.exchanges.get(*id));
-        self.known == PersistenceLearnt::Pipelining
-            && !self.is_near_end()
-            && self.outstanding.len() < self.settings.pipeline_depth_max
-            && last.is_some_and(|last| last.pipelines && (!last.holds_pipeline || last.head.is_some()))
-    }
-
-    /// Whether the server may end the connection with the next response, as it did before: what stood behind that would be sent again. One that
-    /// has carried twice as many requests is not near any more.
-    fn is_near_end(&self) -> bool {
-        self.ends_after.is_some_and(|requests| (requests..2 * requests).contains(&self.requests))
+        self.book.queue.remove(id, &mut self.book.exchanges);
+        self.begin_request(id, now);
+        true
     }
 
     fn begin_request(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        self.deadlines.clear(id, TimerOrder::Queue, exchange.started.after(exchange.deadlines.queue));
-        if exchange.plan.content == PlannedContent::Chunked && self.version == Some(HttpVersion::Http10) {
-            return self.fail_exchange(id, Error::PeerIncompatible(Incompatibility::Http10Peer), now);
-        }
-        let last = self.requests + 1 >= self.settings.limits.requests_max;
-        let close = self.settings.persistence == Persistence::Close || last || asks(exchange.reuse, Reuse::FORBID);
-        let Some(request) = &exchange.request else { return self.fail_exchange(id, Error::Internal, now) };
-        exchange.wire_start = Some(self.outbox.pushed());
-        self.outbox.append(|out| encode::head(request, &exchange.plan, &self.authority, close, out));
-        exchange.wire_head_end = self.outbox.pushed();
-        let octets = (exchange.wire_start.unwrap_or_default(), exchange.wire_head_end);
-        self.log.add(now, Some(exchange.token), || LogEvent::RequestHead(self.outbox.copy(octets.0, octets.1)));
-        let closes = close || exchange.plan.closes;
-        let waits = exchange.plan.expects;
-        exchange.request_input(if waits { RequestInput::HeadOnly } else { RequestInput::Head });
-        self.become_outstanding(id, now);
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        self.book.deadlines.clear(id, TimerOrder::Queue, exchange.started.after(exchange.deadlines.queue));
+        let last = self.protocol.requests() + 1 >= self.settings.limits.requests_max;
+        let close = self.settings.persistence == Persistence::Close || last || asks(exchange.sending.reuse, Reuse::FORBID);
+        let closes = match self.protocol.begin(id, exchange, &self.authority, close, now) {
+            Ok(closes) => closes,
+            Err(error) => return self.apply(Incoming::Failed { exchange: id, error }, now),
+        };
+        self.book.log.add(now, Some(exchange.token), || LogEvent::RequestHead(self.protocol.last_head()));
+        let waits = exchange.sending.checked.expects;
+        self.book.request_input(id, if waits { RequestInput::HeadOnly } else { RequestInput::Head });
         if closes {
-            self.stop_accepting(Error::Closed(CloseReason::LocalOption), now);
-            self.learn_closing(now);
-            self.fail_queued(Error::Closed(CloseReason::LocalOption), now);
+            let reason = Error::Closed(CloseReason::LocalOption);
+            self.stop_accepting(reason, now);
+            self.note_learnt(now);
+            self.fail_queued(reason, self.protocol.octets_received(), now);
         }
         if waits {
             self.await_continue(id, now);
@@ -125,55 +81,24 @@ impl ClientConn {
         }
     }
 
-    fn become_outstanding(&mut self, id: ExchangeId, now: Instant) {
-        self.requests += 1;
-        self.peer_requests_left = self.peer_requests_left.map(|left| left.saturating_sub(1));
-        self.write_input(WriteInput::Begin);
-        self.writer = Some(id);
-        match self.outstanding.is_empty() {
-            true => {
-                self.read_input(ReadInput::Asked);
-                self.turn_began = now;
-                self.progress = now;
-            }
-            false => {
-                if let Some(exchange) = self.exchanges.get_mut(id) {
-                    exchange.is_behind = true;
-                }
-            }
-        }
-        self.outstanding.push_back(id);
-    }
-
     fn await_continue(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        exchange.continue_since = Some(now);
-        self.deadlines.set(id, TimerOrder::AwaitContinue, now.after(exchange.deadlines.await_continue));
-    }
-
-    /// `100 (Continue)` came, or the wait for it is over: the content follows.
-    pub(super) fn proceed(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        if let Some(since) = exchange.continue_since.take() {
-            self.deadlines.clear(id, TimerOrder::AwaitContinue, since.after(exchange.deadlines.await_continue));
-        }
-        if exchange.request_input(RequestInput::Continue) {
-            self.write_content(id, now);
-        }
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        exchange.sending.continue_since = Some(now);
+        self.book.deadlines.set(id, TimerOrder::AwaitContinue, now.after(exchange.deadlines.await_continue));
     }
 
     /// Writes the content, or waits for the caller to write it.
-    fn write_content(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        match exchange.plan.content {
-            PlannedContent::None => self.end_request(id, now),
-            PlannedContent::Whole => {
-                self.release_queued(id);
+    pub(super) fn write_content(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        match exchange.sending.checked.content {
+            ContentKind::None => self.end_request(id, &[], now),
+            ContentKind::Whole => {
+                self.book.release_queued(id);
                 self.write_whole(id, now);
-                self.end_request(id, now);
+                self.end_request(id, &[], now);
             }
-            PlannedContent::Length(_) | PlannedContent::Chunked => {
-                self.mark(id);
+            ContentKind::Length(_) | ContentKind::UnknownLength => {
+                self.book.mark(id);
                 self.end_streamed(id, now);
             }
         }
@@ -181,126 +106,76 @@ impl ClientConn {
 
     /// Writes the content that is in the request. A short one stays in it too, where it may have to be written again.
     fn write_whole(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        let token = exchange.token;
-        let Some(RequestContent::Whole(content)) = exchange.request.as_mut().map(|request| &mut request.content) else { return };
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        let sending = &mut exchange.sending;
+        let Some(RequestContent::Whole(content)) = sending.request.as_mut().map(|request| &mut request.content) else { return };
         let octets = content.len();
-        if self.pooled && exchange.plan.idempotent && octets <= COALESCE_OCTETS_MAX {
-            self.outbox.append(|out| out.extend_from_slice(content));
+        if self.moves.pooled && sending.checked.idempotent && octets <= COALESCE_OCTETS_MAX {
+            self.protocol.copy(content);
         } else {
-            self.outbox.push(core::mem::take(content));
+            sending.content_moved = octets > 0;
+            self.protocol.content(core::mem::take(content));
         }
-        self.log.add(now, Some(token), || LogEvent::RequestContent(octets as u64));
+        self.book.log.add(now, Some(exchange.token), || LogEvent::RequestContent(octets as u64));
     }
 
     /// Ends a streamed request if nothing of it is to come.
-    pub(super) fn end_streamed(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        match (exchange.to_write, exchange.finished_early.take()) {
-            (Some(0), _) => self.end_request(id, now),
-            (None, Some(trailers)) => self.end_chunked(id, &trailers, now),
+    fn end_streamed(&mut self, id: ExchangeId, now: Instant) {
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        match (exchange.sending.to_write, exchange.sending.take_early_trailers()) {
+            (Some(0), _) => self.end_request(id, &[], now),
+            (None, Some(trailers)) => self.end_request(id, &trailers, now),
             _ => {}
         }
     }
 
-    /// Writes the last chunk and the trailers.
-    pub(super) fn end_chunked(&mut self, id: ExchangeId, trailers: &[FieldLine], now: Instant) {
-        self.outbox.append(|out| encode::last_chunk(trailers, out));
-        self.end_request(id, now);
-    }
-
-    /// Gives content that the caller writes to the send buffer.
+    /// Writes content that the caller has given.
     pub(super) fn write_piece(&mut self, id: ExchangeId, content: Vec<u8>, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        exchange.request_input(RequestInput::Content);
         let octets = content.len() as u64;
-        self.log.add(now, Some(exchange.token), || LogEvent::RequestContent(octets));
-        match &mut exchange.to_write {
-            Some(left) => {
-                *left = left.saturating_sub(octets);
-                self.outbox.push(content);
-                self.end_streamed(id, now);
-            }
-            // Copied, so that a chunk leaves in one write with its framing.
-            None => self.outbox.append(|out| {
-                encode::chunk_head(octets, out);
-                out.extend_from_slice(&content);
-                encode::chunk_end(out);
-            }),
+        self.book.request_input(id, RequestInput::Content);
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        self.book.log.add(now, Some(exchange.token), || LogEvent::RequestContent(octets));
+        self.protocol.content(content);
+        if let Some(left) = &mut exchange.sending.to_write {
+            *left = left.saturating_sub(octets);
+            self.end_streamed(id, now);
         }
     }
 
-    /// The last octet of the request is in the send buffer.
-    fn end_request(&mut self, id: ExchangeId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(id) else { return };
-        if !exchange.request_input(RequestInput::End) {
-            return self.end(Error::Internal, now);
-        }
-        exchange.wire_end = Some(self.outbox.pushed());
-        self.log.add(now, Some(exchange.token), || LogEvent::RequestEnd);
-        self.write_input(WriteInput::End);
-        self.writer = None;
-        // An upload whose last octets had left before its end was known.
-        self.note_departures(now);
+    /// The content of the request is complete: the last octets of it are written.
+    pub(super) fn end_request(&mut self, id: ExchangeId, trailers: &[FieldLine], now: Instant) {
+        self.protocol.finish(trailers);
+        self.book.request_input(id, RequestInput::End);
+        let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
+        self.book.log.add(now, Some(exchange.token), || LogEvent::RequestEnd);
     }
 
-    /// Notes which requests have left, and when.
-    pub(super) fn note_departures(&mut self, now: Instant) {
-        let taken = self.outbox.taken();
-        while let Some(&id) = self.outstanding.get(self.departed) {
-            let Some(exchange) = self.exchanges.get_mut(id) else { break };
-            let begun = exchange.wire_start.is_some_and(|start| start < taken);
-            if begun && exchange.timing.request_started.is_none() {
-                exchange.timing.request_started = Some(now.since(exchange.started));
-                exchange.received_before = self.octets_received;
+    /// What the transport should do now.
+    pub fn transport(&self) -> super::TransportWish {
+        match self.state {
+            ConnState::Closed => super::TransportWish::Close,
+            _ if !self.half_closed && self.protocol.has_transmitted_all() && self.wants_half_close() => {
+                super::TransportWish::HalfClose
             }
-            if exchange.wire_end.is_none_or(|end| end > taken) {
-                break;
-            }
-            exchange.timing.request_sent = Some(now.since(exchange.started));
-            let repeats = self.pooled && exchange.plan.idempotent && exchange.has_whole_request();
-            if !exchange.plan.asked.upgrade && !repeats {
-                exchange.request = None;
-            }
-            self.departed += 1;
-        }
-        if self.read == ReadSide::Answered && self.departed > 0 {
-            self.end_exchange(now);
-            self.process(now);
+            _ => super::TransportWish::Keep,
         }
     }
 
-    /// Nothing more is written, and what waits is forgotten.
-    pub(super) fn shut_write(&mut self) {
-        self.write_input(WriteInput::Shut);
-        self.writer = None;
-        self.outbox.clear();
+    /// The transport has ended the sending direction.
+    pub fn half_closed(&mut self) {
+        self.half_closed = true;
     }
 
-    /// Nothing more is written but the rest of the first outstanding request.
-    pub(super) fn shut_write_behind_front(&mut self) {
-        let front = self.outstanding.front().copied();
-        match front
-            .and_then(|id| self.exchanges.get(id))
-            .filter(|exchange| exchange.is_leaving())
-            .map(|exchange| exchange.wire_end)
-        {
-            None => self.shut_write(),
-            Some(Some(end)) => {
-                self.outbox.remove(end, self.outbox.pushed());
-                self.write_input(WriteInput::Shut);
-                self.writer = None;
-            }
-            // It is being written, and nothing stands behind it.
-            Some(None) => {}
+    /// Whether the sending direction is over: of a tunnel when the caller has finished it; else, where that is asked for, when all requests
+    /// of a connection that takes no more have been written.
+    fn wants_half_close(&self) -> bool {
+        let scene = self.scene(Instant(0));
+        if let Some(tunnel) = self.protocol.tunnel() {
+            return self.book.exchanges.get(tunnel).is_some_and(|exchange| exchange.sending.is_finished());
         }
-    }
-
-    pub(super) fn write_input(&mut self, input: WriteInput) {
-        self.write = self.write.next(input).unwrap_or(self.write);
-    }
-
-    pub(super) fn read_input(&mut self, input: ReadInput) {
-        self.read = self.read.next(input).unwrap_or(self.read);
+        self.settings.half_close
+            && self.state == ConnState::Closing
+            && self.book.queue.is_empty()
+            && self.protocol.may_half_close(scene)
     }
 }

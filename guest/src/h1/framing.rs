@@ -2,6 +2,7 @@
 
 use crate::abnf::{decimal, is_token, trim_ows};
 use crate::field;
+use crate::request::Asked;
 use crate::types::{Error, HttpVersion, Incompatibility, Leniency, Misbehaviour, PackedHead};
 
 /// How the end of a response's content is found.
@@ -17,17 +18,6 @@ pub enum Framing {
     UntilClose,
     /// No more messages: the connection is a tunnel from here on.
     Tunnel,
-}
-
-/// What of the request bears on the framing of its response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// The method is `HEAD`.
-    pub head: bool,
-    /// The method is `CONNECT`.
-    pub connect: bool,
-    /// The request has an `Upgrade` field.
-    pub upgrade: bool,
 }
 
 /// The message body length of RFC 9112 §6.3, by its numbered rules. The seventh is about requests.

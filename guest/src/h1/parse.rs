@@ -30,18 +30,10 @@ use httparse::{EMPTY_HEADER, ParserConfig, Response, Status};
 use scan::Scan;
 
 use crate::abnf::decimal;
+pub use crate::incoming::Fault;
 use crate::types::{Error, FieldLine, HttpVersion, Leniency, Limit, Misbehaviour, PackedHead};
 
 const CRLF: &[u8] = b"\r\n";
-
-/// What was wrong, and how far into the given octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What was wrong.
-    pub error: Error,
-    /// Octets up to and with the one that showed it.
-    pub at: usize,
-}
 
 /// Limits of one head or trailer section.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@
 //! 3. **Persistence.** What the last complete response has shown (RFC 9112 §9.3). Only `Pipelining` allows a second request on the wire.
 //!    Nothing leaves `Closing`.
 //!
-//! Their couplings are all in `conn`: a head written moves the read side from `Idle` to `Head`; the end of a response moves it to `Head`
+//! Their couplings are all in `connection`: a head written moves the read side from `Idle` to `Head`; the end of a response moves it to `Head`
 //! or `Idle` by the outstanding list; `Closing` with an empty outstanding list closes the connection.
 
 use crate::table::table_enum;

@@ -46,7 +46,7 @@ impl<N: Network> Poll<N> {
         let driver = self.members.get(line)?.shared.borrow();
         let (number, exchange) = driver.conn.waiting(whom)?;
         let again = exchange.job.and_then(|job| self.jobs.get(job)).is_some_and(|job| job.retries > 0);
-        Some((line, Wanted { exchange: number, pipelines: exchange.pipelines, reuse: exchange.reuse, again }))
+        Some((line, Wanted { exchange: number, pipelines: exchange.sending.pipelines, reuse: exchange.sending.reuse, again }))
     }
 
     /// While the request in front waits for a fresh connection, the first one behind it that needs none has its turn. Returns whether it is
@@ -125,7 +125,7 @@ impl<N: Network> Poll<N> {
 
     fn pipeline(&self, conn: Id) -> Option<Pipeline<Id>> {
         let driver = self.members.get(conn)?.shared.borrow();
-        driver.conn.takes_pipelined().then(|| Pipeline {
+        driver.conn.takes_beside().then(|| Pipeline {
             conn,
             length: driver.conn.length(),
             heavy: driver.conn.response_octets_left() > HEAVY_OCTETS,

@@ -122,7 +122,7 @@ fn request_options(fetch: &Fetch) -> RequestOptions {
 }
 
 /// Fields that frame, route, authenticate or control a message: the component refuses them too, but only when the content has left.
-const NOT_IN_TRAILERS: [&str; 30] = include!("../../../guest/src/h1/encode/not_in_trailers.in");
+const NOT_IN_TRAILERS: [&str; 30] = include!("../../../guest/src/not_in_trailers.in");
 
 fn is_forbidden_trailer(name: &str) -> bool {
     NOT_IN_TRAILERS.iter().any(|known| name.eq_ignore_ascii_case(known))

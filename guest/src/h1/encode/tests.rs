@@ -3,11 +3,11 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::check::NOT_IN_TRAILERS;
 use super::*;
 use crate::h1::chunked::{ChunkDecoder, ChunkLimits, Decoded};
 use crate::h1::parse::{HeadLimits, TrailerParser};
-use crate::types::{Leniency, RequestOptions};
+use crate::request::{Asked, NOT_IN_TRAILERS, check, check_trailers};
+use crate::types::{Error, Leniency, Limit, Misuse, RequestOptions};
 
 /// The authority of the connection.
 const DEFAULT: &str = "origin.example:8080";
@@ -55,7 +55,18 @@ fn with_authority(request: Request, authority: &str) -> Request {
     Request { authority: Some(String::from(authority)), ..request }
 }
 
-fn planned(request: &Request) -> Result<Plan, Error> {
+fn misuse<T>(why: Misuse) -> Result<T, Error> {
+    Err(Error::ApiMisuse(why))
+}
+
+/// Checks a request as a connection does.
+fn plan(request: &Request, authority: &str, head_octets_max: usize) -> Result<Checked, Error> {
+    let checked = check(request, authority)?;
+    let is_long = head_octets(request, &checked, authority) > head_octets_max;
+    if is_long { Err(Error::LimitExceeded(Limit::RequestHeadOctets)) } else { Ok(checked) }
+}
+
+fn planned(request: &Request) -> Result<Checked, Error> {
     plan(request, DEFAULT, LIMIT)
 }
 
@@ -375,12 +386,12 @@ fn content_is_framed_and_its_absence_only_where_the_method_defines_content() {
     for method in ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "PROPFIND"] {
         let request = request(method, "/", &[], RequestContent::None);
         assert!(framing_lines(&written(&request)).is_empty());
-        assert_eq!(planned(&request).unwrap().content, PlannedContent::None);
+        assert_eq!(planned(&request).unwrap().content, ContentKind::None);
     }
     for method in ["POST", "PUT", "PATCH"] {
         let request = request(method, "/", &[], RequestContent::None);
         assert_eq!(framing_lines(&written(&request)), ["Content-Length: 0"]);
-        assert_eq!(planned(&request).unwrap().content, PlannedContent::None);
+        assert_eq!(planned(&request).unwrap().content, ContentKind::None);
     }
     for method in ["GET", "POST", "DELETE"] {
         let framed = |content| {
@@ -389,12 +400,12 @@ fn content_is_framed_and_its_absence_only_where_the_method_defines_content() {
             (planned(&request).unwrap().content, Vec::from_iter(framing_lines(&head).into_iter().map(String::from)))
         };
         let line = |line: &str| vec![String::from(line)];
-        assert_eq!(framed(whole("hello")), (PlannedContent::Whole, line("Content-Length: 5")));
-        assert_eq!(framed(whole("")), (PlannedContent::Whole, line("Content-Length: 0")));
+        assert_eq!(framed(whole("hello")), (ContentKind::Whole, line("Content-Length: 5")));
+        assert_eq!(framed(whole("")), (ContentKind::Whole, line("Content-Length: 0")));
         let length = RequestContent::Length(1_234_567_890);
-        assert_eq!(framed(length), (PlannedContent::Length(1_234_567_890), line("Content-Length: 1234567890")));
+        assert_eq!(framed(length), (ContentKind::Length(1_234_567_890), line("Content-Length: 1234567890")));
         let unknown = framed(RequestContent::UnknownLength);
-        assert_eq!(unknown, (PlannedContent::Chunked, line("Transfer-Encoding: chunked")));
+        assert_eq!(unknown, (ContentKind::UnknownLength, line("Transfer-Encoding: chunked")));
     }
 }
 
@@ -466,7 +477,7 @@ fn chunked_is_the_only_transfer_coding_that_is_written_and_it_is_written_once() 
     for value in ["chunked", "Chunked", "CHUNKED"] {
         let request = post(&[("transfer-encoding", value)], RequestContent::UnknownLength);
         assert_eq!(framing_lines(&written(&request)), [format!("transfer-encoding: {value}")]);
-        assert_eq!(planned(&request).unwrap().content, PlannedContent::Chunked);
+        assert_eq!(planned(&request).unwrap().content, ContentKind::UnknownLength);
     }
 }
 

@@ -1,19 +1,164 @@
-//! What a request must be before it is written: its target, its authority, its field lines, its trailers.
+//! A request, checked when it is given: its method, target, authority, field lines, content and trailers. How it is put onto a transport is decided
+//! when its turn comes, by the protocol that carries it.
+//!
+//! The fields that frame a message are checked here too, whatever carries it: lines that contradict the content are refused at once.
 
 use core::str;
 
-use super::misuse;
 use crate::abnf::{decimal, is_field_value_octet, is_token, is_vchar, trim_ows};
 use crate::endpoint::is_authority;
 use crate::field;
-use crate::types::{Error, FieldLine, Misuse, Request};
+use crate::types::{Error, FieldLine, Misuse, Request, RequestContent};
+
+/// What of a request bears on its response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The method is `HEAD`.
+    pub head: bool,
+    /// The method is `CONNECT`.
+    pub connect: bool,
+    /// The request has an `Upgrade` field.
+    pub upgrade: bool,
+}
+
+/// The content of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentKind {
+    /// None.
+    None,
+    /// It is in the request.
+    Whole,
+    /// The caller writes so many octets.
+    Length(u64),
+    /// The caller writes octets until it has finished.
+    UnknownLength,
+}
+
+/// Lines that the caller has given itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// `Host`.
+    pub host: bool,
+    /// `Content-Length`.
+    pub length: bool,
+    /// `Transfer-Encoding`.
+    pub coding: bool,
+    /// `Expect: 100-continue`.
+    pub expect: bool,
+    /// `Upgrade`, without the connection option that belongs to it.
+    pub upgrade_alone: bool,
+    /// `TE`, without the connection option that belongs to it.
+    pub te_alone: bool,
+}
+
+/// A checked request: what its connection needs to know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What bears on the response.
+    pub asked: Asked,
+    /// May it be repeated, and may others stand beside it?
+    pub idempotent: bool,
+    /// The caller has asked for the end of the connection with it.
+    pub closes: bool,
+    /// Its content waits for `100 (Continue)`.
+    pub expects: bool,
+    /// Its content.
+    pub content: ContentKind,
+    /// What its field lines have already.
+    pub lines: Lines,
+}
+
+/// Checks a request. `default_authority` is that of the connection.
+///
+/// `Host` is, in this order: the caller's line; `authority`; the authority in the target itself, where it has one (RFC 9112
+/// §3.2.2, §3.2.3); `default_authority`.
+///
+/// # Errors
+/// `api-misuse`: every case that names a part of a request.
+///
+/// # Sources
+/// RFC 9112 §3, §6; RFC 9110 §5, §7.2, §8.6, §9.2.2, §9.3, §10.1.
+pub fn check(request: &Request, default_authority: &str) -> Result<Checked, Error> {
+    if !is_token(request.method.as_bytes()) {
+        return misuse(Misuse::InvalidMethod);
+    }
+    check_target(request)?;
+    let given = Given::read(&request.fields)?;
+    check_authority(request, &given, default_authority)?;
+    let method = request.method.as_str();
+    if matches!(method, "TRACE" | "CONNECT") && !matches!(request.content, RequestContent::None) {
+        return misuse(Misuse::ContentNotAllowed);
+    }
+    let content = content_kind(request, &given)?;
+    let options = request.options.as_ref();
+    let expects = given.expects || options.and_then(|it| it.expect_continue).unwrap_or_default();
+    if expects && is_empty(&request.content) {
+        return misuse(Misuse::ExpectWithoutContent);
+    }
+    Ok(Checked {
+        asked: Asked { head: method == "HEAD", connect: method == "CONNECT", upgrade: given.upgrade },
+        idempotent: options.and_then(|it| it.idempotent).unwrap_or(is_idempotent(method)),
+        closes: given.close_option,
+        expects,
+        content,
+        lines: Lines {
+            host: given.host.is_some(),
+            length: given.length.is_some(),
+            coding: given.chunked,
+            expect: given.expects,
+            upgrade_alone: given.upgrade_line && !given.upgrade_option,
+            te_alone: given.te && !given.te_option,
+        },
+    })
+}
+
+fn misuse<T>(why: Misuse) -> Result<T, Error> {
+    Err(Error::ApiMisuse(why))
+}
+
+/// RFC 9110 §9.2.2, of the methods registered there. Others have to be declared so by the caller.
+fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+}
+
+/// Does `100 (Continue)` make no sense? RFC 9110 §10.1.1.
+fn is_empty(content: &RequestContent) -> bool {
+    match content {
+        RequestContent::None => true,
+        RequestContent::Whole(content) => content.is_empty(),
+        RequestContent::Length(length) => *length == 0,
+        RequestContent::UnknownLength => false,
+    }
+}
+
+/// The content, with which the caller's own lines have to agree.
+///
+/// # Sources
+/// RFC 9112 §6.1, §6.2: never both `Content-Length` and `Transfer-Encoding`.
+fn content_kind(request: &Request, given: &Given<'_>) -> Result<ContentKind, Error> {
+    let (content, length) = match &request.content {
+        RequestContent::None => (ContentKind::None, 0),
+        RequestContent::Whole(content) => (ContentKind::Whole, content.len() as u64),
+        RequestContent::Length(length) => (ContentKind::Length(*length), *length),
+        RequestContent::UnknownLength if given.length.is_some() => return misuse(Misuse::ConflictingFraming),
+        RequestContent::UnknownLength => return Ok(ContentKind::UnknownLength),
+    };
+    let agrees = given.length.is_none_or(|given| given == length);
+    if given.chunked || !agrees || length > LENGTH_MAX {
+        return misuse(Misuse::ConflictingFraming);
+    }
+    Ok(content)
+}
+
+/// The longest content, 2^63-1 octets: what [`decimal`] reads back.
+const LENGTH_MAX: u64 = i64::MAX.cast_unsigned();
 
 /// Recognises the form of the request target.
 ///
 /// # Sources
 /// RFC 9112 §3.2.1 to §3.2.4. No octet but `VCHAR`, and no fragment, in any of them. Beyond that the path and the query are the
 /// caller's: servers take octets there that RFC 3986 does not.
-pub(super) fn check_target(request: &Request) -> Result<(), Error> {
+fn check_target(request: &Request) -> Result<(), Error> {
     let target = request.request_target.as_str();
     let octets_are_good = target.bytes().all(|octet| is_vchar(octet) && octet != b'#');
     let form_is_good = match request.method.as_str() {
@@ -56,7 +201,7 @@ fn target_authority(request: &Request) -> Option<&str> {
 ///
 /// It agrees with the authority of an absolute-form target (RFC 9112 §3.2). Beside a target that names no authority it may be
 /// empty, as for a target URI without one.
-pub(super) fn check_authority(request: &Request, given: &Given<'_>, default_authority: &str) -> Result<(), Error> {
+fn check_authority(request: &Request, given: &Given<'_>, default_authority: &str) -> Result<(), Error> {
     let value = match given.host {
         Some(line) => str::from_utf8(line).ok(),
         None => Some(host(request, default_authority)),
@@ -70,7 +215,7 @@ pub(super) fn check_authority(request: &Request, given: &Given<'_>, default_auth
 }
 
 /// The value of the `Host` line, where the caller has given none.
-pub(super) fn host<'a>(request: &'a Request, default_authority: &'a str) -> &'a str {
+pub(crate) fn host<'a>(request: &'a Request, default_authority: &'a str) -> &'a str {
     match &request.authority {
         Some(authority) => authority,
         None => target_authority(request).unwrap_or(default_authority),
@@ -79,24 +224,24 @@ pub(super) fn host<'a>(request: &'a Request, default_authority: &'a str) -> &'a 
 
 /// What the caller's field lines say.
 #[derive(Debug, Default)]
-pub(super) struct Given<'a> {
-    pub(super) host: Option<&'a [u8]>,
-    pub(super) length: Option<u64>,
-    pub(super) chunked: bool,
-    pub(super) expects: bool,
+struct Given<'a> {
+    host: Option<&'a [u8]>,
+    length: Option<u64>,
+    chunked: bool,
+    expects: bool,
     /// `Upgrade` offers a protocol.
-    pub(super) upgrade: bool,
+    upgrade: bool,
     /// There is an `Upgrade` line, perhaps with nothing in it.
-    pub(super) upgrade_line: bool,
-    pub(super) te: bool,
+    upgrade_line: bool,
+    te: bool,
     /// Of `Connection`.
-    pub(super) close_option: bool,
-    pub(super) upgrade_option: bool,
-    pub(super) te_option: bool,
+    close_option: bool,
+    upgrade_option: bool,
+    te_option: bool,
 }
 
 impl<'a> Given<'a> {
-    pub(super) fn read(fields: &'a [FieldLine]) -> Result<Given<'a>, Error> {
+    fn read(fields: &'a [FieldLine]) -> Result<Given<'a>, Error> {
         let mut given = Given::default();
         for (name, value) in fields {
             check_line(name, value)?;
@@ -176,7 +321,7 @@ fn check_line(name: &str, value: &[u8]) -> Result<(), Error> {
 
 /// Fields that mean something only before the content: framing, routing, connection, authentication, request modifiers,
 /// content format (RFC 9110 §6.5.1).
-pub(super) const NOT_IN_TRAILERS: [&str; 30] = include!("not_in_trailers.in");
+pub(crate) const NOT_IN_TRAILERS: [&str; 30] = include!("not_in_trailers.in");
 
 /// Checks a trailer section before it is written.
 ///

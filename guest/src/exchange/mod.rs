@@ -1,0 +1,423 @@
+//! One exchange: a request and its response (RFC 9110 §3.4).
+//!
+//! # Theory of operation
+//!
+//! Two machines, one for each half. They do not know the connection, the octets, or each other; `conn` feeds them.
+//!
+//! 1. **Request half.** `Queued` until its turn. With `Expect: 100-continue` the head leaves first and the content waits in
+//!    `Continue`. `Content` until the last octet of the content has been given to the connection, then `Sent`. `Stopped` when the rest is
+//!    not wanted: a final response that comes first and is an error, or has `close`, says so (RFC 9110 §7.5, RFC 9112 §9.5). A request of
+//!    a pool goes back to `Queued` when it moves to another connection.
+//! 2. **Response half.** `Head` until a final head; interim heads stay in `Head`. Then `Content` until the end. After a switch of
+//!    protocols, `Tunnel` until an end. `Failed` holds the failure, and nothing leaves it.
+//!
+//! The exchange has ended when both halves have: a response may be complete while its request is still being written. If the rest of the
+//! request then cannot leave, a complete response turns into a failure.
+//!
+//! What the caller asks for is checked before it becomes an input. An input without an entry is a broken invariant: it ends the connection
+//! with `internal`.
+
+mod halves;
+
+pub use halves::{RequestHalf, RequestInput, ResponseHalf, ResponseInput};
+
+use crate::content::Content;
+use crate::request::{Checked, ContentKind};
+use crate::settings::Deadlines;
+use crate::slab::{Id, Slab};
+use crate::table::Illegal;
+use crate::timer::Instant;
+use crate::types::{
+    ExchangeTiming, Failure, FieldLine, PackedHead, PackedResponse, Request, RequestContent, RequestOptions, Reuse,
+};
+use crate::wit::{self, client::Readiness};
+use alloc::vec::Vec;
+
+/// Names an exchange of one connection. Never used again for another one.
+pub type ExchangeId = Id;
+
+/// The exchanges of a connection, by id. A slot stays when its exchange has gone: their number follows the most that lived at once.
+pub type Exchanges = Slab<Exchange>;
+
+/// Who wants the response, and in which form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The caller streams it.
+    Caller,
+    /// It is gathered whole, up to this many octets, for `collect`.
+    Collect(u64),
+    /// It is gathered whole, up to this many octets, for `poll.completions`.
+    Completion(u64),
+    /// Nobody: it is read and thrown away.
+    Nobody,
+}
+
+/// What the caller has called `finish` with.
+#[derive(Debug, Default)]
+pub enum Finish {
+    /// It was not called.
+    #[default]
+    Awaited,
+    /// It was called; these trailers have yet to be written.
+    Called(Option<Vec<FieldLine>>),
+}
+
+/// The request half of an exchange.
+#[derive(Debug)]
+pub struct Sending {
+    /// How far it is.
+    pub half: RequestHalf,
+    /// The request: until it has left. One that offers to switch protocols stays until the exchange has ended, one of a pool that may be
+    /// repeated stays as long. Once it is written, a content that is not short stands in the send buffer alone.
+    pub request: Option<Request>,
+    /// The content of the request stands in the send buffer alone.
+    pub content_moved: bool,
+    /// What is known of the request.
+    pub checked: Checked,
+    /// May others stand beside it in a pipeline?
+    pub pipelines: bool,
+    /// Nothing is written behind it until its head is there.
+    pub holds_pipeline: bool,
+    /// Which connections may carry it.
+    pub reuse: Reuse,
+    /// Octets of content that the declared length still wants; `None`: no length was declared.
+    pub to_write: Option<u64>,
+    /// Whether `finish` was called.
+    pub finish: Finish,
+    /// Octets of content that wait for its turn.
+    pub queued_octets: u64,
+    /// When its content began to wait for `100 (Continue)`.
+    pub continue_since: Option<Instant>,
+    /// Octets of a request that has left as a whole.
+    pub octets: u64,
+}
+
+/// Interim responses of an exchange.
+#[derive(Debug)]
+pub struct Interims {
+    /// Those that have not been taken.
+    pub heads: Vec<PackedHead>,
+    /// Their octets.
+    pub octets: usize,
+    /// Octets of all of them, less what the time since has allowed for.
+    pub debt: u64,
+    /// When the last one came.
+    pub since: Instant,
+    /// There was one.
+    pub came: bool,
+}
+
+/// The response half of an exchange.
+#[derive(Debug)]
+pub struct Receiving {
+    /// How far it is.
+    pub half: ResponseHalf,
+    /// Interim responses.
+    pub interim: Interims,
+    /// The final head.
+    pub head: Option<PackedHead>,
+    /// The connection, or its part of it, became a tunnel with the head.
+    pub switched: bool,
+    /// Content that has not been read.
+    pub content: Content,
+    /// Octets of content so far.
+    pub content_octets: u64,
+    /// The most octets of content.
+    pub content_octets_max: u64,
+    /// Octets thrown away.
+    pub drained: u64,
+    /// The trailer section.
+    pub trailers: Vec<FieldLine>,
+}
+
+/// What the caller may still ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// All.
+    Open,
+    /// `collect` has handed the response out.
+    Taken,
+    /// Nothing: its handle is gone.
+    Forgotten,
+}
+
+/// How much of the end the caller has had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndTold {
+    /// Nothing.
+    No,
+    /// That of the response.
+    Response,
+    /// That of the request too.
+    Both,
+}
+
+/// The caller's side of an exchange.
+#[derive(Debug)]
+pub struct Handle {
+    /// What may be asked.
+    pub hold: Hold,
+    /// Who reads the response.
+    pub reader: Reader,
+    /// It ends in a completion of the poll.
+    pub completes: bool,
+    /// When the last reader went away.
+    pub nobody_since: Instant,
+    /// What waits report.
+    pub wanted: Readiness,
+    /// The caller has seen the head.
+    pub head_told: bool,
+    /// The caller has had the end.
+    pub end_told: EndTold,
+    /// The caller has seen the failure.
+    pub failure_told: bool,
+}
+
+/// One exchange of a connection.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The caller's number for it.
+    pub token: u64,
+    /// The job of a pool that it carries out.
+    pub job: Option<Id>,
+    /// The request half.
+    pub sending: Sending,
+    /// The response half.
+    pub receiving: Receiving,
+    /// The caller's side.
+    pub handle: Handle,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// How often it was sent again by itself, on another connection.
+    pub resent: u32,
+    /// How the attempt failed that got furthest, when it was sent again.
+    pub furthest: Option<Failure>,
+    /// It is in the connection's queue.
+    pub is_queued: bool,
+    /// It is in the connection's list of exchanges to report.
+    pub in_ready_list: bool,
+    /// Its deadlines.
+    pub deadlines: Deadlines,
+    /// When `send` was called.
+    pub started: Instant,
+    /// When its steps happened.
+    pub timing: ExchangeTiming,
+}
+
+impl Exchange {
+    /// An exchange whose turn has yet to come; `deadlines` are those of its connection.
+    #[inline]
+    pub fn new(request: Request, checked: Checked, deadlines: Deadlines, token: u64, now: Instant) -> Exchange {
+        let options: Option<&RequestOptions> = request.options.as_ref();
+        Exchange {
+            token,
+            job: None,
+            receiving: Receiving::new(options, now),
+            handle: Handle {
+                hold: Hold::Open,
+                reader: Reader::Caller,
+                completes: false,
+                nobody_since: now,
+                wanted: every_condition(),
+                head_told: false,
+                end_told: EndTold::No,
+                failure_told: false,
+            },
+            failure: None,
+            resent: 0,
+            furthest: None,
+            is_queued: false,
+            in_ready_list: false,
+            deadlines: deadlines.with(options.and_then(|options| options.deadlines.as_ref())),
+            started: now,
+            timing: wit::NO_TIMING,
+            sending: Sending::new(request, checked),
+        }
+    }
+
+    /// Whether nothing more can happen to it: both halves are over.
+    pub fn has_ended(&self) -> bool {
+        self.receiving.half == ResponseHalf::Failed || (self.receiving.half == ResponseHalf::Done && !self.is_leaving())
+    }
+
+    /// Whether octets of the request have yet to leave; not before its turn.
+    pub fn is_leaving(&self) -> bool {
+        let is_written = matches!(self.sending.half, RequestHalf::Continue | RequestHalf::Content | RequestHalf::Sent);
+        is_written && self.timing.request_sent.is_none() && !self.is_tunnel()
+    }
+
+    /// Whether the response is complete, and the request leaves without the caller's doing.
+    pub fn awaits_departure(&self) -> bool {
+        self.receiving.half == ResponseHalf::Done && self.is_leaving() && !self.awaits_content()
+    }
+
+    /// Whether content is missing that only the caller can write.
+    pub fn awaits_content(&self) -> bool {
+        let is_open = matches!(self.sending.half, RequestHalf::Queued | RequestHalf::Content);
+        is_open && self.is_streamed() && !self.sending.is_finished()
+    }
+
+    /// Whether all of the request is at hand, its content with it.
+    pub fn has_whole_request(&self) -> bool {
+        self.sending.request.is_some() && !self.is_streamed() && !self.sending.content_moved
+    }
+
+    /// Makes it one that waits for its turn on another connection.
+    ///
+    /// Errors: its request half has no such step.
+    pub fn begin_again(&mut self) -> Result<(), Illegal> {
+        self.sending.input(RequestInput::Again)?;
+        self.sending.continue_since = None;
+        self.timing = wit::NO_TIMING;
+        Ok(())
+    }
+
+    /// When the last octet of its request left.
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.timing.request_sent.map(|sent| Instant(self.started.0.saturating_add(sent)))
+    }
+
+    /// Whether raw octets belong to it, in both directions, also after the peer has ended its own.
+    pub fn is_tunnel(&self) -> bool {
+        self.receiving.switched
+    }
+
+    /// Whether the content streams through `write`.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.sending.checked.content, ContentKind::Length(_) | ContentKind::UnknownLength)
+    }
+
+    /// What can be done with it without waiting; `room`: the send buffer accepts octets.
+    pub fn readiness(&self, room: bool) -> Readiness {
+        let Exchange { handle, receiving, .. } = self;
+        if handle.hold == Hold::Forgotten || matches!(handle.reader, Reader::Completion(_)) {
+            return Readiness::empty();
+        }
+        let heads = when(Readiness::FAILED, self.failure.is_some() && !handle.failure_told)
+            | when(Readiness::INTERIM, !receiving.interim.heads.is_empty())
+            | when(Readiness::HEAD, receiving.head.is_some() && !handle.head_told && self.failure.is_none());
+        if self.failure.is_some() {
+            return (heads | when(Readiness::READABLE, !receiving.content.is_empty())) & handle.wanted;
+        }
+        let done = receiving.half == ResponseHalf::Done && !self.awaits_departure();
+        let streams = self.is_tunnel() || (self.sending.half == RequestHalf::Content && self.is_streamed());
+        let readable = !receiving.content.is_empty() || (done && handle.end_told == EndTold::No);
+        let ready = heads
+            | when(Readiness::WRITABLE, streams && !self.sending.is_finished() && room)
+            | when(Readiness::READABLE, handle.reader == Reader::Caller && readable)
+            | when(Readiness::COMPLETE, done && self.has_ended() && handle.end_told != EndTold::Both);
+        ready & handle.wanted
+    }
+
+    /// The caller has had the end of the response, and of the request if that has one.
+    pub fn tell_end(&mut self) {
+        self.handle.end_told = if self.has_ended() { EndTold::Both } else { EndTold::Response };
+    }
+
+    /// The whole response, of an exchange that has one: handed out once.
+    pub fn take_response(&mut self) -> Option<PackedResponse> {
+        let head = self.receiving.head.take()?;
+        self.handle.hold = Hold::Taken;
+        self.tell_end();
+        Some(PackedResponse {
+            interim: core::mem::take(&mut self.receiving.interim.heads),
+            head,
+            content: self.receiving.content.take_all(),
+            trailers: core::mem::take(&mut self.receiving.trailers),
+        })
+    }
+}
+
+impl Sending {
+    #[inline]
+    fn new(request: Request, checked: Checked) -> Sending {
+        let options: Option<&RequestOptions> = request.options.as_ref();
+        Sending {
+            half: RequestHalf::Queued,
+            content_moved: false,
+            pipelines: pipelines(&checked, options.and_then(|options| options.idempotent)),
+            holds_pipeline: options.and_then(|options| options.hold_pipeline).unwrap_or(false),
+            reuse: options.and_then(|options| options.reuse).unwrap_or(Reuse::empty()),
+            to_write: if let ContentKind::Length(octets) = checked.content { Some(octets) } else { None },
+            finish: Finish::Awaited,
+            queued_octets: if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 },
+            continue_since: None,
+            octets: 0,
+            checked,
+            request: Some(request),
+        }
+    }
+
+    /// Moves the request half.
+    ///
+    /// Errors: the table has no such step; the state stays.
+    pub fn input(&mut self, input: RequestInput) -> Result<(), Illegal> {
+        self.half = self.half.next(input).ok_or_else(Illegal::step)?;
+        Ok(())
+    }
+
+    /// Whether `finish` was called.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.finish, Finish::Called(_))
+    }
+
+    /// The trailers that `finish` was called with before they could be written.
+    pub fn take_early_trailers(&mut self) -> Option<Vec<FieldLine>> {
+        match &mut self.finish {
+            Finish::Called(trailers) => trailers.take(),
+            Finish::Awaited => None,
+        }
+    }
+
+    /// Whether it asks for a switch of protocols.
+    pub fn may_switch(&self) -> bool {
+        self.checked.asked.connect || self.checked.asked.upgrade
+    }
+}
+
+impl Receiving {
+    #[inline]
+    fn new(options: Option<&RequestOptions>, now: Instant) -> Receiving {
+        Receiving {
+            half: ResponseHalf::Head,
+            interim: Interims { heads: Vec::new(), octets: 0, debt: 0, since: now, came: false },
+            head: None,
+            switched: false,
+            content: Content::default(),
+            content_octets: 0,
+            content_octets_max: options.and_then(|options| options.content_octets_max).unwrap_or(u64::MAX),
+            drained: 0,
+            trailers: Vec::new(),
+        }
+    }
+
+    /// Moves the response half.
+    ///
+    /// Errors: the table has no such step; the state stays.
+    pub fn input(&mut self, input: ResponseInput) -> Result<(), Illegal> {
+        self.half = self.half.next(input).ok_or_else(Illegal::step)?;
+        Ok(())
+    }
+}
+
+/// Every condition that a wait can report.
+pub fn every_condition() -> Readiness {
+    Readiness::WRITABLE | Readiness::INTERIM | Readiness::HEAD | Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED
+}
+
+/// Whether a request asks this of the connection that carries it.
+pub fn asks(reuse: Reuse, what: Reuse) -> bool {
+    reuse & what == what
+}
+
+fn when(flag: Readiness, holds: bool) -> Readiness {
+    if holds { flag } else { Readiness::empty() }
+}
+
+/// May others stand beside a request in a pipeline (RFC 9112 §9.3.2)? Never beside one that can switch protocols; else `overridden` decides,
+/// else whether it is idempotent and leaves at once.
+pub fn pipelines(checked: &Checked, overridden: Option<bool>) -> bool {
+    let switches = checked.asked.connect || checked.asked.upgrade;
+    let leaves_at_once = matches!(checked.content, ContentKind::None | ContentKind::Whole) && !checked.expects;
+    !switches && overridden.unwrap_or(checked.idempotent && leaves_at_once)
+}

@@ -1,0 +1,58 @@
+//! Deadlines of the first outstanding exchange (RFC 9112 §9.5), and of the look at an idle connection.
+
+use super::connection::Connection;
+use super::persistence::STALL;
+use super::state::ReadSide;
+use crate::exchange::{Exchange, ExchangeId, Reader};
+use crate::incoming::{Lapse, Scene};
+use crate::timer::Instant;
+use crate::types::{CloseReason, Error, Timer};
+
+impl Connection {
+    /// The deadline of the first outstanding exchange that follows from what the connection does.
+    pub fn deadline(&self, scene: Scene<'_>) -> Option<Lapse> {
+        let first = self.outstanding.front()?;
+        let exchange = scene.exchanges.get(first.exchange)?;
+        let id = first.exchange;
+        if exchange.handle.reader == Reader::Nobody {
+            let since = exchange.handle.nobody_since.max(self.turn.began);
+            let at = since.after(exchange.deadlines.drain)?;
+            let ends = Some(Error::Closed(CloseReason::Abandoned));
+            return Some(Lapse { at, timer: Timer::Drain, exchange: id, ends });
+        }
+        match self.reader.state() {
+            ReadSide::Head | ReadSide::Content | ReadSide::Trailers | ReadSide::Answered => {}
+            ReadSide::Idle | ReadSide::Tunnel | ReadSide::Ended => return None,
+        }
+        if self.is_paused(scene) {
+            return None;
+        }
+        let between = |moved: Instant| lapse(moved.after(exchange.deadlines.between_octets)?, Timer::BetweenOctets, id);
+        match exchange.sent_at() {
+            // While the send buffer is empty the caller's content is awaited, or `100 (Continue)`, which has a deadline of its own.
+            None if exchange.is_leaving() && self.writer.outbox.is_empty() => None,
+            // Either direction shows that the peer is there.
+            None => between(self.turn.progress.max(self.turn.left)),
+            Some(sent) if !self.turn.heard => self.first_octet(exchange, sent, first.is_behind, id),
+            // What is written behind it does not bring it on.
+            Some(sent) => between(self.turn.progress.max(sent)),
+        }
+    }
+
+    fn first_octet(&self, exchange: &Exchange, sent: Instant, is_behind: bool, id: ExchangeId) -> Option<Lapse> {
+        let since = sent.max(self.turn.began);
+        let first_octet = since.after(exchange.deadlines.first_octet).and_then(|at| lapse(at, Timer::FirstOctet, id));
+        let stall = self.turn.stall_deadline(exchange, since).filter(|_| is_behind);
+        let stall = stall.map(|at| Lapse { at, timer: Timer::PipelineStall, exchange: id, ends: Some(STALL) });
+        stall.into_iter().chain(first_octet).min_by_key(|lapse| lapse.at)
+    }
+
+    /// When the look at an idle connection is given up.
+    pub fn look_deadline(&self, queue_is_empty: bool) -> Option<Instant> {
+        self.look.deadline().filter(|_| self.wants_look(queue_is_empty))
+    }
+}
+
+fn lapse(at: Instant, timer: Timer, exchange: ExchangeId) -> Option<Lapse> {
+    Some(Lapse { at, timer, exchange, ends: None })
+}

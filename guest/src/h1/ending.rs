@@ -1,0 +1,150 @@
+//! How requests leave the list of those outstanding without an answer (RFC 9112 §9.3.1, §9.5, §9.6).
+
+use super::connection::Connection;
+use super::persistence::STALL;
+use super::state::{ReadInput, ReadSide};
+use crate::exchange::{ExchangeId, Exchanges};
+use crate::failure::is_by_caller;
+use crate::incoming::{Closing, GivenUp, Lost, Scene};
+use crate::types::{CloseReason, Delivery, Ending, Error};
+use alloc::vec::Vec;
+
+impl Connection {
+    /// Takes the outstanding exchanges from this position on out of the list; `declared`: the peer has said that it will not answer them.
+    fn lose(&mut self, from: usize, error: Error, declared: bool, exchanges: &Exchanges) -> Vec<Lost> {
+        if (self.outstanding.len() > 1 || error == STALL) && !is_by_caller(error) {
+            self.persistence.note_break(error, declared);
+        }
+        let lost = (from..self.outstanding.len()).filter_map(|position| self.lost_at(position, exchanges)).collect();
+        self.outstanding.truncate(from);
+        self.departed = self.departed.min(from);
+        lost
+    }
+
+    fn lost_at(&self, position: usize, exchanges: &Exchanges) -> Option<Lost> {
+        let lost = self.outstanding.get(position)?;
+        let moved = exchanges.get(lost.exchange).is_some_and(|exchange| exchange.sending.content_moved);
+        let content = lost.end.filter(|_| moved && lost.start >= self.writer.outbox.taken()).and_then(|end| {
+            let content = self.writer.outbox.copy(lost.head_end, end);
+            (content.len() as u64 == end.saturating_sub(lost.head_end)).then_some(content)
+        });
+        Some(Lost {
+            exchange: lost.exchange,
+            is_first: position == 0,
+            is_heard: position == 0 && self.turn.heard,
+            progress: self.progress_at(position)?,
+            content,
+        })
+    }
+
+    /// Takes all exchanges off the wire.
+    pub fn lose_all(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
+        self.lose(0, error, false, exchanges)
+    }
+
+    /// The connection is closed: nothing more is written or read.
+    pub fn shut(&mut self) {
+        let (ended, shut) = (self.reader.input(ReadInput::End), self.writer.shut());
+        self.heed(ended);
+        self.heed(shut);
+        self.reader.inbox.consume(usize::MAX);
+        self.after = None;
+    }
+
+    /// The connection ends, with all that is on the wire.
+    pub(super) fn close_now(&mut self, reason: Error, exchanges: &Exchanges) -> Closing {
+        let lost = self.lose_all(reason, exchanges);
+        self.shut();
+        Closing { reason, lost, declared: None }
+    }
+
+    /// The first outstanding exchange is the last one that is answered.
+    pub(super) fn close_behind(&mut self, reason: Error, declared: Option<Delivery>, exchanges: &Exchanges) -> Closing {
+        Closing { reason, lost: self.lose(1, reason, declared.is_some(), exchanges), declared }
+    }
+
+    /// The same, and nothing more is written but the rest of its request.
+    pub(super) fn close_behind_first(&mut self, reason: Error, declared: Option<Delivery>, scene: Scene<'_>) -> Closing {
+        let closing = self.close_behind(reason, declared, scene.exchanges);
+        let is_leaving = self.first(scene).is_some_and(|first| first.is_leaving());
+        let shut = match self.outstanding.front().filter(|_| is_leaving).map(|first| first.end) {
+            None => self.writer.shut(),
+            Some(Some(end)) => self.writer.shut_behind(end),
+            // It is being written, and nothing stands behind it.
+            Some(None) => Ok(()),
+        };
+        self.heed(shut);
+        closing
+    }
+
+    /// The transport takes no more octets. What it still delivers is read: the peer may have said why. Returns too the exchange whose request
+    /// has left in part.
+    pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> (Closing, Option<ExchangeId>) {
+        let reason = Error::Incomplete(ending);
+        self.writer.failed = Some(ending);
+        let taken = self.writer.outbox.taken();
+        let first_unsent = self.outstanding.iter().position(|outstanding| outstanding.start >= taken);
+        let lost = first_unsent.map(|first| self.lose(first, reason, false, exchanges)).unwrap_or_default();
+        let cut = self.outstanding.back().filter(|last| last.end.is_none_or(|end| end > taken)).map(|last| last.exchange);
+        let shut = self.writer.shut();
+        self.heed(shut);
+        (Closing { reason, lost, declared: None }, cut)
+    }
+
+    /// Whether no response is expected any more.
+    pub fn expects_nothing(&self) -> bool {
+        self.outstanding.is_empty() || self.reader.state() == ReadSide::Answered
+    }
+
+    /// An exchange on the wire ends before its time: cancelled, too late, or too large. The others live where the wire allows it.
+    pub fn give_up(&mut self, id: ExchangeId, scene: Scene<'_>) -> GivenUp {
+        let position = self.outstanding.iter().position(|outstanding| outstanding.exchange == id);
+        let found = position.and_then(|position| Some((position, self.lost_at(position, scene.exchanges)?)));
+        let Some((position, lost)) = found else { return GivenUp::EndConnection };
+        let Some(outstanding) = self.outstanding.get(position) else { return GivenUp::EndConnection };
+        let (start, end) = (outstanding.start, outstanding.end);
+        if self.tunnel().is_some() {
+            GivenUp::EndConnection
+        } else if start >= self.writer.outbox.taken() {
+            self.take_back(id, position, start, end);
+            GivenUp::TakenBack(lost)
+        } else if end.is_none() {
+            GivenUp::Abandoned(lost, self.abandon(position))
+        } else {
+            self.turn.progress = scene.now;
+            GivenUp::Drained(lost.progress)
+        }
+    }
+
+    /// No octet of the request has left: it is taken out of the send buffer, and what stands behind it moves up.
+    fn take_back(&mut self, id: ExchangeId, position: usize, start: u64, end: Option<u64>) {
+        let octets = end.unwrap_or(self.writer.outbox.pushed()).saturating_sub(start);
+        self.writer.outbox.remove(start, start + octets);
+        for other in self.outstanding.iter_mut().skip(position + 1) {
+            other.start -= octets;
+            other.head_end -= octets;
+            other.end = other.end.map(|position| position - octets);
+        }
+        if self.writer.exchange() == Some(id) {
+            let released = self.writer.release();
+            self.heed(released);
+        }
+        self.outstanding.remove(position);
+        if self.outstanding.is_empty() {
+            // It may have been written behind others, without a look.
+            self.look.again();
+            let last = self.reader.input(ReadInput::Last);
+            self.heed(last);
+        }
+    }
+
+    /// The request has left in part: nothing can follow it on this connection. Those before it may still be answered.
+    fn abandon(&mut self, position: usize) -> Closing {
+        self.outstanding.remove(position);
+        self.departed = self.departed.min(self.outstanding.len());
+        self.persistence.close();
+        let shut = self.writer.shut();
+        self.heed(shut);
+        Closing { reason: Error::Closed(CloseReason::Abandoned), lost: Vec::new(), declared: None }
+    }
+}

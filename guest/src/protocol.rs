@@ -1,0 +1,304 @@
+//! The protocol of a connection: one exhaustive enum, so that nothing that a connection asks is left unanswered by one of them.
+
+use crate::dial::Negotiated;
+use crate::exchange::{Exchange, ExchangeId, Exchanges};
+use crate::h1;
+use crate::h1::state::known_at_first;
+use crate::incoming::{Break, Closing, Departure, Expected, Fault, GivenUp, Incoming, Lapse, Lost, Progress, Scene};
+use crate::request::Checked;
+use crate::settings::Settings;
+use crate::timer::Instant;
+use crate::types::{Ending, Error, FieldLine, HttpVersion, Misbehaviour, PersistenceLearnt, Request};
+use alloc::vec::Vec;
+
+/// What a connection speaks.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all connections are established: a box would be one more allocation for each"
+)]
+pub enum Protocol {
+    /// Nothing yet: its transport is being established.
+    Undecided(Expected),
+    /// HTTP/1.1, and what is older.
+    Http1(h1::Connection),
+}
+
+use Protocol::{Http1, Undecided};
+
+/// Tells one protocol, or answers for one that is undecided.
+macro_rules! ask {
+    ($protocol:expr, $h1:ident => $answer:expr, $undecided:expr) => {
+        match $protocol {
+            Undecided(_) => $undecided,
+            Http1($h1) => $answer,
+        }
+    };
+}
+
+#[expect(missing_docs, reason = "one for one the methods of `h1::Connection`, where each is documented")]
+impl Protocol {
+    /// How many octets the limit of a request's head counts, whatever may carry it: those of its longest form, which is that of HTTP/1.1.
+    pub fn head_octets(request: &Request, checked: &Checked, authority: &str) -> usize {
+        h1::encode::head_octets(request, checked, authority)
+    }
+
+    /// The transport is established, and this protocol was agreed upon.
+    pub fn decide(&mut self, negotiated: Negotiated, settings: &Settings, now: Instant) {
+        // Both cases mean HTTP/1.1: if nothing was negotiated, no other protocol may be assumed.
+        let (Negotiated::Nothing | Negotiated::Http11) = negotiated;
+        if let Undecided(expected) = self {
+            *self = Http1(h1::Connection::new(*expected, settings, now));
+        }
+    }
+
+    /// What a pool knows of earlier connections.
+    pub fn expect_end(&mut self, ends_after: Option<u64>) {
+        if let Undecided(expected) = self {
+            expected.ends_after = ends_after;
+        }
+    }
+
+    pub fn is_decided(&self) -> bool {
+        !matches!(self, Undecided(_))
+    }
+
+    pub fn outstanding(&self) -> usize {
+        ask!(self, h1 => h1.outstanding(), 0)
+    }
+
+    pub fn ids(&self) -> Vec<ExchangeId> {
+        ask!(self, h1 => h1.ids().collect(), Vec::new())
+    }
+
+    pub fn holds(&self, id: ExchangeId) -> bool {
+        ask!(self, h1 => h1.holds(id), false)
+    }
+
+    pub fn progress(&self, id: ExchangeId) -> Option<Progress> {
+        ask!(self, h1 => h1.progress(id), None)
+    }
+
+    pub fn persistence(&self) -> PersistenceLearnt {
+        match self {
+            Undecided(expected) => known_at_first(expected.persistence),
+            Http1(h1) => h1.persistence(),
+        }
+    }
+
+    pub fn idle_ns(&self) -> Option<u64> {
+        ask!(self, h1 => h1.idle_ns(), None)
+    }
+
+    pub fn version(&self) -> Option<HttpVersion> {
+        ask!(self, h1 => h1.version(), None)
+    }
+
+    pub fn broke(&self) -> Option<Break> {
+        ask!(self, h1 => h1.broke(), None)
+    }
+
+    pub fn requests(&self) -> u64 {
+        ask!(self, h1 => h1.requests(), 0)
+    }
+
+    pub fn responses(&self) -> u64 {
+        ask!(self, h1 => h1.responses(), 0)
+    }
+
+    pub fn octets_sent(&self) -> u64 {
+        ask!(self, h1 => h1.octets_sent(), 0)
+    }
+
+    pub fn octets_received(&self) -> u64 {
+        ask!(self, h1 => h1.octets_received(), 0)
+    }
+
+    pub fn position(&self) -> u64 {
+        ask!(self, h1 => h1.position(), 0)
+    }
+
+    pub fn response_octets_left(&self) -> u64 {
+        ask!(self, h1 => h1.response_octets_left(), 0)
+    }
+
+    pub fn has_room(&self, settings: &Settings) -> bool {
+        ask!(self, h1 => h1.has_room(settings), false)
+    }
+
+    pub fn send_room(&self, settings: &Settings) -> u64 {
+        ask!(self, h1 => h1.send_room(settings), 0)
+    }
+
+    pub fn is_used_up(&self) -> bool {
+        ask!(self, h1 => h1.is_used_up(), false)
+    }
+
+    pub fn request_waits(&mut self) {
+        ask!(self, h1 => h1.request_waits(), ())
+    }
+
+    pub fn wants_look(&self, queue_is_empty: bool) -> bool {
+        ask!(self, h1 => h1.wants_look(queue_is_empty), false)
+    }
+
+    pub fn may_begin(&self, exchange: &Exchange, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.may_begin(exchange, scene), false)
+    }
+
+    pub fn is_ready(&self, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.is_ready(scene), false)
+    }
+
+    pub fn gathers(&self, last: &Exchange, queued: usize, settings: &Settings) -> bool {
+        ask!(self, h1 => h1.gathers(last, queued, settings), false)
+    }
+
+    pub fn begin(
+        &mut self,
+        id: ExchangeId,
+        exchange: &Exchange,
+        authority: &str,
+        close: bool,
+        now: Instant,
+    ) -> Result<bool, Error> {
+        ask!(self, h1 => h1.begin(id, exchange, authority, close, now), Err(Error::Internal))
+    }
+
+    pub fn last_head(&self) -> Vec<u8> {
+        ask!(self, h1 => h1.last_head(), Vec::new())
+    }
+
+    pub fn content(&mut self, content: Vec<u8>) {
+        ask!(self, h1 => h1.content(content), ())
+    }
+
+    pub fn copy(&mut self, content: &[u8]) {
+        ask!(self, h1 => h1.copy(content), ())
+    }
+
+    pub fn finish(&mut self, trailers: &[FieldLine]) {
+        ask!(self, h1 => h1.finish(trailers), ())
+    }
+
+    pub fn writing(&self) -> Option<ExchangeId> {
+        ask!(self, h1 => h1.writing(), None)
+    }
+
+    pub fn writer(&self) -> Option<ExchangeId> {
+        ask!(self, h1 => h1.writer(), None)
+    }
+
+    pub fn tunnel(&self) -> Option<ExchangeId> {
+        ask!(self, h1 => h1.tunnel(), None)
+    }
+
+    pub fn may_half_close(&self, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.may_half_close(scene), false)
+    }
+
+    pub fn to_transmit(&self) -> &[u8] {
+        ask!(self, h1 => h1.to_transmit(), &[])
+    }
+
+    pub fn has_transmitted_all(&self) -> bool {
+        ask!(self, h1 => h1.has_transmitted_all(), true)
+    }
+
+    pub fn transmitted(&mut self, octets: usize, now: Instant) {
+        ask!(self, h1 => h1.transmitted(octets, now), ())
+    }
+
+    pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> (Closing, Option<ExchangeId>) {
+        let closing = Closing { reason: Error::Incomplete(ending), lost: Vec::new(), declared: None };
+        ask!(self, h1 => h1.transmit_failed(ending, exchanges), (closing, None))
+    }
+
+    pub fn expects_nothing(&self) -> bool {
+        ask!(self, h1 => h1.expects_nothing(), true)
+    }
+
+    pub fn next_departure(&mut self, now: Instant) -> Option<Departure> {
+        ask!(self, h1 => h1.next_departure(now), None)
+    }
+
+    pub fn transmit_ending(&self) -> Option<Ending> {
+        ask!(self, h1 => h1.transmit_ending(), None)
+    }
+
+    pub fn end_tunnel(&mut self) {
+        ask!(self, h1 => h1.end_tunnel(), ())
+    }
+
+    pub fn refuses_rest(&self, exchange: &Exchange) -> bool {
+        ask!(self, h1 => h1.refuses_rest(exchange), false)
+    }
+
+    pub fn wants_octets(&self, scene: Scene<'_>) -> usize {
+        ask!(self, h1 => h1.wants_octets(scene), 0)
+    }
+
+    pub fn is_paused(&self, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.is_paused(scene), false)
+    }
+
+    pub fn is_held_up(&self, id: ExchangeId, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.is_held_up(id, scene), false)
+    }
+
+    pub fn take_heard(&mut self) -> Option<ExchangeId> {
+        ask!(self, h1 => h1.take_heard(), None)
+    }
+
+    pub fn resume(&mut self, now: Instant) {
+        ask!(self, h1 => h1.resume(now), ())
+    }
+
+    /// Octets have come. Before the transport is established, nobody has asked for any.
+    pub fn receive(&mut self, octets: Vec<u8>, scene: Scene<'_>) -> Result<(), Error> {
+        ask!(self, h1 => {
+            h1.receive(octets, scene);
+            Ok(())
+        }, Err(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets)))
+    }
+
+    pub fn receive_end(&mut self, ending: Ending) {
+        ask!(self, h1 => h1.receive_end(ending), ())
+    }
+
+    pub fn partly_received(&mut self, queue_is_empty: bool, scene: Scene<'_>) {
+        ask!(self, h1 => h1.partly_received(queue_is_empty, scene), ())
+    }
+
+    pub fn nothing_to_receive(&mut self, queue_is_empty: bool) -> Result<(), Error> {
+        ask!(self, h1 => h1.nothing_to_receive(queue_is_empty), Ok(()))
+    }
+
+    pub fn take_octets(&mut self) -> Vec<u8> {
+        ask!(self, h1 => h1.take_octets(), Vec::new())
+    }
+
+    pub fn next(&mut self, scene: Scene<'_>) -> Result<Option<Incoming>, Fault> {
+        ask!(self, h1 => h1.next(scene), Ok(None))
+    }
+
+    pub fn deadline(&self, scene: Scene<'_>) -> Option<Lapse> {
+        ask!(self, h1 => h1.deadline(scene), None)
+    }
+
+    pub fn look_deadline(&self, queue_is_empty: bool) -> Option<Instant> {
+        ask!(self, h1 => h1.look_deadline(queue_is_empty), None)
+    }
+
+    pub fn give_up(&mut self, id: ExchangeId, scene: Scene<'_>) -> GivenUp {
+        ask!(self, h1 => h1.give_up(id, scene), GivenUp::EndConnection)
+    }
+
+    pub fn lose_all(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
+        ask!(self, h1 => h1.lose_all(error, exchanges), Vec::new())
+    }
+
+    pub fn shut(&mut self) {
+        ask!(self, h1 => h1.shut(), ())
+    }
+}
