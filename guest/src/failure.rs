@@ -61,7 +61,7 @@ impl Place {
     }
 }
 
-/// What is known about whether the server can have acted on the request of an exchange.
+/// Whether the server can have acted on the request of an exchange, as far as that is known.
 pub fn delivery(exchange: &Exchange) -> Delivery {
     let timing = &exchange.timing;
     match (timing.request_started, timing.response_started) {

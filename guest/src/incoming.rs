@@ -1,4 +1,4 @@
-//! What a protocol is shown, and what it answers: values, each with the exchange that it is about.
+//! The values that a protocol is shown, and the values that it answers with: each names its exchange.
 
 use crate::exchange::{ExchangeId, Exchanges};
 use crate::settings::Settings;
@@ -19,7 +19,7 @@ pub struct Scene<'a> {
     pub now: Instant,
 }
 
-/// What a protocol has heard.
+/// A protocol has heard this.
 #[derive(Debug)]
 pub enum Incoming {
     /// An interim head, of so many octets on the wire.
@@ -74,7 +74,7 @@ pub struct Closing {
     pub reason: Error,
     /// Exchanges on the wire that will not be answered, in their order.
     pub lost: Vec<Lost>,
-    /// What the peer has declared about those of them that have left.
+    /// The word of the peer on the lost requests that have left.
     pub declared: Option<Delivery>,
 }
 
@@ -83,7 +83,7 @@ pub struct Closing {
 pub struct Lost {
     /// Which one.
     pub exchange: ExchangeId,
-    /// It was the first of those on the wire.
+    /// The first of the exchanges on the wire.
     pub is_first: bool,
     /// Octets of a response to it have come.
     pub is_heard: bool,
@@ -102,16 +102,16 @@ pub struct Progress {
     pub in_trailers: bool,
 }
 
-/// What became of an exchange that is given up.
+/// How an exchange that is given up leaves the wire.
 #[derive(Debug)]
 pub enum GivenUp {
     /// Nothing: the connection has to end.
     EndConnection,
     /// None of it has left, and none of it will.
     TakenBack(Lost),
-    /// It has left in part, and nothing can follow it.
+    /// The request has left in part, and nothing can follow it.
     Abandoned(Lost, Closing),
-    /// It has left: its response is read and thrown away.
+    /// The request has left: its response is read and thrown away.
     Drained(Progress),
 }
 
@@ -139,10 +139,10 @@ pub struct Lapse {
     pub ends: Option<Error>,
 }
 
-/// What was wrong with the peer's octets, and how far into those that had not been taken.
+/// An error in the peer's octets, and how far into the octets that had not been taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What was wrong.
+    /// The error.
     pub error: Error,
     /// Octets up to and with the one that showed it.
     pub at: usize,
@@ -159,7 +159,7 @@ pub enum Break {
     Stalled,
 }
 
-/// What a pool expects of the peer.
+/// A pool expects this of the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     /// Of persistence.

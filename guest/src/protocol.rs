@@ -11,7 +11,7 @@ use crate::timer::Instant;
 use crate::types::{Ending, Error, FieldLine, HttpVersion, Misbehaviour, PersistenceLearnt, Request};
 use alloc::vec::Vec;
 
-/// What a connection speaks.
+/// The protocol that a connection speaks.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -52,7 +52,7 @@ impl Protocol {
         }
     }
 
-    /// What a pool knows of earlier connections.
+    /// A pool knows this of earlier connections.
     pub fn expect_end(&mut self, ends_after: Option<u64>) {
         if let Undecided(expected) = self {
             expected.ends_after = ends_after;

@@ -10,7 +10,7 @@ use crate::endpoint::is_authority;
 use crate::field;
 use crate::types::{Error, FieldLine, Misuse, Request, RequestContent};
 
-/// What of a request bears on its response.
+/// The parts of a request that bear on its response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The method is `HEAD`.
@@ -26,7 +26,7 @@ pub struct Asked {
 pub enum ContentKind {
     /// None.
     None,
-    /// It is in the request.
+    /// The content is in the request.
     Whole,
     /// The caller writes so many octets.
     Length(u64),
@@ -54,7 +54,7 @@ pub struct Lines {
 /// A checked request: what its connection needs to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// What bears on the response.
+    /// The parts that bear on the response.
     pub asked: Asked,
     /// May it be repeated, and may others stand beside it?
     pub idempotent: bool,
@@ -64,7 +64,7 @@ pub struct Checked {
     pub expects: bool,
     /// Its content.
     pub content: ContentKind,
-    /// What its field lines have already.
+    /// The lines that the caller has given already.
     pub lines: Lines,
 }
 

@@ -1,4 +1,4 @@
-//! What a protocol has heard, applied to the exchanges; and the one step in which a connection comes to rest.
+//! Applies to the exchanges what a protocol has heard; and the one step in which a connection comes to rest.
 
 use super::ClientConn;
 use super::deadlines::TimerOrder;

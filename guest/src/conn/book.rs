@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 /// Entries of the list of exchanges to report that may be stale before it is tidied.
 const READY_SPARE: usize = 64;
 
-/// What has not been reported.
+/// Reports that nobody has taken.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
     /// Exchanges that may have something to report; each stands here once.
@@ -60,7 +60,7 @@ impl Book {
         }
     }
 
-    /// What a protocol is shown.
+    /// The connection as a protocol sees it.
     pub(super) fn scene<'a>(&'a self, settings: &'a Settings, now: Instant) -> Scene<'a> {
         Scene { exchanges: &self.exchanges, settings, unread: self.unread, now }
     }

@@ -3,7 +3,7 @@
 use crate::timer::Instant;
 use alloc::string::String;
 
-/// What stays true of a connection.
+/// Facts that stay true of a connection.
 #[derive(Debug)]
 pub(super) struct Facts {
     /// When it was asked for.

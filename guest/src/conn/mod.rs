@@ -83,11 +83,11 @@ pub struct ClientConn {
     protocol: Protocol,
     /// The exchanges.
     book: Book,
-    /// What it has to do with a pool.
+    /// The part of a pool in it.
     moves: Moves,
     facts: Facts,
     idle_since: Instant,
-    /// What the log says of persistence.
+    /// The persistence that the log has last.
     learnt: PersistenceLearnt,
     /// The sending direction has been ended.
     half_closed: bool,

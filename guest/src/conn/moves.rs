@@ -14,7 +14,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What a pool has to do with a connection.
+/// The part of a pool in a connection.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
     /// The requests of the connection may move to other ones.

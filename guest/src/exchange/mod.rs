@@ -46,19 +46,19 @@ pub enum Reader {
     Caller,
     /// It is gathered whole, up to this many octets, for `collect`.
     Collect(u64),
-    /// It is gathered whole, up to this many octets, for `poll.completions`.
+    /// It is gathered whole, up to this many octets, for `poll.take-completions`.
     Completion(u64),
     /// Nobody: it is read and thrown away.
     Nobody,
 }
 
-/// What the caller has called `finish` with.
+/// Whether the caller has called `finish`.
 #[derive(Debug, Default)]
 pub enum Finish {
-    /// It was not called.
+    /// `finish` was not called.
     #[default]
     Awaited,
-    /// It was called; these trailers have yet to be written.
+    /// `finish` was called; these trailers have yet to be written.
     Called(Option<Vec<FieldLine>>),
 }
 
@@ -72,7 +72,7 @@ pub struct Sending {
     pub request: Option<Request>,
     /// The content of the request stands in the send buffer alone.
     pub content_moved: bool,
-    /// What is known of the request.
+    /// The request, as it was checked.
     pub checked: Checked,
     /// May others stand beside it in a pipeline?
     pub pipelines: bool,
@@ -95,7 +95,7 @@ pub struct Sending {
 /// Interim responses of an exchange.
 #[derive(Debug)]
 pub struct Interims {
-    /// Those that have not been taken.
+    /// Heads that have not been taken.
     pub heads: Vec<PackedHead>,
     /// Their octets.
     pub octets: usize,
@@ -130,7 +130,7 @@ pub struct Receiving {
     pub trailers: Vec<FieldLine>,
 }
 
-/// What the caller may still ask.
+/// The verbs that the caller may still use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// All.
@@ -155,7 +155,7 @@ pub enum EndTold {
 /// The caller's side of an exchange.
 #[derive(Debug)]
 pub struct Handle {
-    /// What may be asked.
+    /// The verbs that may be used.
     pub hold: Hold,
     /// Who reads the response.
     pub reader: Reader,

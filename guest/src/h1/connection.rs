@@ -33,16 +33,16 @@ pub(super) struct Outstanding {
     pub(super) end: Option<u64>,
     /// How many octets the connection had received when its first octet left: none of them can be of its response. `None`: none has left.
     pub(super) received_before: Option<u64>,
-    /// It was written behind another one that had no complete response.
+    /// The request was written behind another one that had no complete response.
     pub(super) is_behind: bool,
 }
 
-/// What follows from a final head.
+/// A consequence of a final head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     /// The rest of the request is not wanted.
     Stop,
-    /// It is the last response.
+    /// The response is the last one.
     Close,
     /// The connection is a tunnel.
     Switch,
@@ -60,7 +60,7 @@ pub struct Connection {
     pub(super) persistence: Persistence,
     pub(super) look: Look,
     pub(super) turn: Turn,
-    /// What follows from the head that was heard last.
+    /// The consequence of the head that was heard last.
     pub(super) after: Option<After>,
     /// A table had no step.
     pub(super) illegal: bool,

@@ -8,7 +8,7 @@ const LOOK_NS: u64 = 10_000_000_000;
 /// Whether an idle connection may be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// It has to be read from first.
+    /// The connection has to be read from first.
     Wanted,
     /// The same, and since this moment something arrives of which nothing can be taken yet.
     Stalled(Instant),

@@ -1,4 +1,4 @@
-//! What responses say about the connection's end, and what is known of it (RFC 9112 §9.3, §9.6).
+//! Responses and the end of the connection: its persistence, as far as that is known (RFC 9112 §9.3, §9.6).
 
 use super::framing::Framing;
 use super::state::{Shown, known_at_first, learn, shown};
@@ -18,11 +18,11 @@ const KEEP_ALIVE_MARGIN_NS: u64 = SECOND_NS;
 /// The persistence of one connection.
 #[derive(Debug)]
 pub(super) struct Persistence {
-    /// What has been learnt: table B.
+    /// The state of table B.
     pub(super) known: PersistenceLearnt,
-    /// What the response that is being received shows.
+    /// The persistence that the response shows that is being received.
     pub(super) shown: Shown,
-    /// It has the `close` option.
+    /// That response has the `close` option.
     pub(super) close_declared: bool,
     /// After how many requests the server has ended the connection before this one.
     ends_after: Option<u64>,
@@ -89,7 +89,7 @@ impl Persistence {
         self.known = learn(self.known, self.shown);
     }
 
-    /// It is known that the connection closes.
+    /// The connection closes: that is known.
     pub(super) fn close(&mut self) {
         self.known = PersistenceLearnt::Closing;
     }

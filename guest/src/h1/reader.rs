@@ -17,13 +17,13 @@ const EMPTY_LINES_MAX: usize = 8;
 /// The end of the transport, behind what is in the inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransportEnd {
-    /// It has not come.
+    /// The end has not come.
     No,
-    /// It has come.
+    /// The end has come.
     Came(Ending),
-    /// It waits until the caller reads.
+    /// The end waits until the caller reads.
     Waits(Ending),
-    /// It has come before a request had left, and what follows from it has been said.
+    /// The end has come before a request had left, and the consequence has been reported.
     Told(Ending),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Reader {
     empty_lines: usize,
 }
 
-/// What octets that nobody has asked for are.
+/// The meaning of octets that nobody has asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsolicited {
     /// Nothing, as far as it can be told.

@@ -1,4 +1,4 @@
-//! What a connection hears: octets become heads, content and ends, and what each means for the connection (RFC 9112 §4 to §9).
+//! Octets become heads, content and ends, and what each means for the connection (RFC 9112 §4 to §9).
 
 use super::connection::{After, Connection, Outstanding};
 use super::framing::{Framing, response_framing};
@@ -55,7 +55,7 @@ impl Connection {
         self.reader.inbox.take_all()
     }
 
-    /// What was heard next, as far as the caller's reading allows.
+    /// Returns the next that was heard, as far as the caller's reading allows.
     ///
     /// Errors: the peer's octets were wrong, or `internal`: the connection has to end.
     #[inline]
@@ -207,7 +207,7 @@ impl Connection {
         Ok(Some(Incoming::End { exchange: id, trailers }))
     }
 
-    /// What follows from the end of the transport, once what came before it has been taken.
+    /// Ends what has to end with the transport, once all that came before has been taken.
     fn end_of_transport(&mut self, scene: Scene<'_>) -> Option<Incoming> {
         let ending = match self.reader.end {
             TransportEnd::No | TransportEnd::Told(_) if self.reader.state() == ReadSide::Answered => return None,
@@ -261,7 +261,7 @@ impl Connection {
             && !asked.connect
     }
 
-    /// What the final head of the first outstanding exchange means for the others.
+    /// Ends what has to end after the final head of the first outstanding exchange.
     fn close_after(&mut self, after: After, scene: Scene<'_>) -> Closing {
         match after {
             After::Switch => self.close_behind(Error::Closed(CloseReason::Switched), None, scene.exchanges),

@@ -13,20 +13,21 @@ impl<N: Network> Poll<N> {
     /// `poll.info`.
     pub fn info(&self) -> PollInfo {
         let mut counts = self.count(|_| true);
-        (counts.opened, counts.reused, counts.retried) = (self.opened, self.reused, self.retried);
+        (counts.opened, counts.reused, counts.retried) =
+            (self.pool.counts.opened, self.pool.counts.reused, self.pool.counts.retried);
         PollInfo { counts, completions: count(self.completions.len()) }
     }
 
     /// `poll.origin-info`.
     pub fn origin_info(&mut self, origin: &Rc<Origin>, now: Instant) -> OriginInfo {
-        let place = origin.place_in(self.id).filter(|id| self.origins.get(*id).is_some());
-        let place = place.or_else(|| self.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
+        let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
+        let place = place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
         let mut counts = self.count(|role| matches!(role, Role::Pooled(id) | Role::Line(id) if Some(id) == place));
-        let Some(known) = place.and_then(|id| self.origins.get(id)) else {
+        let Some(known) = place.and_then(|id| self.pool.origins.get(id)) else {
             let persistence = PersistenceLearnt::Unknown;
             return OriginInfo { counts, version: None, persistence, connect_failures: 0, retry_after: None };
         };
-        (counts.opened, counts.reused, counts.retried) = (known.opened, known.reused, known.retried);
+        (counts.opened, counts.reused, counts.retried) = (known.counts.opened, known.counts.reused, known.counts.retried);
         OriginInfo {
             counts,
             version: known.version,

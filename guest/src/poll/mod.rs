@@ -4,8 +4,9 @@
 //! |---|---|
 //! | this one | the members, what was done to them, what they report |
 //! | `member`, `idle`, `timers` | a connection in a poll; the idle ones; the deadlines |
+//! | `stock`, `totals` | the pool: origins, requests, room; its counts |
 //! | `pool`, `job` | requests of the pool: how they come in, wherever they are, and how they end or are sent again |
-//! | `origin`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
+//! | `origin`, `trust`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
 //! | `placing`, `choice`, `room` | which connection carries a request; that decision alone; how many connections there may be |
 //! | `counts` | connections and requests, counted |
 //! | `limits` | the options, each with its value |
@@ -32,7 +33,10 @@ mod origin;
 mod placing;
 mod pool;
 mod room;
+mod stock;
 mod timers;
+mod totals;
+mod trust;
 mod upkeep;
 
 pub use choice::{Choice, Pipeline, Room, choose};
@@ -51,10 +55,9 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use idle::IdleList;
-use job::{Job, completion};
+use job::completion;
 use member::{Member, Role};
-use origin::Known;
+use stock::Pool;
 use timers::{Due, Timers};
 
 static POLLS: AtomicU64 = AtomicU64::new(0);
@@ -79,26 +82,7 @@ pub struct Poll<N: Network> {
     completions: VecDeque<(PackedCompletion, u64)>,
     completion_octets: u64,
 
-    origins: Slab<Known>,
-    /// Origins whose requests may have a turn.
-    marked: VecDeque<Id>,
-    /// Origins whose requests wait until another origin's connection makes room.
-    starved: VecDeque<Id>,
-    jobs: Slab<Job<N::Link>>,
-    /// Jobs to be sent again, with their requests.
-    again: Vec<(Id, crate::types::Request)>,
-    idle: IdleList,
-    /// Where the next look at idle connections begins.
-    idle_turn: usize,
-    /// When as many as may be were looked at.
-    idle_looked: Instant,
-    open: usize,
-    connecting: usize,
-    queued: usize,
-    opened: u64,
-    reused: u64,
-    retried: u64,
-    uses: u64,
+    pool: Pool<N::Link>,
 }
 
 impl<N: Network> Poll<N> {
@@ -116,21 +100,7 @@ impl<N: Network> Poll<N> {
             backlog: 0,
             completions: VecDeque::new(),
             completion_octets: 0,
-            origins: Slab::default(),
-            marked: VecDeque::new(),
-            starved: VecDeque::new(),
-            jobs: Slab::default(),
-            again: Vec::new(),
-            idle: IdleList::default(),
-            idle_turn: 0,
-            idle_looked: Instant(0),
-            open: 0,
-            connecting: 0,
-            queued: 0,
-            opened: 0,
-            reused: 0,
-            retried: 0,
-            uses: 0,
+            pool: Pool::default(),
         }
     }
 
@@ -174,9 +144,9 @@ impl<N: Network> Poll<N> {
 
     /// Forgets entries of deadlines that have moved, when they are many.
     fn tidy_timers(&mut self) {
-        if self.timers.is_stale(self.members.count() + self.origins.count()) {
+        if self.timers.is_stale(self.members.count() + self.pool.origins.count()) {
             let members = self.members.iter().filter_map(|(id, member)| Some((member.armed?, Due::Member(id))));
-            let origins = self.origins.iter().filter_map(|(id, known)| Some((known.armed?, Due::Origin(id))));
+            let origins = self.pool.origins.iter().filter_map(|(id, known)| Some((known.armed?, Due::Origin(id))));
             self.timers.refill(members.chain(origins));
         }
     }
@@ -208,10 +178,10 @@ impl<N: Network> Poll<N> {
         loop {
             self.heed_all(now);
             self.send_again(now);
-            if self.marked.is_empty() {
+            if self.pool.marked.is_empty() {
                 self.share_room();
             }
-            match self.marked.pop_front() {
+            match self.pool.marked.pop_front() {
                 Some(origin) => self.dispatch(origin, now),
                 None if self.close_surplus(now) => {}
                 None => break,
@@ -244,7 +214,7 @@ impl<N: Network> Poll<N> {
                 }
             }
             Due::Origin(id) => {
-                if let Some(known) = self.origins.get_mut(id) {
+                if let Some(known) = self.pool.origins.get_mut(id) {
                     known.armed.take_if(|armed| *armed == at);
                 }
                 self.mark(id);
@@ -325,16 +295,16 @@ impl<N: Network> Poll<N> {
     /// The members that a wait looks at: all but idle connections of the pool, and of those some, in turn; few of them while they were looked
     /// at a moment ago and others are busy.
     pub fn watched(&mut self, now: Instant) -> Vec<(Id, Shared<N::Link>)> {
-        let rest = !self.watched.is_empty() && now.since(self.idle_looked) < IDLE_LOOK_NS;
+        let rest = !self.watched.is_empty() && now.since(self.pool.idle_looked) < IDLE_LOOK_NS;
         let idle_max = if rest { IDLE_WATCHED_MIN } else { IDLE_WATCHED_MAX };
         if !rest {
-            self.idle_looked = now;
+            self.pool.idle_looked = now;
         }
         let shared = |id: &Id| Some((*id, Rc::clone(&self.members.get(*id)?.shared)));
         let mut watched: Vec<_> = self.watched.iter().filter_map(shared).collect();
-        let idle = self.idle.around(self.idle_turn).filter(|(id, stamp)| self.is_idle(*id, *stamp));
+        let idle = self.pool.idle.around(self.pool.idle_turn).filter(|(id, stamp)| self.is_idle(*id, *stamp));
         watched.extend(idle.take(idle_max).filter_map(|(id, _)| shared(&id)));
-        self.idle_turn = self.idle_turn.wrapping_add(idle_max);
+        self.pool.idle_turn = self.pool.idle_turn.wrapping_add(idle_max);
         watched
     }
 
@@ -370,7 +340,7 @@ impl<N: Network> Poll<N> {
                     }
                     _ => false,
                 },
-                Due::Origin(id) => self.origins.get_mut(id).is_some_and(|known| {
+                Due::Origin(id) => self.pool.origins.get_mut(id).is_some_and(|known| {
                     if known.queued == 0 {
                         // It is armed again when a request has to wait.
                         known.armed.take_if(|armed| *armed == at);

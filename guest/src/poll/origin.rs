@@ -1,7 +1,8 @@
 //! Where requests of a pool go, and what is known about it.
 
-use super::limits::{BREAKS_MAX, ONE_AT_A_TIME_NS, PIPELINE_STALL_NS};
-use crate::conn::Break;
+use super::limits::PIPELINE_STALL_NS;
+use super::totals::Totals;
+use super::trust::Trust;
 use crate::endpoint::{self, bare};
 use crate::settings::Settings;
 use crate::slab::Id;
@@ -81,12 +82,8 @@ pub(super) struct Known {
     pub(super) persistence: PersistenceLearnt,
     /// After how many responses the server has declared the end of the last connection that it ended so.
     pub(super) ends_after: Option<u64>,
-    /// Pipelines that broke without a declared end, and when the last one did.
-    pub(super) breaks: u32,
-    /// The same.
-    pub(super) broke_at: Instant,
-    /// Until when it is spoken to one request at a time.
-    pub(super) one_at_a_time_until: Option<Instant>,
+    /// Whether it can be trusted with pipelines.
+    pub(super) trust: Trust,
     /// Connections in a row that could not be established.
     pub(super) failures: u32,
     /// When one may be opened for a request that is sent again, or beside one that works.
@@ -97,12 +94,8 @@ pub(super) struct Known {
     pub(super) marked: bool,
     /// It stands in the list of those that wait for room.
     pub(super) starved: bool,
-    /// Counts as in `client.pool-counts`.
-    pub(super) opened: u64,
-    /// The same.
-    pub(super) reused: u64,
-    /// The same.
-    pub(super) retried: u64,
+    /// What its connections and requests came to.
+    pub(super) counts: Totals,
     /// The higher, the later it was used.
     pub(super) used: u64,
 }
@@ -115,27 +108,6 @@ impl Known {
             self.idle.retain(|listed| members.contains(listed));
         }
         self.idle.push(conn);
-    }
-
-    /// A pipeline to it broke.
-    pub(super) fn note_break(&mut self, broke: Break, now: Instant) {
-        let long_ago = now.since(self.broke_at) >= ONE_AT_A_TIME_NS;
-        self.breaks = match broke {
-            Break::Declared => return,
-            Break::Stalled => BREAKS_MAX,
-            Break::Undeclared if long_ago => 1,
-            Break::Undeclared => self.breaks + 1,
-        };
-        self.broke_at = now;
-        if self.breaks >= BREAKS_MAX {
-            self.breaks = 0;
-            self.one_at_a_time_until = now.after(Some(ONE_AT_A_TIME_NS));
-        }
-    }
-
-    /// Whether it has shown that it cannot be trusted with a pipeline.
-    pub(super) fn is_one_at_a_time(&self, now: Instant) -> bool {
-        self.one_at_a_time_until.is_some_and(|until| now < until)
     }
 
     /// An origin of which nothing is known.
@@ -151,17 +123,13 @@ impl Known {
             version: None,
             persistence: PersistenceLearnt::Unknown,
             ends_after: None,
-            breaks: 0,
-            broke_at: Instant(0),
-            one_at_a_time_until: None,
+            trust: Trust::default(),
             failures: 0,
             retry_at: None,
             armed: None,
             marked: false,
             starved: false,
-            opened: 0,
-            reused: 0,
-            retried: 0,
+            counts: Totals::default(),
             used: 0,
         }
     }

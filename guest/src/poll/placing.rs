@@ -26,7 +26,7 @@ struct Wanted {
 impl<N: Network> Poll<N> {
     /// Gives the requests that wait for an origin to its connections, in their order, as far as these can take them.
     pub(super) fn dispatch(&mut self, id: Id, now: Instant) {
-        if let Some(known) = self.origins.get_mut(id) {
+        if let Some(known) = self.pool.origins.get_mut(id) {
             known.marked = false;
         }
         while !self.holds_back() {
@@ -42,10 +42,10 @@ impl<N: Network> Poll<N> {
 
     /// What the request in front asks for.
     fn wanted(&self, id: Id, whom: Waiting) -> Option<(Id, Wanted)> {
-        let line = self.origins.get(id)?.line?;
+        let line = self.pool.origins.get(id)?.line?;
         let driver = self.members.get(line)?.shared.borrow();
         let (number, exchange) = driver.conn.waiting(whom)?;
-        let again = exchange.job.and_then(|job| self.jobs.get(job)).is_some_and(|job| job.retries > 0);
+        let again = exchange.job.and_then(|job| self.pool.jobs.get(job)).is_some_and(|job| job.retries > 0);
         Some((line, Wanted { exchange: number, pipelines: exchange.sending.pipelines, reuse: exchange.sending.reuse, again }))
     }
 
@@ -70,14 +70,14 @@ impl<N: Network> Poll<N> {
         // While another connection works, one that could not be established is not tried again at once.
         let backs_off = wanted.again || self.works(id);
         let yields = self.yields(id);
-        let Some(known) = self.origins.get_mut(id) else { return Choice::Wait };
+        let Some(known) = self.pool.origins.get_mut(id) else { return Choice::Wait };
         let retry_at = known.retry_at.filter(|at| backs_off && *at > now);
         self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
-        let Some(known) = self.origins.get(id) else { return Choice::Wait };
+        let Some(known) = self.pool.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
         // A fresh one is for the request in front alone.
         let comes = known.connecting >= if fresh { 1 } else { known.queued } || undecided;
-        let pipelines = wanted.pipelines && !fresh && !yields && !known.is_one_at_a_time(now);
+        let pipelines = wanted.pipelines && !fresh && !yields && !known.trust.is_one_at_a_time(now);
         let pipelines = known.members.iter().filter(|_| pipelines);
         let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn));
         let of_origin =
@@ -96,7 +96,7 @@ impl<N: Network> Poll<N> {
     /// The connection of an origin that has become idle last: the others may then be closed.
     fn take_idle(&mut self, id: Id) -> Option<Id> {
         loop {
-            let conn = self.origins.get_mut(id)?.idle.pop()?;
+            let conn = self.pool.origins.get_mut(id)?.idle.pop()?;
             if self
                 .members
                 .get(conn)
@@ -114,7 +114,7 @@ impl<N: Network> Poll<N> {
                 member.status == Status::Idle && conn.requests() == 0 && conn.is_ready()
             })
         };
-        self.origins.get(id)?.members.iter().find(unused).copied()
+        self.pool.origins.get(id)?.members.iter().find(unused).copied()
     }
 
     fn is_undecided(&self, conn: Id) -> bool {
@@ -139,15 +139,15 @@ impl<N: Network> Poll<N> {
         let (mut from, mut driver) = (from.borrow_mut(), to.borrow_mut());
         let Some(exchange) = from.conn.withdraw(exchange) else { return };
         let reused = u64::from(driver.conn.requests() > 0);
-        self.reused += reused;
+        self.pool.counts.reused += reused;
         let job = exchange.job;
         let exchange = driver.conn.admit(exchange, now);
         driver.flag();
         drop(driver);
-        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
+        if let Some(job) = job.and_then(|job| self.pool.jobs.get_mut(job)) {
             job.move_to(conn, &to, exchange);
-            if let Some(known) = self.origins.get_mut(job.origin) {
-                known.reused += reused;
+            if let Some(known) = self.pool.origins.get_mut(job.origin) {
+                known.counts.reused += reused;
             }
             let origin = job.origin;
             self.recount(origin, &from.conn);
@@ -168,7 +168,7 @@ impl<N: Network> Poll<N> {
         let job = exchange.job;
         let exchange = driver.conn.admit_first(exchange, now);
         driver.flag();
-        if let Some(job) = job.and_then(|job| self.jobs.get_mut(job)) {
+        if let Some(job) = job.and_then(|job| self.pool.jobs.get_mut(job)) {
             job.move_to(line, &shared, exchange);
         }
         self.recount(id, &driver.conn);
@@ -177,7 +177,7 @@ impl<N: Network> Poll<N> {
     }
 
     fn open(&mut self, id: Id, now: Instant) {
-        let Some(known) = self.origins.get_mut(id) else { return };
+        let Some(known) = self.pool.origins.get_mut(id) else { return };
         let origin = Rc::clone(&known.origin);
         let ends_after = known.ends_after;
         let mut persistence = origin.settings.persistence;
@@ -194,13 +194,13 @@ impl<N: Network> Poll<N> {
                 let shared = Driver::new(conn, Some(link));
                 let conn = self.add(&shared, Role::Pooled(id));
                 self.watch(conn);
-                self.open += 1;
-                self.connecting += 1;
-                self.opened += 1;
-                if let Some(known) = self.origins.get_mut(id) {
+                self.pool.open += 1;
+                self.pool.connecting += 1;
+                self.pool.counts.opened += 1;
+                if let Some(known) = self.pool.origins.get_mut(id) {
                     known.open += 1;
                     known.connecting += 1;
-                    known.opened += 1;
+                    known.counts.opened += 1;
                     known.members.push(conn);
                 }
                 shared.borrow_mut().advance(now);

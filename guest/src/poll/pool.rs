@@ -36,11 +36,11 @@ impl<N: Network> Poll<N> {
         if this.take_back(id, job) {
             return Err(failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0));
         }
-        let entered = this.jobs.get_mut(job).ok_or_else(internal)?;
+        let entered = this.pool.jobs.get_mut(job).ok_or_else(internal)?;
         let (member, exchange) = entered.place;
         let shared = this.members.get(member).map(|member| Rc::clone(&member.shared)).ok_or_else(internal)?;
         let seat = Rc::new(RefCell::new((shared, exchange)));
-        if let Some(entered) = this.jobs.get_mut(job) {
+        if let Some(entered) = this.pool.jobs.get_mut(job) {
             entered.seat = Rc::downgrade(&seat);
         }
         this.settle(now);
@@ -79,7 +79,7 @@ impl<N: Network> Poll<N> {
     /// `poll.cancel`. No request is sent in place of the cancelled one: the next wait does so.
     pub fn cancel(&mut self, token: u64, now: Instant) -> Result<(), Error> {
         self.heed_failed(now);
-        let found = self.jobs.iter().find(|(_, job)| job.token == token && job.collects.is_some()).map(|(_, job)| job.place);
+        let found = self.pool.jobs.iter().find(|(_, job)| job.token == token && job.collects.is_some()).map(|(_, job)| job.place);
         let Some(place) = found else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
         self.cancel_at(place, now);
         self.heed_all(now);
@@ -90,7 +90,7 @@ impl<N: Network> Poll<N> {
     pub fn cancel_all(&mut self, mut tokens: Vec<u64>, now: Instant) -> usize {
         self.heed_failed(now);
         tokens.sort_unstable();
-        let named = self.jobs.iter().filter(|(_, job)| job.collects.is_some() && tokens.binary_search(&job.token).is_ok());
+        let named = self.pool.jobs.iter().filter(|(_, job)| job.collects.is_some() && tokens.binary_search(&job.token).is_ok());
         let (waiting, sent): (Vec<_>, Vec<_>) = named.map(|(_, job)| job.place).partition(|(member, _)| self.is_line(*member));
         let cancelled = waiting.len() + sent.len();
         // A place on a connection that becomes free is for none of those that wait.
@@ -121,8 +121,8 @@ impl<N: Network> Poll<N> {
 
     /// The ticket of a streamed request was dropped.
     pub(super) fn forget_job(&mut self, job: Id) {
-        if self.jobs.get(job).is_some_and(|job| job.collects.is_none()) {
-            self.jobs.remove(job);
+        if self.pool.jobs.get(job).is_some_and(|job| job.collects.is_none()) {
+            self.pool.jobs.remove(job);
         }
     }
 
@@ -134,9 +134,9 @@ impl<N: Network> Poll<N> {
             driver.conn.retire(CloseReason::NetworkChanged, now);
             driver.heed_wish();
         }
-        let origins: Vec<Id> = self.origins.iter().map(|(id, _)| id).collect();
+        let origins: Vec<Id> = self.pool.origins.iter().map(|(id, _)| id).collect();
         for id in origins {
-            if let Some(known) = self.origins.get_mut(id) {
+            if let Some(known) = self.pool.origins.get_mut(id) {
                 known.failures = 0;
                 known.retry_at = None;
             }
@@ -147,30 +147,30 @@ impl<N: Network> Poll<N> {
 
     /// Where the pool keeps what it knows about an origin.
     fn known(&mut self, origin: &Rc<Origin>, now: Instant) -> Id {
-        self.uses += 1;
-        let place = origin.place_in(self.id).filter(|id| self.origins.get(*id).is_some());
-        let id = place.or_else(|| self.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
+        self.pool.uses += 1;
+        let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
+        let id = place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
         let id = id.unwrap_or_else(|| {
             self.forget_origin(now);
-            self.origins.insert(Known::new(Rc::clone(origin)))
+            self.pool.origins.insert(Known::new(Rc::clone(origin)))
         });
         origin.set_place(self.id, id);
-        if let Some(known) = self.origins.get_mut(id) {
-            known.used = self.uses;
+        if let Some(known) = self.pool.origins.get_mut(id) {
+            known.used = self.pool.uses;
         }
         id
     }
 
     /// Makes room for another origin, if need be: forgets the one that was not used for longest, if there is one without requests.
     fn forget_origin(&mut self, now: Instant) {
-        if self.origins.count() < ORIGINS_MAX {
+        if self.pool.origins.count() < ORIGINS_MAX {
             return;
         }
         let reports = |line: &Id| self.members.get(*line).is_some_and(|member| member.shared.borrow().conn.may_report());
         let is_unused = |known: &Known| known.open == 0 && known.queued == 0 && !known.line.as_ref().is_some_and(reports);
-        let unused = self.origins.iter().filter(|(_, known)| is_unused(known));
+        let unused = self.pool.origins.iter().filter(|(_, known)| is_unused(known));
         let Some((id, _)) = unused.min_by_key(|(_, known)| known.used) else { return };
-        let line = self.origins.remove(id).and_then(|known| known.line);
+        let line = self.pool.origins.remove(id).and_then(|known| known.line);
         if let Some(member) = line.and_then(|line| self.members.remove(line)) {
             let mut driver = member.shared.borrow_mut();
             driver.leave();
@@ -180,13 +180,13 @@ impl<N: Network> Poll<N> {
 
     /// The member that is the waiting line of an origin.
     pub(super) fn line(&mut self, id: Id, now: Instant) -> Option<Id> {
-        let known = self.origins.get(id)?;
+        let known = self.pool.origins.get(id)?;
         if let Some(line) = known.line {
             return Some(line);
         }
         let conn = ClientConn::line(known.origin.authority.clone(), Settings::clone(&known.origin.settings), now);
         let line = self.add(&Driver::new(conn, None), Role::Line(id));
-        self.origins.get_mut(id)?.line = Some(line);
+        self.pool.origins.get_mut(id)?.line = Some(line);
         Some(line)
     }
 
@@ -214,7 +214,7 @@ impl<N: Network> Poll<N> {
             place,
             seat: Weak::new(),
         };
-        let job = self.jobs.insert(job);
+        let job = self.pool.jobs.insert(job);
         driver.conn.assign(exchange, job);
         driver.flag();
         self.recount(id, &driver.conn);
@@ -223,11 +223,11 @@ impl<N: Network> Poll<N> {
 
     /// Takes a request that has just come in back, if it waits and more wait than may. Returns whether it did.
     fn take_back(&mut self, id: Id, job: Id) -> bool {
-        if self.queued <= self.limits.queue_length_max.saturating_add(self.connecting) {
+        if self.pool.queued <= self.limits.queue_length_max.saturating_add(self.pool.connecting) {
             return false;
         }
-        let line = self.origins.get(id).and_then(|known| known.line);
-        let place = self.jobs.get(job).map(|job| job.place).filter(|(member, _)| Some(*member) == line);
+        let line = self.pool.origins.get(id).and_then(|known| known.line);
+        let place = self.pool.jobs.get(job).map(|job| job.place).filter(|(member, _)| Some(*member) == line);
         let Some((member, exchange)) = place.and_then(|(member, exchange)| Some((self.members.get(member)?, exchange))) else {
             return false;
         };
@@ -236,31 +236,31 @@ impl<N: Network> Poll<N> {
         let withdrawn = driver.conn.withdraw(exchange).is_some();
         if withdrawn {
             self.recount(id, &driver.conn);
-            self.jobs.remove(job);
+            self.pool.jobs.remove(job);
         }
         withdrawn
     }
 
     /// Counts the requests in a line anew.
     pub(super) fn recount(&mut self, id: Id, line: &ClientConn) {
-        if let Some(known) = self.origins.get_mut(id) {
-            self.queued = self.queued.saturating_sub(known.queued) + line.queued();
+        if let Some(known) = self.pool.origins.get_mut(id) {
+            self.pool.queued = self.pool.queued.saturating_sub(known.queued) + line.queued();
             known.queued = line.queued();
         }
     }
 
     /// The requests of an origin may have a turn.
     pub(super) fn mark(&mut self, id: Id) {
-        if let Some(known) = self.origins.get_mut(id)
+        if let Some(known) = self.pool.origins.get_mut(id)
             && known.queued > 0
             && !core::mem::replace(&mut known.marked, true)
         {
-            self.marked.push_back(id);
+            self.pool.marked.push_back(id);
         }
     }
 
     pub(super) fn mark_all(&mut self) {
-        let origins: Vec<Id> = self.origins.iter().map(|(id, _)| id).collect();
+        let origins: Vec<Id> = self.pool.origins.iter().map(|(id, _)| id).collect();
         origins.into_iter().for_each(|id| self.mark(id));
     }
 
@@ -272,36 +272,36 @@ impl<N: Network> Poll<N> {
     /// A collected request has ended, moves to another connection, or is sent again.
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, conn: &ClientConn) {
         let connection = conn.id();
-        let Some(job) = self.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
+        let Some(job) = self.pool.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
         if let (true, Some(request)) = (job::may_repeat(job, &completed, self.limits.retries_max), job.request.clone()) {
             if let Err(failed) = &completed.outcome {
                 job.retry(*failed, completed.resent);
             }
             let origin = job.origin;
             self.count_repeats(origin, 1);
-            return self.again.push((id, request));
+            return self.pool.again.push((id, request));
         }
         let retries = job.retries + job.resent;
         completed.outcome = completed.outcome.map_err(|last| job.of_all_attempts(last));
-        self.jobs.remove(id);
+        self.pool.jobs.remove(id);
         self.complete(job::completion(completed, connection, retries));
     }
 
     /// Requests of an origin are sent again.
     pub(super) fn count_repeats(&mut self, origin: Id, repeats: u64) {
-        self.retried += repeats;
-        if let Some(known) = self.origins.get_mut(origin) {
-            known.retried += repeats;
+        self.pool.counts.retried += repeats;
+        if let Some(known) = self.pool.origins.get_mut(origin) {
+            known.counts.retried += repeats;
         }
     }
 
     /// Puts requests that are sent again into the lines of their origins, in front and in their order.
     pub(super) fn send_again(&mut self, now: Instant) {
-        for (id, request) in core::mem::take(&mut self.again).into_iter().rev() {
-            let Some(job) = self.jobs.get(id) else { continue };
+        for (id, request) in core::mem::take(&mut self.pool.again).into_iter().rev() {
+            let Some(job) = self.pool.jobs.get(id) else { continue };
             let (origin, token, started) = (job.origin, job.token, job.started);
             if let Err(refusal) = self.enter_again(origin, id, request, token, started, now) {
-                let job = self.jobs.remove(id);
+                let job = self.pool.jobs.remove(id);
                 let retries = job.as_ref().map_or(0, |job| job.retries + job.resent);
                 let completion = job::refused(token, job.map_or(refusal, |job| job.of_all_attempts(refusal)));
                 self.complete(PackedCompletion { retries, ..completion });
@@ -318,14 +318,14 @@ impl<N: Network> Poll<N> {
         started: Instant,
         now: Instant,
     ) -> Result<(), Failure> {
-        let octets_max = self.jobs.get(job).and_then(|job| job.collects).ok_or_else(internal)?;
+        let octets_max = self.pool.jobs.get(job).and_then(|job| job.collects).ok_or_else(internal)?;
         let line = self.line(origin, now).ok_or_else(internal)?;
         let shared = self.members.get(line).map(|member| Rc::clone(&member.shared)).ok_or_else(internal)?;
         let mut driver = shared.borrow_mut();
         let exchange: ExchangeId = driver.conn.send_again(request, token, octets_max, started, now)?;
         driver.conn.assign(exchange, job);
         driver.flag();
-        if let Some(job) = self.jobs.get_mut(job) {
+        if let Some(job) = self.pool.jobs.get_mut(job) {
             job.move_to(line, &shared, exchange);
         }
         self.recount(origin, &driver.conn);

@@ -12,12 +12,12 @@ impl<N: Network> Poll<N> {
     /// Whether another connection may be opened, after the one that has been idle for longest has been closed where that is what it takes.
     pub(super) fn make_room(&mut self, id: Id, now: Instant) -> bool {
         if self.is_full(id) {
-            let known = self.origins.get(id);
+            let known = self.pool.origins.get(id);
             let idle =
                 known.and_then(|known| known.members.iter().find(|conn| self.status(**conn) == Some(Status::Idle)).copied());
             return idle.is_some_and(|conn| self.close_idle(conn, now));
         }
-        if self.open < self.limits.connections_max {
+        if self.pool.open < self.limits.connections_max {
             return true;
         }
         self.idle_to_close().is_some_and(|conn| self.close_idle(conn, now))
@@ -25,7 +25,7 @@ impl<N: Network> Poll<N> {
 
     /// Whether the origin has as many connections as it may.
     pub(super) fn is_full(&self, id: Id) -> bool {
-        self.origins.get(id).is_some_and(|known| known.open >= self.limits.connections_per_origin_max)
+        self.pool.origins.get(id).is_some_and(|known| known.open >= self.limits.connections_per_origin_max)
     }
 
     pub(super) fn status(&self, conn: Id) -> Option<Status> {
@@ -36,7 +36,7 @@ impl<N: Network> Poll<N> {
     /// would take each other's place for ever.
     fn idle_to_close(&mut self) -> Option<Id> {
         self.longest_idle()?;
-        let mut idle = self.idle.around(0).filter(|(id, stamp)| self.is_idle(*id, *stamp));
+        let mut idle = self.pool.idle.around(0).filter(|(id, stamp)| self.is_idle(*id, *stamp));
         idle.find(|(id, _)| !self.is_awaited(*id)).map(|(id, _)| id)
     }
 
@@ -44,14 +44,14 @@ impl<N: Network> Poll<N> {
         self.members.get(conn).is_some_and(|member| {
             let Role::Pooled(origin) = member.role else { return false };
             let conn = &member.shared.borrow().conn;
-            let waited_for = self.origins.get(origin).is_some_and(|known| known.queued > 0);
+            let waited_for = self.pool.origins.get(origin).is_some_and(|known| known.queued > 0);
             waited_for && conn.requests() == 0 && conn.is_ready()
         })
     }
 
     fn longest_idle(&mut self) -> Option<Id> {
         let members = &self.members;
-        self.idle.longest(|id, stamp| members.get(id).is_some_and(|member| member.idle_stamp == Some(stamp)))
+        self.pool.idle.longest(|id, stamp| members.get(id).is_some_and(|member| member.idle_stamp == Some(stamp)))
     }
 
     fn close_idle(&mut self, conn: Id, now: Instant) -> bool {
@@ -68,7 +68,7 @@ impl<N: Network> Poll<N> {
     /// Closes those idle for longest above the limit. Returns whether there were any: what waits for room has its turn then.
     pub(super) fn close_surplus(&mut self, now: Instant) -> bool {
         let mut closed = false;
-        while self.idle.count() > self.limits.idle_connections_max {
+        while self.pool.idle.count() > self.limits.idle_connections_max {
             let Some(conn) = self.longest_idle() else { break };
             closed |= self.close_idle(conn, now);
         }
@@ -77,22 +77,22 @@ impl<N: Network> Poll<N> {
 
     /// Requests of this origin wait for room that only another origin's connection can make.
     pub(super) fn starve(&mut self, id: Id) {
-        if let Some(known) = self.origins.get_mut(id)
+        if let Some(known) = self.pool.origins.get_mut(id)
             && !core::mem::replace(&mut known.starved, true)
         {
-            self.starved.push_back(id);
+            self.pool.starved.push_back(id);
         }
     }
 
     /// Whether an origin leaves its connections as they are, so that one becomes idle and makes room for another origin that waits for it.
     pub(super) fn yields(&self, id: Id) -> bool {
-        let waits = |other: &Id| *other != id && self.origins.get(*other).is_some_and(|known| known.queued > 0);
-        self.open >= self.limits.connections_max && self.starved.iter().any(waits)
+        let waits = |other: &Id| *other != id && self.pool.origins.get(*other).is_some_and(|known| known.queued > 0);
+        self.pool.open >= self.limits.connections_max && self.pool.starved.iter().any(waits)
     }
 
     pub(super) fn feed_starved(&mut self) {
-        while let Some(id) = self.starved.pop_front() {
-            let Some(known) = self.origins.get_mut(id) else { continue };
+        while let Some(id) = self.pool.starved.pop_front() {
+            let Some(known) = self.pool.origins.get_mut(id) else { continue };
             known.starved = false;
             if known.queued > 0 {
                 return self.mark(id);
@@ -102,7 +102,7 @@ impl<N: Network> Poll<N> {
 
     /// Gives what room there still is to another origin that waits for it: the one that had its turn may not have needed it.
     pub(super) fn share_room(&mut self) {
-        if self.open < self.limits.connections_max || self.idle_to_close().is_some() {
+        if self.pool.open < self.limits.connections_max || self.idle_to_close().is_some() {
             self.feed_starved();
         }
     }

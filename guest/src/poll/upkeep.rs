@@ -14,7 +14,7 @@ use alloc::rc::Rc;
 impl<N: Network> Poll<N> {
     /// Fails the requests that wait for an origin, for what has happened to this connection; 0: to none.
     pub(super) fn fail_line(&mut self, id: Id, whom: Waiting, error: Error, connection: u64, now: Instant) {
-        let Some(line) = self.origins.get(id).and_then(|known| known.line) else { return };
+        let Some(line) = self.pool.origins.get(id).and_then(|known| known.line) else { return };
         let Some(member) = self.members.get(line) else { return };
         let shared = Rc::clone(&member.shared);
         let mut driver = shared.borrow_mut();
@@ -41,16 +41,16 @@ impl<N: Network> Poll<N> {
                 self.end_connecting(origin, status, conn, now);
             }
             if let (Status::Closed, Some(Error::Closed(CloseReason::PeerOption)), Some(known)) =
-                (status, conn.ended_by(), self.origins.get_mut(origin))
+                (status, conn.ended_by(), self.pool.origins.get_mut(origin))
             {
                 known.ends_after = Some(conn.responses()).filter(|responses| *responses > 0);
             }
-            if let (Status::Closed, Some(broke), Some(known)) = (status, conn.broke(), self.origins.get_mut(origin)) {
-                known.note_break(broke, now);
+            if let (Status::Closed, Some(broke), Some(known)) = (status, conn.broke(), self.pool.origins.get_mut(origin)) {
+                known.trust.note_break(broke, now);
             }
         }
         if conn.is_closed()
-            && let Some(known) = self.origins.get_mut(origin)
+            && let Some(known) = self.pool.origins.get_mut(origin)
         {
             known.members.retain(|listed| *listed != id);
         }
@@ -58,7 +58,7 @@ impl<N: Network> Poll<N> {
     }
 
     fn learn(&mut self, origin: Id, conn: &ClientConn) {
-        let Some(known) = self.origins.get_mut(origin) else { return };
+        let Some(known) = self.pool.origins.get_mut(origin) else { return };
         known.version = conn.version().or(known.version);
         if conn.broke().is_some() {
             known.persistence = PersistenceLearnt::Unknown;
@@ -71,23 +71,23 @@ impl<N: Network> Poll<N> {
 
     fn change_status(&mut self, id: Id, origin: Id, before: Status, status: Status) {
         match before {
-            Status::Connecting => self.connecting = self.connecting.saturating_sub(1),
+            Status::Connecting => self.pool.connecting = self.pool.connecting.saturating_sub(1),
             Status::Idle => {
                 if let Some(member) = self.members.get_mut(id) {
                     member.idle_stamp = None;
                 }
                 let members = &self.members;
-                self.idle.removed(|id, stamp| members.get(id).is_some_and(|member| member.idle_stamp == Some(stamp)));
+                self.pool.idle.removed(|id, stamp| members.get(id).is_some_and(|member| member.idle_stamp == Some(stamp)));
             }
             Status::Busy | Status::Closed => {}
         }
         match status {
             Status::Idle => {
-                let stamp = self.idle.add(id);
+                let stamp = self.pool.idle.add(id);
                 if let Some(member) = self.members.get_mut(id) {
                     member.idle_stamp = Some(stamp);
                 }
-                if let Some(known) = self.origins.get_mut(origin) {
+                if let Some(known) = self.pool.origins.get_mut(origin) {
                     known.list_idle(id);
                 }
                 self.unwatch(id);
@@ -95,8 +95,8 @@ impl<N: Network> Poll<N> {
             }
             Status::Busy | Status::Connecting => self.watch(id),
             Status::Closed => {
-                self.open = self.open.saturating_sub(1);
-                if let Some(known) = self.origins.get_mut(origin) {
+                self.pool.open = self.pool.open.saturating_sub(1);
+                if let Some(known) = self.pool.origins.get_mut(origin) {
                     known.open = known.open.saturating_sub(1);
                 }
                 self.unwatch(id);
@@ -107,7 +107,7 @@ impl<N: Network> Poll<N> {
 
     /// A connection is established, or could not be.
     fn end_connecting(&mut self, id: Id, status: Status, conn: &ClientConn, now: Instant) {
-        let Some(known) = self.origins.get_mut(id) else { return };
+        let Some(known) = self.pool.origins.get_mut(id) else { return };
         known.connecting = known.connecting.saturating_sub(1);
         // A peer that closes before anything was asked of it is of no more use than one that refuses.
         let by_peer = |error: &Error| !matches!(error, Error::Closed(reason) if *reason != CloseReason::PeerEnded);
@@ -130,7 +130,7 @@ impl<N: Network> Poll<N> {
     /// Whether an origin has a connection that is established and takes requests.
     pub(super) fn works(&self, id: Id) -> bool {
         let works = |conn: &Id| matches!(self.status(*conn), Some(Status::Idle | Status::Busy));
-        self.origins.get(id).is_some_and(|known| known.members.iter().any(works))
+        self.pool.origins.get(id).is_some_and(|known| known.members.iter().any(works))
     }
 
     /// Brings the pool up to date with a waiting line.
