@@ -124,7 +124,7 @@ fn a_server_that_loses_what_is_pipelined_is_asked_one_at_a_time() {
     });
     let started = Instant::now();
     let run = list(&server, 6, &[]).ended_with(0);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     assert_eq!((run.text(), server.accepted()), (in_order(6).as_str(), 2));
 }
 

@@ -97,7 +97,7 @@ fn a_rate_holds_in_both_directions() {
     assert!(started.elapsed() > Duration::from_millis(1500), "{:?}", started.elapsed());
     let started = Instant::now();
     super::program::run(&["fetch", "--limit-rate", "1G", &server.url("/")]).ended_with(0);
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

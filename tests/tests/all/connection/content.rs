@@ -189,6 +189,52 @@ scenarios! {
         s.answered(2, "404");
         s.open();
     }
+
+    fn an_unknown_interim_status_completes_nothing(s: &mut Scene) {
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends("HTTP/1.1 199 Nobody Knows\r\n\r\n");
+        s.pending(1);
+        s.peer_sends(ok("hi"));
+        s.answered(1, "(199) 200 hi");
+        s.open();
+    }
+
+    fn an_interim_head_has_no_content_whatever_its_lines_say(s: &mut Scene) {
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends("HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nHTTP/1.1 102 Processing\r\nTransfer-Encoding: chunked\r\n\r\n");
+        s.peer_sends(ok("hi"));
+        s.answered(1, "(103) (102) 200 hi");
+        s.open();
+    }
+
+    fn a_reason_phrase_decides_nothing(s: &mut Scene) {
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends("HTTP/1.1 200 304 Not Modified Connection: close\r\nContent-Length: 2\r\n\r\nhi");
+        s.answered(1, "200 hi");
+        s.open();
+    }
+
+    fn content_behind_a_204_is_never_a_response(s: &mut Scene) {
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends(["HTTP/1.1 204 No Content\r\nContent-Length: 38\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"].concat());
+        s.answered(1, "204");
+        s.closed("peer-misbehaved(unsolicited-octets)");
+        s.refuses(get("/"), "peer-misbehaved(unsolicited-octets)");
+    }
+
+    fn content_until_a_close_that_was_declared_ends_with_it(s: &mut Scene) {
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of ");
+        s.closing("closed(peer-option)");
+        s.peer_ends("it");
+        s.answered(1, "200 all of it");
+        s.closed("closed(peer-option)");
+    }
 }
 
 fn post_like() -> sandpiper_guest::types::Request {

@@ -184,4 +184,17 @@ scenarios! {
         assert_eq!(s.take_requests().remove(0).content.len(), OCTETS);
         s.open();
     }
+
+    fn a_peer_that_answers_without_reading_is_heard(s: &mut Scene) {
+        s.connect(options().limits(|limits| limits.send_buffer_octets_max = Some(100_000)));
+        s.peer_reads(false);
+        s.send(1, request("PUT", "/1").length(1 << 30));
+        let piece = vec![b'x'; 50_000];
+        let refused = (0..1_000).find(|_| s.write_some(1, &piece) == 0);
+        assert!(refused.is_some(), "every write was accepted");
+        s.peer_sends("HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo ");
+        assert_eq!(s.head(1), 413);
+        s.reads(1, "too ");
+        s.closing("closed(early-response)");
+    }
 }

@@ -379,4 +379,32 @@ scenarios! {
         s.peer_sends(ok("2"));
         s.answered(2, "200 2");
     }
+
+    fn a_request_may_hold_the_pipeline_until_its_head_has_come(s: &mut Scene) {
+        s.connect(assume());
+        s.send_all(1, vec![get("/1"), get("/2").options(|options| options.hold_pipeline = Some(true)), get("/3")]);
+        s.peer_got(&["GET /1", "GET /2"]);
+        s.peer_sends(ok("1"));
+        s.peer_got(&[]);
+        s.peer_sends("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n");
+        s.peer_got(&["GET /3"]);
+        s.peer_sends(joined([b"2".to_vec(), ok("3")]));
+        s.answered(1, "200 1");
+        s.answered(2, "200 2");
+        s.answered(3, "200 3");
+    }
+
+    fn no_option_puts_a_request_beside_one_that_can_switch(s: &mut Scene) {
+        s.connect(assume());
+        s.send_all(1, vec![get("/1"), get("/2").upgrade().idempotent(true), get("/3")]);
+        s.peer_got(&["GET /1"]);
+        s.peer_sends(ok("1"));
+        s.peer_got(&["GET /2"]);
+        s.peer_sends(ok("2"));
+        s.peer_got(&["GET /3"]);
+        s.peer_sends(ok("3"));
+        s.answered(1, "200 1");
+        s.answered(2, "200 2");
+        s.answered(3, "200 3");
+    }
 }

@@ -210,4 +210,12 @@ scenarios! {
         s.shutdown();
         assert_eq!(s.standing(), (0, false, true));
     }
+
+    fn close_wins_over_a_later_keep_alive(s: &mut Scene) {
+        s.send(1, get("/"));
+        s.peer_got(&["GET /"]);
+        s.peer_sends(response("200 OK", "Connection: x, CLOSE\r\nConnection: keep-alive\r\n", "bye"));
+        s.answered(1, "200 bye");
+        s.closed("closed(peer-option)");
+    }
 }

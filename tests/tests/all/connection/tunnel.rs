@@ -1,6 +1,9 @@
 //! Connections that stop being HTTP (RFC 9110 §7.8, §9.3.6).
 
-use sandpiper_tests::message::{Build, get, ok, post, request, response};
+use sandpiper_tests::message::{Build, get, ok, options, post, request, response};
+use sandpiper_tests::net::Cuts;
+use sandpiper_tests::scenario::native::Native;
+use sandpiper_tests::scenario::world::World;
 use sandpiper_tests::scenarios;
 
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
@@ -197,4 +200,23 @@ scenarios! {
         s.answered(1, "200 old");
         s.closed("closed(until-close)");
     }
+}
+
+#[test]
+fn a_peer_that_has_ended_its_direction_is_not_waited_for_again() {
+    let mut world = Native::new(Cuts::Nowhere, Cuts::Nowhere);
+    world.connect(options());
+    world.send_all(1, vec![get("/").upgrade()]).remove(0).expect("accepted");
+    world.settle();
+    world.peer_sends(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    world.settle();
+    assert!(world.conn().wants_octets() > 0, "the tunnel is read");
+    world.peer_ends();
+    world.settle();
+    assert_eq!(world.conn().wants_octets(), 0, "its end would be found again and again");
+    let before = world.peer_octets().len();
+    assert_eq!(world.write(1, b"still"), Ok(5));
+    world.settle();
+    assert_eq!(&world.peer_octets()[before..], b"still");
+    assert_eq!(world.conn().wants_octets(), 0);
 }

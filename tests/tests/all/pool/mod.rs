@@ -4,6 +4,8 @@ mod model;
 #[cfg(feature = "sandboxed")]
 mod names;
 #[cfg(feature = "sandboxed")]
+mod origins;
+#[cfg(feature = "sandboxed")]
 mod placing;
 #[cfg(feature = "sandboxed")]
 mod recovery;
