@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::super::standard;
 use super::create_aside;
-use super::place::{self, directory};
+use super::place;
+use super::temporary::directory;
 use super::terminal::shown;
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod place;
 mod remote_name;
 mod resume;
 mod sink;
+mod temporary;
 mod terminal;
 
 use std::collections::HashSet;

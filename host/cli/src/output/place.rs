@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::super::standard;
-use super::sink::create_beside;
+use super::temporary::{create_beside, directory};
 
 /// The links that are followed until a file is found; the limit of Linux.
 const LINKS_MAX: usize = 40;
@@ -168,13 +168,6 @@ fn follow(name: &Path) -> io::Result<Followed> {
 pub(super) fn create_directories(directory: &Path) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
     made.map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))
-}
-
-pub(crate) fn directory(file: &Path) -> &Path {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 /// The directories of a command line's files; each is tried once.

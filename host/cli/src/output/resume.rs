@@ -12,7 +12,7 @@ use sandpiper_host::types::{FieldLine, ResponseHead};
 use serde::{Deserialize, Serialize};
 
 use super::super::args::ContinueAt;
-use super::sink::{beside, create_beside};
+use super::temporary::{beside, create_beside};
 
 /// Octets of what stands beside a file; a URL is shorter.
 const MEMORY_OCTETS_MAX: u64 = 1 << 17;

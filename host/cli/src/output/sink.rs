@@ -1,26 +1,18 @@
 //! An open destination.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::super::standard;
 use super::Destination;
-use super::place::{Place, Way, directory};
+use super::place::{Place, Way};
 use super::resume::Start;
+use super::temporary::create_beside;
 use super::terminal::Terminal;
 
-/// Leftovers of killed processes with the same id that are stepped over.
-const TEMPORARY_NAMES_MAX: u32 = 100;
-/// Octets of a file's name that its temporary file has too. Names may have 255, and what is added to this takes fewer than 50.
-const NAME_OCTETS_KEPT: usize = 200;
-/// Of a file that is to have the permissions of another one, until it has them: for its owner alone.
-const PRIVATE_MODE: u32 = 0o600;
-/// As the system makes files, less what the process's mask takes away.
-const USUAL_MODE: u32 = 0o666;
 /// Numbers behind a name that is taken, as in curl.
 const NUMBERS: std::ops::RangeInclusive<u32> = 1..=100;
 
@@ -187,38 +179,6 @@ fn open_at(file: &Path, from: Option<u64>) -> io::Result<File> {
     }
 }
 
-/// A new file in the same directory, with a name that tells whose it is. `permissions`: those that it is to have instead of the usual ones;
-/// nobody can open it earlier whom they keep out.
-pub(crate) fn create_beside(file: &Path, permissions: Option<Permissions>) -> io::Result<(File, PathBuf)> {
-    let mode = if permissions.is_some() { PRIVATE_MODE } else { USUAL_MODE };
-    let (open, temporary) = create_new_beside(file, mode)?;
-    if let Some(Err(error)) = permissions.map(|permissions| open.set_permissions(permissions)) {
-        _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    Ok((open, temporary))
-}
-
-fn create_new_beside(file: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
-    let process = std::process::id();
-    for attempt in 0..TEMPORARY_NAMES_MAX {
-        let temporary = beside(file, &format!("{process}-{attempt}.part"));
-        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
-            Ok(open) => return Ok((open, temporary)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-/// A hidden name beside a file, which is not too long even if that of the file is as long as names can be.
-pub(crate) fn beside(file: &Path, what: &str) -> PathBuf {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let kept = &name[..name.floor_char_boundary(NAME_OCTETS_KEPT)];
-    directory(file).join(format!(".{kept}.{what}"))
-}
-
 /// A mount point keeps its name: its content is replaced. Returns the name.
 fn take_name(temporary: &Path, file: PathBuf) -> io::Result<PathBuf> {
     let Err(error) = fs::rename(temporary, &file) else {
@@ -375,12 +335,13 @@ mod tests {
 
     #[test]
     fn a_private_file_is_private_from_the_beginning() {
+        use std::fs::Permissions;
         use std::os::unix::fs::PermissionsExt;
 
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("f");
         let mode = |open: &File| open.metadata().unwrap().permissions().mode() & 0o777;
-        let (open, _) = create_new_beside(&file, PRIVATE_MODE).unwrap();
+        let (open, _) = super::super::temporary::create_new_beside(&file, super::super::temporary::PRIVATE_MODE).unwrap();
         assert_eq!(mode(&open), 0o600);
         for permissions in [0o600, 0o640] {
             let (open, _) = create_beside(&file, Some(Permissions::from_mode(permissions))).unwrap();
