@@ -44,8 +44,6 @@ pub struct Asked {
     pub begun: Instant,
     /// When its reply comes, and which.
     pub reply: Option<(Instant, Result<Vec<IpAddr>, Error>)>,
-    /// Connections that have waited for it, and do not any more.
-    pub waits: usize,
 }
 
 /// An attempt that was begun.
@@ -107,6 +105,8 @@ pub struct Access {
     pub internet: Rc<RefCell<Internet>>,
     /// The place of the connection.
     pub connection: usize,
+    /// Look-ups that were answered, and are not needed any more: whoever has lent pollables keeps them.
+    pub spent: Vec<Rc<usize>>,
 }
 
 impl Dialler for Access {
@@ -123,7 +123,7 @@ impl Dialler for Access {
             Reply::After(span_ns, reply) => Some((after(begun, *span_ns), reply.clone())),
             Reply::Never => None,
         };
-        internet.asked.push(Asked { connection: self.connection, name: name.to_owned(), begun, reply: comes, waits: 0 });
+        internet.asked.push(Asked { connection: self.connection, name: name.to_owned(), begun, reply: comes });
         match reply {
             Reply::CannotBegin(error) => Err(error),
             Reply::After(..) | Reply::Never => Ok(internet.asked.len() - 1),
@@ -165,7 +165,10 @@ impl Dialler for Access {
     }
 
     fn retire_lookup(&mut self, lookup: Rc<usize>) {
-        self.internet.borrow_mut().asked[*lookup].waits += 1;
+        let internet = self.internet.borrow();
+        if internet.asked[*lookup].reply.as_ref().is_some_and(|(at, _)| *at <= internet.now) {
+            self.spent.push(lookup);
+        }
     }
 
     fn retire_attempt(&mut self, attempt: usize) {

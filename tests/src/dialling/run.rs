@@ -108,7 +108,7 @@ impl Run {
     /// When the endpoint is invalid.
     pub fn dial(&mut self, endpoint: Endpoint, connect_ns: u64, shares: bool) {
         let connection = self.dialled.len();
-        let access = Access { internet: Rc::clone(&self.internet), connection };
+        let access = Access { internet: Rc::clone(&self.internet), connection, spent: Vec::new() };
         let names = shares.then(|| Rc::clone(&self.names));
         let dial = Dial::new(&endpoint, names, access).expect("a good endpoint");
         let mut settings = Settings::checked(None).expect("no options");
