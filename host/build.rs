@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The files that `./dev component` writes, and the variables that name others to be used instead.
 const BUILDS: [(&str, &str); 3] = [
     ("sandpiper", "SANDPIPER_COMPONENT"),
-    ("sandpiper-tls", "SANDPIPER_COMPONENT_TLS"),
+    ("sandpiper-tls-admin", "SANDPIPER_COMPONENT_TLS"),
     (HOST_TLS, "SANDPIPER_COMPONENT_HOST_TLS"),
 ];
 

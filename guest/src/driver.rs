@@ -375,15 +375,7 @@ mod tests {
     }
 
     fn connection() -> ClientConn {
-        let options = ConnOptions {
-            persistence: Some(Persistence::Assume),
-            pipeline_depth_max: None,
-            limits: None,
-            deadlines: None,
-            leniency: None,
-            half_close: None,
-            log_entries_max: None,
-        };
+        let options = ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() };
         let settings = Settings::checked(Some(&options)).expect("options");
         let mut conn = ClientConn::new(1, String::from("a"), settings, Instant(0));
         conn.progress(Progress::ESTABLISHED, Instant(0));

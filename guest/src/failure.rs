@@ -85,7 +85,10 @@ pub fn is_local(error: &Error) -> bool {
         | Error::Tls(_)
         | Error::Incomplete(_)
         | Error::Dns(_)
-        | Error::Connect(_) => false,
+        | Error::Connect(_)
+        | Error::Reset(_)
+        | Error::GoingAway(_)
+        | Error::HopRefused(_) => false,
     }
 }
 

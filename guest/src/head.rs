@@ -1,8 +1,8 @@
 //! The head of a response in one piece: its octets, and where its parts stand in them. A caller has types of its own for it; those of the
 //! library for hosts have the same methods (`host/src/types/message.rs`).
 
-use crate::types::{FieldLine, HttpVersion, PackedHead, PackedResponse, Response, ResponseHead};
-use crate::wit::client::{Completion, PackedCompletion};
+use crate::types::{FieldLine, HttpVersion, PackedCompletion, PackedHead, PackedResponse, Response, ResponseHead};
+use crate::wit::client::Completion;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -97,7 +97,7 @@ impl PackedCompletion {
     }
 }
 
-/// Heads are bounded by `limits.head-octets-max`, which is far below what a place can be.
+/// Heads are bounded by the limit `head-octets`, which is far below what a place can be.
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
 fn row(octets: &[u8], first: &[u8], second: &[u8]) -> Row {
     let places = |part: &[u8]| {

@@ -70,7 +70,5 @@ mod wit;
 #[cfg(target_family = "wasm")]
 mod component;
 
-pub use wit::client::{
-    Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PackedCompletion, PollInfo, PollOptions, PoolCounts, Readiness,
-};
+pub use wit::client::{Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness};
 pub use wit::types;

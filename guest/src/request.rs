@@ -91,7 +91,7 @@ pub fn check(request: &Request, default_authority: &str) -> Result<Checked, Erro
     }
     let content = content_kind(request, &given)?;
     let options = request.options.as_ref();
-    let expects = given.expects || options.and_then(|it| it.expect_continue).unwrap_or_default();
+    let expects = given.expects || options.is_some_and(|options| options.expect_continue);
     if expects && is_empty(&request.content) {
         return misuse(Misuse::ExpectWithoutContent);
     }

@@ -1,8 +1,10 @@
 //! Options, checked: every limit and deadline of a connection with its value.
 //!
-//! The names, units, ranges and reasons are documented in `wit/types.wit`; the defaults stand here, once.
+//! The names, units, ranges and reasons are documented in `wit/types.wit`; the defaults stand here, once. Options come as pairs: a limit or a
+//! deadline, and its value. A pair that is not given leaves the default.
 
-use crate::types::{self, ConnOptions, Error, Leniency, Misuse, Persistence};
+use crate::types::{ConnOptions, Error, Leniency, Limit, Misuse, Persistence, RequestOptions, Timer};
+use core::ops::RangeInclusive;
 
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 
@@ -32,15 +34,16 @@ pub struct Settings {
     pub log_entries_max: usize,
 }
 
-/// `types.limits` with values.
+/// The limits of a connection, each with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "one for one the fields of `types.limits`")]
+#[allow(missing_docs, reason = "one for one the cases of `types.limit` that are of a connection")]
 pub struct Limits {
     pub head_octets_max: usize,
     pub field_lines_max: usize,
     pub interim_responses_max: usize,
     pub trailer_octets_max: usize,
     pub chunk_extension_octets_max: usize,
+    pub content_octets_max: u64,
     pub receive_buffer_octets_max: usize,
     pub send_buffer_octets_max: usize,
     pub request_head_octets_max: usize,
@@ -50,9 +53,9 @@ pub struct Limits {
     pub requests_max: u64,
 }
 
-/// `types.deadlines` with values; `None` is "no deadline".
+/// Deadlines with their values; `None` is "no deadline".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "one for one the fields of `types.deadlines`")]
+#[allow(missing_docs, reason = "one for one the cases of `types.timer` that are not reserved")]
 pub struct Deadlines {
     pub queue: Option<u64>,
     pub connect: Option<u64>,
@@ -65,6 +68,8 @@ pub struct Deadlines {
     pub lifetime: Option<u64>,
     pub pipeline_stall: Option<u64>,
 }
+
+const INVALID: Error = Error::ApiMisuse(Misuse::InvalidOption);
 
 impl Default for Deadlines {
     fn default() -> Deadlines {
@@ -85,20 +90,26 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// These deadlines with the given ones put in their place.
-    pub fn with(self, given: Option<&types::Deadlines>) -> Deadlines {
-        let Some(given) = given else { return self };
-        Deadlines {
-            queue: given.queue.or(self.queue),
-            connect: given.connect.or(self.connect),
-            await_continue: given.await_continue.or(self.await_continue),
-            first_octet: given.first_octet.or(self.first_octet),
-            between_octets: given.between_octets.or(self.between_octets),
-            total: given.total.or(self.total),
-            idle: given.idle.or(self.idle),
-            drain: given.drain.or(self.drain),
-            lifetime: given.lifetime.or(self.lifetime),
-            pipeline_stall: given.pipeline_stall.or(self.pipeline_stall),
+    ///
+    /// Errors: `api-misuse(invalid-option)`: one of them is reserved.
+    pub fn with(mut self, given: &[(Timer, u64)]) -> Result<Deadlines, Error> {
+        for (timer, span) in given {
+            let place = match timer {
+                Timer::Queue => &mut self.queue,
+                Timer::Connect => &mut self.connect,
+                Timer::AwaitContinue => &mut self.await_continue,
+                Timer::FirstOctet => &mut self.first_octet,
+                Timer::BetweenOctets => &mut self.between_octets,
+                Timer::Total => &mut self.total,
+                Timer::Idle => &mut self.idle,
+                Timer::Drain => &mut self.drain,
+                Timer::Lifetime => &mut self.lifetime,
+                Timer::PipelineStall => &mut self.pipeline_stall,
+                Timer::Settings | Timer::Ping | Timer::KeepAlive => return Err(INVALID),
+            };
+            *place = Some(*span);
         }
+        Ok(self)
     }
 }
 
@@ -107,48 +118,91 @@ impl Settings {
     ///
     /// Errors: `api-misuse(invalid-option)`.
     pub fn checked(options: Option<&ConnOptions>) -> Result<Settings, Error> {
-        let limits = Limits::checked(options.and_then(|o| o.limits.as_ref()))?;
-        let persistence = options.and_then(|o| o.persistence).unwrap_or(Persistence::Learn);
-        let depth = options.and_then(|o| o.pipeline_depth_max);
-        let log = options.and_then(|o| o.log_entries_max);
-        Ok(Settings {
-            persistence,
-            pipeline_depth_max: in_range(depth, 64, 1, 1_024)?,
-            limits,
-            deadlines: Deadlines::default().with(options.and_then(|o| o.deadlines.as_ref())),
-            leniency: options.and_then(|o| o.leniency).unwrap_or(Leniency::empty()),
-            half_close: options.and_then(|o| o.half_close).unwrap_or(false),
-            log_entries_max: in_range(log, 0, 0, 65_536)?,
-        })
+        let mut settings = Settings {
+            persistence: options.and_then(|options| options.persistence).unwrap_or(Persistence::Learn),
+            pipeline_depth_max: 64,
+            limits: Limits::default(),
+            deadlines: Deadlines::default().with(options.map_or(&[], |options| &options.deadlines))?,
+            leniency: options.map_or(Leniency::empty(), |options| options.leniency),
+            half_close: options.is_some_and(|options| options.half_close),
+            log_entries_max: 0,
+        };
+        for (limit, value) in options.map_or(&[][..], |options| &options.limits) {
+            settings.set(*limit, *value)?;
+        }
+        Ok(settings)
+    }
+
+    /// The deadlines of one exchange, and the largest content of its response.
+    ///
+    /// Errors: `api-misuse(invalid-option)`.
+    pub fn of_exchange(&self, options: Option<&RequestOptions>) -> Result<(Deadlines, u64), Error> {
+        let mut content_octets_max = self.limits.content_octets_max;
+        for (limit, value) in options.map_or(&[][..], |options| &options.limits) {
+            if *limit != Limit::ContentOctets {
+                return Err(INVALID);
+            }
+            content_octets_max = *value;
+        }
+        let deadlines = self.deadlines.with(options.map_or(&[], |options| &options.deadlines))?;
+        Ok((deadlines, content_octets_max))
     }
 }
 
-impl Limits {
+const MIB: u64 = 1 << 20;
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            head_octets_max: 307_200,
+            field_lines_max: 5_000,
+            interim_responses_max: 1_024,
+            trailer_octets_max: 16_384,
+            chunk_extension_octets_max: 16_384,
+            content_octets_max: u64::MAX,
+            receive_buffer_octets_max: 262_144,
+            send_buffer_octets_max: 262_144,
+            request_head_octets_max: 65_536,
+            queued_octets_max: 16 * MIB,
+            queue_length_max: 1_024,
+            drain_octets_max: 65_536,
+            requests_max: u64::MAX,
+        }
+    }
+}
+
+impl Settings {
     #[rustfmt::skip]
-    fn checked(given: Option<&types::Limits>) -> Result<Limits, Error> {
-        const MIB: u32 = 1 << 20;
-        let of = |field: fn(&types::Limits) -> Option<u32>| given.and_then(field);
-        Ok(Limits {
-            head_octets_max:            in_range(of(|l| l.head_octets_max), 307_200, 256, MIB)?,
-            field_lines_max:            in_range(of(|l| l.field_lines_max), 5_000, 1, 65_536)?,
-            interim_responses_max:      in_range(of(|l| l.interim_responses_max), 1_024, 0, 65_536)?,
-            trailer_octets_max:         in_range(of(|l| l.trailer_octets_max), 16_384, 0, MIB)?,
-            chunk_extension_octets_max: in_range(of(|l| l.chunk_extension_octets_max), 16_384, 0, MIB)?,
-            receive_buffer_octets_max:  in_range(of(|l| l.receive_buffer_octets_max), 262_144, 1_024, 16 * MIB)?,
-            send_buffer_octets_max:     in_range(of(|l| l.send_buffer_octets_max), 262_144, 1_024, 16 * MIB)?,
-            request_head_octets_max:    in_range(of(|l| l.request_head_octets_max), 65_536, 256, MIB)?,
-            queue_length_max:           in_range(of(|l| l.queue_length_max), 1_024, 1, 65_536)?,
-            queued_octets_max: given.and_then(|l| l.queued_octets_max).unwrap_or(16 << 20),
-            drain_octets_max:  given.and_then(|l| l.drain_octets_max).unwrap_or(65_536),
-            requests_max:      given.and_then(|l| l.requests_max).unwrap_or(u64::MAX),
-        })
+    fn set(&mut self, limit: Limit, value: u64) -> Result<(), Error> {
+        let limits = &mut self.limits;
+        let (place, range): (&mut usize, RangeInclusive<u64>) = match limit {
+            Limit::HeadOctets           => (&mut limits.head_octets_max, 256..=MIB),
+            Limit::FieldLines           => (&mut limits.field_lines_max, 1..=65_536),
+            Limit::InterimResponses     => (&mut limits.interim_responses_max, 0..=65_536),
+            Limit::TrailerOctets        => (&mut limits.trailer_octets_max, 0..=MIB),
+            Limit::ChunkExtensionOctets => (&mut limits.chunk_extension_octets_max, 0..=MIB),
+            Limit::ReceiveBufferOctets  => (&mut limits.receive_buffer_octets_max, 1_024..=16 * MIB),
+            Limit::SendBufferOctets     => (&mut limits.send_buffer_octets_max, 1_024..=16 * MIB),
+            Limit::RequestHeadOctets    => (&mut limits.request_head_octets_max, 256..=MIB),
+            Limit::QueueLength          => (&mut limits.queue_length_max, 1..=65_536),
+            Limit::Outstanding          => (&mut self.pipeline_depth_max, 1..=1_024),
+            Limit::LogEntries           => (&mut self.log_entries_max, 0..=65_536),
+            Limit::ContentOctets        => return set_count(&mut limits.content_octets_max, value),
+            Limit::QueuedOctets         => return set_count(&mut limits.queued_octets_max, value),
+            Limit::DrainOctets          => return set_count(&mut limits.drain_octets_max, value),
+            Limit::Requests             => return set_count(&mut limits.requests_max, value),
+            _ => return Err(INVALID),
+        };
+        if !range.contains(&value) {
+            return Err(INVALID);
+        }
+        *place = usize::try_from(value).map_err(|_| INVALID)?;
+        Ok(())
     }
 }
 
-fn in_range(given: Option<u32>, default: u32, min: u32, max: u32) -> Result<usize, Error> {
-    let value = given.unwrap_or(default);
-    if value < min || value > max {
-        return Err(Error::ApiMisuse(Misuse::InvalidOption));
-    }
-    usize::try_from(value).map_err(|_| Error::ApiMisuse(Misuse::InvalidOption))
+/// A limit that may have any value.
+fn set_count(place: &mut u64, value: u64) -> Result<(), Error> {
+    *place = value;
+    Ok(())
 }

@@ -25,7 +25,7 @@ macro_rules! bind {
                 world: $world,
                 generate_all,
                 additional_derives: [PartialEq, Eq],
-                additional_derives_ignore: ["parts", "subscription", "stream-error"],
+                additional_derives_ignore: ["parts", "subscription", "stream-error", "source"],
                 pub_export_macro: true,
             });
         }
@@ -35,18 +35,30 @@ macro_rules! bind {
 #[cfg(not(any(feature = "tls", feature = "host-tls")))]
 bind!("client-component");
 #[cfg(feature = "tls")]
-bind!("client-tls-component");
+bind!("client-tls-admin-component");
 #[cfg(all(feature = "host-tls", not(feature = "tls")))]
 bind!("client-host-tls-component");
 
 pub(crate) use generated::exports::sandpiper::http::client;
 #[cfg(any(feature = "tls", feature = "host-tls"))]
 pub(crate) use generated::exports::sandpiper::http::tls;
-pub use generated::sandpiper::http::types;
+/// The values of the package: of `types`, and of the optional interfaces `packed` and `log`.
+pub mod types {
+    pub use super::generated::exports::sandpiper::http::log::{Entry as LogEntry, Event as LogEvent};
+    pub use super::generated::exports::sandpiper::http::packed::{PackedCompletion, PackedHead, PackedResponse};
+    pub use super::generated::sandpiper::http::types::*;
+}
+#[cfg(all(feature = "tls", target_family = "wasm"))]
+pub(crate) use generated::exports::sandpiper::http::tls_admin;
 #[cfg(target_family = "wasm")]
-pub(crate) use generated::{export, exports::sandpiper::http::streams, wasi};
+pub(crate) use generated::{
+    export,
+    exports::sandpiper::http::{log, packed, streams},
+    wasi,
+};
 
-use types::{ExchangeTiming, RequestOptions};
+use alloc::vec::Vec;
+use types::{ConnOptions, ExchangeTiming, Leniency, RequestOptions, Reuse};
 
 /// Nothing has happened yet.
 pub(crate) const NO_TIMING: ExchangeTiming = ExchangeTiming {
@@ -62,11 +74,24 @@ impl Default for RequestOptions {
     fn default() -> RequestOptions {
         RequestOptions {
             idempotent: None,
-            hold_pipeline: None,
-            expect_continue: None,
-            content_octets_max: None,
-            deadlines: None,
-            reuse: None,
+            hold_pipeline: false,
+            expect_continue: false,
+            limits: Vec::new(),
+            deadlines: Vec::new(),
+            reuse: Reuse::empty(),
+        }
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
+impl Default for ConnOptions {
+    fn default() -> ConnOptions {
+        ConnOptions {
+            persistence: None,
+            limits: Vec::new(),
+            deadlines: Vec::new(),
+            leniency: Leniency::empty(),
+            half_close: false,
         }
     }
 }
@@ -84,7 +109,7 @@ impl tls::TlsInfo {
             protocol: None,
             resumed: false,
             duration: None,
-            certificates: alloc::vec::Vec::new(),
+            certificates: Vec::new(),
             refusal: None,
             alert: None,
             detail: None,

@@ -1,5 +1,5 @@
 //! Makes the names inside a component as short as they can be, and removes its custom sections: a tenth of its size, which the linker cannot
-//! leave out. Compiled by the recipe `component` of the justfile; usage: `shorten_names FROM TO`.
+//! leave out. Compiled by the recipe `component` of the justfile; usage: `shorten_names FROM TO [WITHOUT]`. The export `WITHOUT` is left out.
 //!
 //! The component's imports and exports are untouched. Names that only its own parts know are those of core modules, of what these import
 //! and export, and of the imports of the components inside, which wit-component makes to repeat the types of an export. Each of these names
@@ -32,16 +32,20 @@ mod component {
     pub const INSTANCE: u8 = 5;
     pub const ALIAS: u8 = 6;
     pub const IMPORT: u8 = 10;
+    pub const EXPORT: u8 = 11;
 }
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let (Some(from), Some(to)) = (args.next(), args.next()) else {
-        eprintln!("usage: shorten_names FROM TO");
+        eprintln!("usage: shorten_names FROM TO [WITHOUT]");
         return ExitCode::from(2);
     };
-    let shortened =
-        std::fs::read(&from).map_err(|error| error.to_string()).and_then(|component| shorten(&component).map_err(str::to_owned));
+    let without = args.next();
+    let shortened = std::fs::read(&from).map_err(|error| error.to_string()).and_then(|component| {
+        let hidden = without.map_or_else(|| Ok(component.clone()), |name| hide(&component, name.as_bytes()));
+        hidden.and_then(|component| shorten(&component)).map_err(str::to_owned)
+    });
     match shortened.and_then(|component| std::fs::write(&to, component).map_err(|error| error.to_string())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -49,6 +53,63 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The component without the export of that name, which must be the last thing in it: an export takes the next index of its sort, so that
+/// whatever came behind would have to be numbered anew.
+fn hide(component: &[u8], name: &[u8]) -> Result<Vec<u8>, Problem> {
+    let (mut found, mut behind) = (false, false);
+    let hidden = sections(component, |id, section| {
+        behind |= found && id != component::CUSTOM;
+        if id != component::EXPORT {
+            return Ok(Some(section.to_vec()));
+        }
+        let mut read = Copy::of(section);
+        let mut kept = Copy::of(&[]);
+        let count = read.read_number()?;
+        kept.push_number(count);
+        for _ in 0..count {
+            behind |= found;
+            let start = read.written.len();
+            if export(&mut read)? == name {
+                found = true;
+            } else {
+                kept.written.extend_from_slice(&read.written[start..]);
+            }
+        }
+        if !found {
+            return Ok(Some(section.to_vec()));
+        }
+        // The number of those that are kept has as many octets: there are fewer than 128.
+        kept.written[0] -= 1;
+        read.end()?;
+        Ok((count > 1).then_some(kept.written))
+    })?;
+    match (found, behind) {
+        (false, _) => Err("there is no such export to leave out"),
+        (true, true) => Err("the export to leave out is not the last thing in the component"),
+        (true, false) => Ok(hidden),
+    }
+}
+
+/// An export of a component; its name.
+fn export<'a>(copy: &mut Copy<'a>) -> Result<&'a [u8], Problem> {
+    if copy.octet()? > 1 {
+        return Err("an unknown form of an export's name");
+    }
+    let name = copy.text()?;
+    sort(copy)?;
+    copy.number()?;
+    match copy.octet()? {
+        0 => {}
+        // The type of a function or an instance.
+        1 => match copy.octet()? {
+            1 | 5 => copy.number().map(drop)?,
+            _ => return Err("an unknown type of an export"),
+        },
+        _ => return Err("an unknown export"),
+    }
+    Ok(name)
 }
 
 fn shorten(component: &[u8]) -> Result<Vec<u8>, Problem> {

@@ -1,5 +1,5 @@
-//! The WIT package as Rust: the one place that calls `bindgen!`. Twice: the interface `tls` is exported by the builds with TLS
-//! only, and so has a world of its own here.
+//! The WIT package as Rust: the one place that calls `bindgen!`. Three times: the interfaces `tls` and `tls-admin` are exported by some builds
+//! only, and so have worlds of their own here.
 //!
 //! The world is bound in sync mode. With async exports the resource `send`, which becomes the type alias `Send`, takes
 //! the place of the trait of that name in the generated code, and it does not compile. The `func_*` accessors of sync
@@ -51,9 +51,23 @@ mod generated {
             require_store_data_send: true,
         });
     }
+
+    pub(super) mod tls_admin {
+        wasmtime::component::bindgen!({
+            path: "../wit",
+            inline: "
+                package sandpiper:host;
+                world tls-admin-exports {
+                    export sandpiper:http/tls-admin@0.2.0;
+                }
+            ",
+            world: "sandpiper:host/tls-admin-exports",
+            require_store_data_send: true,
+        });
+    }
 }
 
-pub(crate) use generated::client::exports::sandpiper::http::{client, streams};
+pub(crate) use generated::client::exports::sandpiper::http::{client, log, packed, streams};
 
 #[allow(unreachable_pub, reason = "the generated code of the other world hands it on as public")]
 pub use generated::client::sandpiper::http::types;
@@ -61,6 +75,8 @@ pub(crate) use generated::client::wasi::sockets::{ip_name_lookup, tcp, tcp_creat
 pub(crate) use generated::client::{ClientComponent, ClientComponentIndices};
 pub(crate) use generated::tls::exports::sandpiper::http::tls;
 pub(crate) use generated::tls::{TlsExports, TlsExportsIndices};
+pub(crate) use generated::tls_admin::exports::sandpiper::http::tls_admin;
+pub(crate) use generated::tls_admin::{TlsAdminExports, TlsAdminExportsIndices};
 
 /// The exports, by the names of their resources.
 impl ClientComponent {
@@ -78,6 +94,14 @@ impl ClientComponent {
 
     pub(crate) fn origin(&self) -> client::GuestOrigin<'_> {
         self.sandpiper_http_client().origin()
+    }
+
+    pub(crate) fn packed(&self) -> &packed::Guest {
+        self.sandpiper_http_packed()
+    }
+
+    pub(crate) fn log(&self) -> &log::Guest {
+        self.sandpiper_http_log()
     }
 
     pub(crate) fn streams(&self) -> &streams::Guest {

@@ -11,7 +11,8 @@ pub enum Build {
     /// Without TLS. The smallest; an endpoint with TLS is refused with `tls(unavailable)`.
     #[default]
     Plain,
-    /// TLS inside: keys, certificates and plaintext stay in the sandbox. Imports randomness and the date besides.
+    /// TLS inside: keys, certificates and plaintext stay in the sandbox. Imports randomness and the date besides. This is the build for hosts:
+    /// the build to compose with plugins is the same code without the interface `tls-admin`.
     Tls,
     /// The host's TLS, by `wasi:tls`, which is a draft: see [`HostTls`](crate::HostTls). With the feature `host-tls`.
     #[cfg(feature = "host-tls")]
@@ -41,7 +42,7 @@ impl Build {
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::Plain => "sandpiper.wasm",
-            Self::Tls => "sandpiper-tls.wasm",
+            Self::Tls => "sandpiper-tls-admin.wasm",
             #[cfg(feature = "host-tls")]
             Self::HostTls => "sandpiper-host-tls.wasm",
         }
@@ -51,7 +52,7 @@ impl Build {
     pub const fn octets(self) -> &'static [u8] {
         match self {
             Self::Plain => include!(concat!(env!("OUT_DIR"), "/sandpiper.rs")),
-            Self::Tls => include!(concat!(env!("OUT_DIR"), "/sandpiper-tls.rs")),
+            Self::Tls => include!(concat!(env!("OUT_DIR"), "/sandpiper-tls-admin.rs")),
             #[cfg(feature = "host-tls")]
             Self::HostTls => include!(concat!(env!("OUT_DIR"), "/sandpiper-host-tls.rs")),
         }

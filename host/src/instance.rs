@@ -11,7 +11,9 @@ use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi_io::poll::{Pollable, subscribe};
 
-use crate::bindings::{ClientComponent, ClientComponentIndices, TlsExports, TlsExportsIndices};
+use crate::bindings::{
+    ClientComponent, ClientComponentIndices, TlsAdminExports, TlsAdminExportsIndices, TlsExports, TlsExportsIndices,
+};
 use crate::error::{Death, DeathCause, HostError, text};
 use crate::limits::{ClientLimits, Ticker};
 use crate::policy::{Policy, Reach};
@@ -25,6 +27,8 @@ use crate::wasi::system::System;
 
 /// What the builds with TLS export besides.
 const TLS: &str = "sandpiper:http/tls@0.2.0";
+/// What the build with TLS inside that is for hosts exports besides that.
+const TLS_ADMIN: &str = "sandpiper:http/tls-admin@0.2.0";
 
 /// What a sandbox and its clients have in common.
 pub(crate) struct Shared {
@@ -45,6 +49,17 @@ pub(crate) struct Exports {
     client: ClientComponentIndices,
     /// `None`: it has no TLS.
     pub(crate) tls: Option<TlsExportsIndices>,
+    /// `None`: nothing can be allowed there.
+    tls_admin: Option<TlsAdminExportsIndices>,
+}
+
+/// The exports of one instance.
+pub(crate) struct Loaded {
+    pub(crate) client: Arc<ClientComponent>,
+    /// The interface `tls`, of a component that has it.
+    pub(crate) tls: Option<Arc<TlsExports>>,
+    /// The interface `tls-admin`, of a component that has it.
+    pub(crate) tls_admin: Option<Arc<TlsAdminExports>>,
 }
 
 /// One instance of the component: its store, and what the calls into it need.
@@ -114,36 +129,35 @@ impl<T> Returned for (T,) {
 
 impl Exports {
     pub(crate) fn of(pre: &InstancePre<State>) -> wasmtime::Result<Self> {
-        let has_tls = pre.component().get_export_index(None, TLS).is_some();
-        let tls = has_tls.then(|| TlsExportsIndices::new(pre)).transpose()?;
-        Ok(Self { client: ClientComponentIndices::new(pre)?, tls })
+        let has = |name| pre.component().get_export_index(None, name).is_some();
+        let tls = has(TLS).then(|| TlsExportsIndices::new(pre)).transpose()?;
+        let tls_admin = has(TLS_ADMIN).then(|| TlsAdminExportsIndices::new(pre)).transpose()?;
+        Ok(Self { client: ClientComponentIndices::new(pre)?, tls, tls_admin })
     }
 
     /// Those of one instance.
-    pub(crate) fn load(
-        &self,
-        store: &mut Store<State>,
-        instance: &Instantiated,
-    ) -> wasmtime::Result<(ClientComponent, Option<TlsExports>)> {
+    fn load(&self, store: &mut Store<State>, instance: &Instantiated) -> wasmtime::Result<Loaded> {
         let tls = self.tls.as_ref().map(|tls| tls.load(&mut *store, instance)).transpose()?;
-        Ok((self.client.load(store, instance)?, tls))
+        let tls_admin = self.tls_admin.as_ref().map(|admin| admin.load(&mut *store, instance)).transpose()?;
+        let client = Arc::new(self.client.load(store, instance)?);
+        Ok(Loaded { client, tls: tls.map(Arc::new), tls_admin: tls_admin.map(Arc::new) })
     }
 }
 
 impl Instance {
-    /// Makes an instance, with its exports: those of every component, and the interface `tls` of one that has it.
+    /// Makes an instance, with its exports.
     ///
     /// # Errors
     /// [`HostError::Engine`]: no room. [`HostError::Dead`]: it trapped, or needs more memory than it may have.
-    pub(crate) async fn new(shared: Arc<Shared>) -> Result<(Self, Arc<ClientComponent>, Option<Arc<TlsExports>>), HostError> {
+    pub(crate) async fn new(shared: Arc<Shared>) -> Result<(Self, Loaded), HostError> {
         let reach = Arc::new(Reach::new(Arc::clone(&shared.policy)));
         let mut store = store_for(&shared, &reach);
         let running = shared.ticker.run();
         prepare(&mut store, &shared)?;
         let instantiated = shared.pre.instantiate_async(&mut store).await;
         drop(running);
-        let (exports, tls) = match instantiated.and_then(|instance| shared.exports.load(&mut store, &instance)) {
-            Ok((exports, tls)) => (Arc::new(exports), tls.map(Arc::new)),
+        let loaded = match instantiated.and_then(|instance| shared.exports.load(&mut store, &instance)) {
+            Ok(loaded) => loaded,
             Err(error) if error.is::<Trap>() || store.data().memory.refusal().is_some() => {
                 return Err(HostError::Dead(death_of(&store, &shared, &error)));
             }
@@ -154,7 +168,7 @@ impl Instance {
         let has_streams = shared.host_tls.is_some();
         let instance = Self {
             shared,
-            exports: Arc::clone(&exports),
+            exports: Arc::clone(&loaded.client),
             reach,
             life,
             dropped: Arc::default(),
@@ -163,7 +177,7 @@ impl Instance {
             has_streams,
             yields: true,
         };
-        Ok((instance, exports, tls))
+        Ok((instance, loaded))
     }
 
     /// Calls into the component, after settling what waits to be settled.

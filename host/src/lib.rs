@@ -121,8 +121,8 @@ pub use wasi::parts::Parts;
 pub use wasi::sockets::socket::TcpSocket;
 
 pub use types::{
-    Chunk, ConnOptions, Deadlines, Delivery, Endpoint, Failure, PollOptions, Request, RequestContent, RequestOptions, Response,
-    ResponseHead, TlsOptions,
+    Chunk, ConnOptions, Delivery, Endpoint, Failure, Limit, PollOptions, Request, RequestContent, RequestOptions, Response,
+    ResponseHead, Timer, TlsOptions,
 };
 
 /// The component that is run by default, [`Build::Plain`], as a WebAssembly component in its binary form.

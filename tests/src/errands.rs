@@ -3,7 +3,7 @@
 use crate::peer::server::BIG_OCTETS;
 use crate::scenario::sandboxed::{failed, head};
 use crate::scenario::story::{self, Failed};
-use sandpiper_host::types::{Chunk, Deadlines, Persistence, RequestContent, RequestOptions, TlsOptions};
+use sandpiper_host::types::{Chunk, Limit, Persistence, RequestContent, RequestOptions, Timer, TlsOptions};
 use sandpiper_host::{
     CallError, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, HostError, Origin, Poll, PollOptions, Request,
 };
@@ -125,19 +125,11 @@ macro_rules! errands {
 every_errand!(errands);
 
 fn options() -> ConnOptions {
-    ConnOptions { deadlines: Some(deadlines()), ..ConnOptions::default() }
+    ConnOptions::default().deadline(Timer::Total, TOTAL).deadline(Timer::Connect, TOTAL)
 }
 
 fn assume() -> ConnOptions {
     ConnOptions { persistence: Some(Persistence::Assume), ..options() }
-}
-
-fn deadlines() -> Deadlines {
-    Deadlines { total: nanoseconds(TOTAL), connect: nanoseconds(TOTAL), ..Deadlines::default() }
-}
-
-fn nanoseconds(span: Duration) -> Option<u64> {
-    u64::try_from(span.as_nanos()).ok()
 }
 
 fn get(target: impl Into<String>) -> Request {
@@ -172,8 +164,7 @@ impl Caller<'_> {
     }
 
     fn impatient(&self) -> ConnOptions {
-        let deadlines = Deadlines { between_octets: nanoseconds(self.silence), ..deadlines() };
-        ConnOptions { deadlines: Some(deadlines), ..options() }
+        options().deadline(Timer::BetweenOctets, self.silence)
     }
 
     async fn connect_to(&mut self, endpoint: Endpoint, options: ConnOptions) -> Ended<ClientConn> {
@@ -321,11 +312,8 @@ impl Caller<'_> {
 
     async fn expect_continue(&mut self) -> Ended<()> {
         let conn = self.connect(self.impatient()).await?;
-        let expecting = RequestOptions {
-            expect_continue: Some(true),
-            deadlines: Some(Deadlines { await_continue: nanoseconds(TOTAL), ..deadlines() }),
-            ..RequestOptions::default()
-        };
+        let expecting = RequestOptions { expect_continue: true, ..RequestOptions::default() };
+        let expecting = expecting.deadline(Timer::AwaitContinue, TOTAL);
         let content = RequestContent::Whole(b"expected".to_vec());
         self.exchange(&conn, put("/1", content).with_options(expecting)).await?;
         self.exchange(&conn, get("/2")).await
@@ -334,10 +322,7 @@ impl Caller<'_> {
     async fn upgrade(&mut self) -> Ended<()> {
         let conn = self.connect(options()).await?;
         let poll = self.drive(&conn).await?;
-        let soon = RequestOptions {
-            deadlines: Some(Deadlines { total: nanoseconds(self.silence), ..deadlines() }),
-            ..RequestOptions::default()
-        };
+        let soon = RequestOptions::default().deadline(Timer::Total, self.silence);
         let request = get("/upgrade").with_field("Connection", b"upgrade").with_field("Upgrade", b"echo").with_options(soon);
         let Some(exchange) = self.send(&conn, &request).await? else { return Ok(()) };
         let outcome = match self.await_switch(&poll, &exchange).await? {
@@ -378,7 +363,7 @@ impl Caller<'_> {
     }
 
     async fn half_close(&mut self) -> Ended<()> {
-        self.end_with(ConnOptions { half_close: Some(true), ..options() }).await
+        self.end_with(ConnOptions { half_close: true, ..options() }).await
     }
 
     async fn end_with(&mut self, options: ConnOptions) -> Ended<()> {
@@ -456,7 +441,7 @@ impl Caller<'_> {
     }
 
     async fn pool_and_origin(&mut self) -> Ended<(Poll, Origin)> {
-        let some = PollOptions { connections_per_origin_max: Some(2), retries_max: Some(2), ..PollOptions::default() };
+        let some = PollOptions::default().limit(Limit::ConnectionsPerOrigin, 2).limit(Limit::Retries, 2);
         let poll = self.client.poll(some).await?;
         let endpoint = self.endpoint(&["127.0.0.1"]);
         match self.client.origin(endpoint, options()).await {

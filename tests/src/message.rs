@@ -1,50 +1,13 @@
 //! Requests, options and responses, made in one expression.
 
 use crate::scenario::pace;
-use sandpiper_guest::types::{ConnOptions, Deadlines, Leniency, Limits, Persistence, Request, RequestContent, RequestOptions};
+use sandpiper_guest::PollOptions;
+use sandpiper_guest::types::{ConnOptions, Leniency, Persistence, Request, RequestContent, RequestOptions};
+pub use sandpiper_guest::types::{Limit, Timer};
 
-/// Deadlines that are all left to their defaults.
-pub const NO_DEADLINES: Deadlines = Deadlines {
-    queue: None,
-    connect: None,
-    await_continue: None,
-    first_octet: None,
-    between_octets: None,
-    total: None,
-    idle: None,
-    drain: None,
-    lifetime: None,
-    pipeline_stall: None,
-};
-
-/// Limits that are all left to their defaults.
-pub const NO_LIMITS: Limits = Limits {
-    head_octets_max: None,
-    field_lines_max: None,
-    interim_responses_max: None,
-    trailer_octets_max: None,
-    chunk_extension_octets_max: None,
-    receive_buffer_octets_max: None,
-    send_buffer_octets_max: None,
-    request_head_octets_max: None,
-    queued_octets_max: None,
-    queue_length_max: None,
-    drain_octets_max: None,
-    requests_max: None,
-};
-
-const NO_REQUEST_OPTIONS: RequestOptions = RequestOptions {
-    idempotent: None,
-    hold_pipeline: None,
-    expect_continue: None,
-    content_octets_max: None,
-    deadlines: None,
-    reuse: None,
-};
-
-/// That many milliseconds, as an option of `deadlines`.
-pub fn ms(milliseconds: u64) -> Option<u64> {
-    Some(milliseconds.saturating_mul(pace::stretch() * 1_000_000))
+/// That many milliseconds, in nanoseconds.
+pub fn ms(milliseconds: u64) -> u64 {
+    milliseconds.saturating_mul(pace::stretch() * 1_000_000)
 }
 
 /// A request without field lines, content or options.
@@ -82,9 +45,9 @@ pub trait Build: Sized {
     /// Its options.
     fn options(self, set: impl FnOnce(&mut RequestOptions)) -> Self;
 
-    /// Its own deadlines.
-    fn deadlines(self, set: impl FnOnce(&mut Deadlines)) -> Self {
-        self.options(|options| set(options.deadlines.get_or_insert(NO_DEADLINES)))
+    /// A deadline of its own, in milliseconds.
+    fn deadline(self, timer: Timer, milliseconds: u64) -> Self {
+        self.options(|options| options.deadlines.push((timer, ms(milliseconds))))
     }
     /// The caller says whether it may be repeated.
     fn idempotent(self, idempotent: bool) -> Self {
@@ -92,7 +55,7 @@ pub trait Build: Sized {
     }
     /// Its content waits for `100 (Continue)`.
     fn expecting(self) -> Self {
-        self.options(|options| options.expect_continue = Some(true))
+        self.options(|options| options.expect_continue = true)
     }
     /// It asks for another protocol.
     fn upgrade(self) -> Self {
@@ -119,22 +82,14 @@ impl Build for Request {
     }
 
     fn options(mut self, set: impl FnOnce(&mut RequestOptions)) -> Request {
-        set(self.options.get_or_insert(NO_REQUEST_OPTIONS));
+        set(self.options.get_or_insert_with(RequestOptions::default));
         self
     }
 }
 
 /// Connection options that are all left to their defaults.
 pub fn options() -> ConnOptions {
-    ConnOptions {
-        persistence: None,
-        pipeline_depth_max: None,
-        limits: None,
-        deadlines: None,
-        leniency: None,
-        half_close: None,
-        log_entries_max: None,
-    }
+    ConnOptions::default()
 }
 
 /// Options of a connection that pipelines from its first request on.
@@ -146,18 +101,23 @@ pub fn assume() -> ConnOptions {
 pub trait Tune: Sized {
     /// How many requests it carries.
     fn persistence(self, persistence: Persistence) -> Self;
-    /// How many are on the wire at once.
-    fn depth(self, requests: u32) -> Self;
-    /// Its limits.
-    fn limits(self, set: impl FnOnce(&mut Limits)) -> Self;
-    /// Its deadlines.
-    fn timed(self, set: impl FnOnce(&mut Deadlines)) -> Self;
+    /// One of its limits.
+    fn limit(self, limit: Limit, value: u64) -> Self;
+    /// One of its deadlines, in milliseconds.
+    fn deadline(self, timer: Timer, milliseconds: u64) -> Self;
     /// What it tolerates.
     fn tolerating(self, leniency: Leniency) -> Self;
     /// It sends FIN after its last request.
     fn half_closing(self) -> Self;
+
+    /// How many are on the wire at once.
+    fn depth(self, requests: u32) -> Self {
+        self.limit(Limit::Outstanding, requests.into())
+    }
     /// It keeps a log.
-    fn logging(self, entries: u32) -> Self;
+    fn logging(self, entries: u32) -> Self {
+        self.limit(Limit::LogEntries, entries.into())
+    }
 }
 
 impl Tune for ConnOptions {
@@ -165,31 +125,28 @@ impl Tune for ConnOptions {
         ConnOptions { persistence: Some(persistence), ..self }
     }
 
-    fn depth(self, requests: u32) -> ConnOptions {
-        ConnOptions { pipeline_depth_max: Some(requests), ..self }
-    }
-
-    fn limits(mut self, set: impl FnOnce(&mut Limits)) -> ConnOptions {
-        set(self.limits.get_or_insert(NO_LIMITS));
+    fn limit(mut self, limit: Limit, value: u64) -> ConnOptions {
+        self.limits.push((limit, value));
         self
     }
 
-    fn timed(mut self, set: impl FnOnce(&mut Deadlines)) -> ConnOptions {
-        set(self.deadlines.get_or_insert(NO_DEADLINES));
+    fn deadline(mut self, timer: Timer, milliseconds: u64) -> ConnOptions {
+        self.deadlines.push((timer, ms(milliseconds)));
         self
     }
 
     fn tolerating(self, leniency: Leniency) -> ConnOptions {
-        ConnOptions { leniency: Some(leniency), ..self }
+        ConnOptions { leniency, ..self }
     }
 
     fn half_closing(self) -> ConnOptions {
-        ConnOptions { half_close: Some(true), ..self }
+        ConnOptions { half_close: true, ..self }
     }
+}
 
-    fn logging(self, entries: u32) -> ConnOptions {
-        ConnOptions { log_entries_max: Some(entries), ..self }
-    }
+/// Options of a poll with these limits.
+pub fn poll_options(limits: impl Into<Vec<(Limit, u64)>>) -> PollOptions {
+    PollOptions { limits: limits.into(), names_kept: None }
 }
 
 /// A 200 with this content and its length.

@@ -1,7 +1,8 @@
 //! A plugin whose HTTP client is Sandpiper: composed with the component.
 
 use sandpiper::http::client::{ClientConn, Origin, Poll, PollOptions};
-use sandpiper::http::types::{ConnOptions, Endpoint, Failure, PackedResponse, Persistence, Request, RequestContent};
+use sandpiper::http::packed::{self, PackedResponse};
+use sandpiper::http::types::{ConnOptions, Endpoint, Failure, Leniency, Limit, Persistence, Request, RequestContent};
 use std::cell::RefCell;
 
 wit_bindgen::generate!({
@@ -9,6 +10,7 @@ wit_bindgen::generate!({
         package sandpiper:bench;
         world plugin {
             include sandpiper:http/imports@0.2.0;
+            import sandpiper:http/packed@0.2.0;
             record asked { target: string, connections: u32, depth: u32, upload: u32 }
             export run: func(port: u16, asked: asked, exchanges: u32) -> result<u64, string>;
         }
@@ -60,26 +62,18 @@ impl Way {
         let to = Endpoint { host: "127.0.0.1".to_owned(), port, addresses: Vec::new(), tls: None };
         let options = ConnOptions {
             persistence: Some(Persistence::Assume),
-            pipeline_depth_max: Some(asked.depth),
-            limits: None,
-            deadlines: None,
-            leniency: None,
-            half_close: None,
-            log_entries_max: None,
+            limits: vec![(Limit::Outstanding, asked.depth.into())],
+            deadlines: Vec::new(),
+            leniency: Leniency::empty(),
+            half_close: false,
         };
+        let origin = Origin::create(&to, Some(&options)).map_err(|error| format!("{error:?}"))?;
         if asked.connections * asked.depth == 1 {
-            return Ok(Way::Conn(ClientConn::connect(&to, Some(options)).map_err(|error| format!("{error:?}"))?));
+            return Ok(Way::Conn(ClientConn::connect(&origin)));
         }
-        let origin = Origin::create(&to, Some(options)).map_err(|error| format!("{error:?}"))?;
-        let poll = Poll::new(Some(PollOptions {
-            connections_max: Some(asked.connections),
-            connections_per_origin_max: Some(asked.connections),
-            queue_length_max: None,
-            idle_connections_max: Some(asked.connections),
-            retries_max: None,
-            completion_octets_max: None,
-            names_kept: None,
-        }));
+        let limits = [Limit::Connections, Limit::ConnectionsPerOrigin, Limit::IdleConnections];
+        let limits = limits.map(|limit| (limit, asked.connections.into())).to_vec();
+        let poll = Poll::new(Some(&PollOptions { limits, names_kept: None }));
         Ok(Way::Pool(poll, origin))
     }
 }
@@ -103,7 +97,7 @@ fn collect(conn: &ClientConn, asked: &Asked, exchanges: u32) -> Result<u64, Stri
     let mut octets = 0;
     for token in 0..exchanges {
         let exchange = conn.send(&request, token.into()).map_err(|failure| format!("{failure:?}"))?;
-        octets += octets_of(exchange.collect_packed(CONTENT_OCTETS_MAX))?;
+        octets += octets_of(packed::collect(&exchange, CONTENT_OCTETS_MAX))?;
     }
     Ok(octets)
 }
@@ -119,7 +113,7 @@ fn submit(poll: &Poll, origin: &Origin, asked: &Asked, exchanges: u32) -> Result
             submitted += next;
         }
         poll.wait(None, 1);
-        for completion in poll.packed_completions(in_flight) {
+        for completion in packed::take_completions(poll, in_flight) {
             octets += octets_of(completion.outcome)?;
             completed += 1;
         }

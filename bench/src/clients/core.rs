@@ -8,7 +8,7 @@ use sandpiper_guest::conn::{ClientConn, ExchangeId};
 use sandpiper_guest::dial::Progress;
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer;
-use sandpiper_guest::types::{Chunk, ConnOptions, Ending, Persistence, Request, RequestContent};
+use sandpiper_guest::types::{Chunk, ConnOptions, Ending, Limit, Persistence, Request, RequestContent};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -113,12 +113,8 @@ pub fn request(target: &str, upload: usize) -> Request {
 pub fn connection(authority: String, depth: u32) -> anyhow::Result<ClientConn> {
     let options = ConnOptions {
         persistence: Some(Persistence::Assume),
-        pipeline_depth_max: Some(depth),
-        limits: None,
-        deadlines: None,
-        leniency: None,
-        half_close: None,
-        log_entries_max: None,
+        limits: vec![(Limit::Outstanding, depth.into())],
+        ..ConnOptions::default()
     };
     let settings = Settings::checked(Some(&options)).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut conn = ClientConn::new(1, authority, settings, timer::Instant(0));

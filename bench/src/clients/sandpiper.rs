@@ -5,7 +5,7 @@ use crate::plugin::component;
 use crate::work::Work;
 use anyhow::Context;
 use sandpiper_host::types::{Event, PackedCompletion, Persistence, PollOptions};
-use sandpiper_host::{Chunk, ClientConn, ConnOptions, Origin, Poll, Request, Sandbox};
+use sandpiper_host::{Chunk, ClientConn, ConnOptions, Limit, Origin, Poll, Request, Sandbox};
 use std::net::SocketAddr;
 use tokio::runtime::Runtime;
 
@@ -28,9 +28,9 @@ struct Open {
 
 /// Which calls of the interface carry the requests.
 enum Way {
-    /// `send` and `collect-packed`, or `read`, on one connection.
+    /// `send` and `packed.collect`, or `read`, on one connection.
     Conn(ClientConn, Poll),
-    /// `fetch-all` and `packed-completions`.
+    /// `fetch-all` and `packed.take-completions`.
     Pool(Poll, Origin),
 }
 
@@ -57,7 +57,7 @@ impl Client for Sandpiper {
     }
 
     fn about(&self) -> String {
-        "`sandpiper_host`, the component in wasmtime: `send` and `collect-packed` for one request at a time, `fetch-all` and `packed-completions` for more".to_owned()
+        "`sandpiper_host`, the component in wasmtime: `send` and `packed.collect` for one request at a time, `fetch-all` and `packed.take-completions` for more".to_owned()
     }
 
     fn does(&self, _: &Work) -> bool {
@@ -90,7 +90,7 @@ async fn open(sandbox: &Sandbox, work: &Work, server: SocketAddr) -> anyhow::Res
     let mut client = sandbox.instantiate().await?;
     let to = format!("http://{server}");
     let options =
-        ConnOptions { persistence: Some(Persistence::Assume), pipeline_depth_max: Some(work.depth), ..ConnOptions::default() };
+        ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() }.limit(Limit::Outstanding, work.depth.into());
     let way = if work.window() == 1 {
         let conn = client.connect(&*to, options).await?;
         conn.wait_connected(&mut client).await?;
@@ -98,12 +98,9 @@ async fn open(sandbox: &Sandbox, work: &Work, server: SocketAddr) -> anyhow::Res
         poll.insert(&mut client, &conn, 0).await?;
         Way::Conn(conn, poll)
     } else {
-        let options_of_poll = PollOptions {
-            connections_max: Some(work.connections),
-            connections_per_origin_max: Some(work.connections),
-            idle_connections_max: Some(work.connections),
-            ..PollOptions::default()
-        };
+        let limits = [Limit::Connections, Limit::ConnectionsPerOrigin, Limit::IdleConnections];
+        let options_of_poll =
+            limits.into_iter().fold(PollOptions::default(), |options, limit| options.limit(limit, work.connections.into()));
         Way::Pool(client.poll(options_of_poll).await?, client.origin(&*to, options).await?)
     };
     Ok(Open { client, way })

@@ -1,8 +1,8 @@
 //! The resource `client-conn`.
 
 use super::wire::{self, Shared};
-use super::{clock, network, send};
-use crate::types::{CloseReason, ConnInfo, ConnOptions, ConnState, Endpoint, Error, Failure, LogEntry, Request};
+use super::{clock, network, origin, send};
+use crate::types::{CloseReason, ConnInfo, ConnState, Error, Failure, Request};
 use crate::wit::client;
 use alloc::vec::Vec;
 
@@ -12,10 +12,10 @@ pub(crate) struct Handle {
 }
 
 impl client::GuestClientConn for Handle {
-    fn connect(endpoint: Endpoint, options: Option<ConnOptions>) -> Result<client::ClientConn, Error> {
-        let shared = network::connect(&endpoint, options.as_ref())?;
+    fn connect(origin: client::OriginBorrow<'_>) -> client::ClientConn {
+        let shared = network::connect(&origin.get::<origin::Handle>().0);
         shared.borrow_mut().advance(clock::now());
-        Ok(client::ClientConn::new(Handle { shared }))
+        client::ClientConn::new(Handle { shared })
     }
 
     fn wait_connected(&self) -> Result<(), Error> {
@@ -83,10 +83,6 @@ impl client::GuestClientConn for Handle {
 
     fn info(&self) -> ConnInfo {
         self.shared.borrow().conn.info()
-    }
-
-    fn take_log(&self, entries_max: u32) -> Vec<LogEntry> {
-        self.shared.borrow_mut().conn.take_log(entries_max)
     }
 }
 

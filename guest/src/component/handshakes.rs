@@ -1,6 +1,6 @@
-//! Handshakes that are remembered, and what the host allows.
+//! Handshakes that are remembered.
 
-use crate::wit::tls::{Permissions, TlsInfo};
+use crate::wit::tls::TlsInfo;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use spin::Mutex;
@@ -9,30 +9,17 @@ use spin::Mutex;
 const HANDSHAKES_MAX: usize = 64;
 const CERTIFICATE_OCTETS_MAX: usize = 1 << 20;
 
-static STATE: Mutex<State> = Mutex::new(State { allowed: None, handshakes: VecDeque::new(), certificate_octets: 0 });
+static STATE: Mutex<State> = Mutex::new(State { handshakes: VecDeque::new(), certificate_octets: 0 });
 
 struct State {
-    /// `None`: nothing.
-    allowed: Option<Permissions>,
     /// Oldest first.
     handshakes: VecDeque<TlsInfo>,
     certificate_octets: usize,
 }
 
-/// `tls.allow`: from now on the host allows this, and nothing else.
-pub(super) fn allow(what: Permissions) {
-    STATE.lock().allowed = Some(what);
-}
-
 /// The record of the handshake of a connection.
 pub(super) fn info(connection: u64) -> Option<TlsInfo> {
     STATE.lock().handshakes.iter().find(|info| info.connection == connection).cloned()
-}
-
-/// Whether the host allows it.
-#[cfg(feature = "tls")]
-pub(super) fn allows(permission: Permissions) -> bool {
-    STATE.lock().allowed.is_some_and(|allowed| allowed & permission == permission)
 }
 
 /// Remembers a handshake, in place of the oldest ones; what is told first of a connection stays.

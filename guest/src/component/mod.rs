@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `client_conn`, `send`, `origin`, `poll`, `streams` | the exported resources and functions |
+//! | `client_conn`, `send`, `origin`, `poll`, `packed`, `log`, `streams` | the exported resources and functions |
 //! | `wait` | one wait for the connections of a poll |
 //! | `network` | where connections are opened |
 //! | `wire` | the transport of a connection, from its dialling to its end |
@@ -10,8 +10,8 @@
 //! | `secure/` | from a socket to TLS over it, one file for each build: inside, by the host, never |
 //! | `socket`, `transport` | what carries octets, and what to wait for |
 //! | `retired` | what is kept for those who wait on it |
-//! | `handshakes` | handshakes that are remembered, and what the host allows |
-//! | `tls` | the exported interface of that name |
+//! | `handshakes`, `permitted` | handshakes that are remembered; what the host allows |
+//! | `tls`, `tls_admin` | the exported interfaces of these names |
 //! | `random` | randomness, for TLS |
 //! | `clock` | the monotonic clock, and waiting on it |
 
@@ -20,8 +20,12 @@ mod clock;
 mod dial;
 #[cfg(any(feature = "tls", feature = "host-tls"))]
 mod handshakes;
+mod log;
 mod network;
 mod origin;
+mod packed;
+#[cfg(feature = "tls")]
+mod permitted;
 mod poll;
 #[cfg(feature = "tls")]
 pub(crate) mod random;
@@ -32,6 +36,8 @@ mod socket;
 mod streams;
 #[cfg(any(feature = "tls", feature = "host-tls"))]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_admin;
 mod transport;
 mod wait;
 mod wire;

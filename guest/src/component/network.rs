@@ -7,10 +7,10 @@ use super::socket::Socket;
 use super::wire::{BROKEN, Driver, Shared, Wire};
 use crate::conn::ClientConn;
 use crate::dial::Broken;
-use crate::endpoint;
 use crate::link::Network;
+use crate::poll::Origin;
 use crate::settings::Settings;
-use crate::types::{ConnOptions, Endpoint, Error};
+use crate::types::{Endpoint, Error};
 use crate::wit::wasi::io::streams::{InputStream, OutputStream};
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -40,14 +40,20 @@ impl Network for Sockets {
     }
 }
 
-/// Begins to connect, for a caller.
-pub(super) fn connect(endpoint: &Endpoint, options: Option<&ConnOptions>) -> Result<Shared, Error> {
-    let mut settings = Settings::checked(options)?;
-    let (number, wire) = dial(endpoint, None)?;
-    let authority = endpoint::authority(endpoint);
-    settings.persistence = BROKEN.expects(&authority, settings.persistence);
-    let conn = ClientConn::new(number, authority, settings, clock::now());
-    Ok(Driver::new(conn, Some(wire)))
+/// Begins to connect, for a caller. If the host has come to forbid the connection, the connection has ended.
+pub(super) fn connect(origin: &Origin) -> Shared {
+    let now = clock::now();
+    let mut settings = origin.settings_of_own();
+    settings.persistence = BROKEN.expects(&origin.authority, settings.persistence);
+    let (number, wire, refused) = match dial(&origin.endpoint, None) {
+        Ok((number, wire)) => (number, wire, None),
+        Err(error) => (next_connection(), Wire::gone(), Some(error)),
+    };
+    let mut conn = ClientConn::new(number, origin.authority.clone(), settings, now);
+    if let Some(error) = refused {
+        conn.end(error, now);
+    }
+    Driver::new(conn, Some(wire))
 }
 
 /// Takes over streams that are established.

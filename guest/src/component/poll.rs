@@ -8,8 +8,8 @@ use super::{client_conn, origin, send};
 use crate::dial::Names;
 use crate::endpoint;
 use crate::poll::Poll;
-use crate::types::{Error, Failure, Misuse, Request};
-use crate::wit::client::{self, Completion, Event, OriginInfo, PackedCompletion, PollInfo, PollOptions};
+use crate::types::{Error, Failure, Misuse, PackedCompletion, Request};
+use crate::wit::client::{self, Completion, Event, OriginInfo, PollInfo, PollOptions};
 use crate::wit::wasi::io::poll::Pollable;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -29,7 +29,7 @@ impl client::GuestPoll for Handle {
     fn new(options: Option<PollOptions>) -> Handle {
         let kept = options.as_ref().and_then(|options| options.names_kept).unwrap_or(NAMES_KEPT_NS);
         let sockets = Sockets { names: Rc::new(RefCell::new(Names::new(kept))) };
-        let poll = Rc::new(RefCell::new(Poll::new(options.as_ref(), sockets)));
+        let poll = Rc::new(RefCell::new(Poll::new(options.as_ref(), sockets, clock::now())));
         Handle { poll, waiting: RefCell::default() }
     }
 
@@ -69,16 +69,13 @@ impl client::GuestPoll for Handle {
     }
 
     fn cancel_all(&self, tokens: Vec<u64>) -> u32 {
-        let cancelled = self.poll.borrow_mut().cancel_all(tokens, clock::now());
+        let cancelled = self.poll.borrow_mut().cancel_all(&tokens, clock::now());
         u32::try_from(cancelled).unwrap_or(u32::MAX)
     }
 
     fn take_completions(&self, completions_max: u32) -> Vec<Completion> {
-        self.packed_completions(completions_max).into_iter().map(PackedCompletion::unpacked).collect()
-    }
-
-    fn packed_completions(&self, completions_max: u32) -> Vec<PackedCompletion> {
-        self.poll.borrow_mut().take_completions(completions_max, clock::now())
+        let completions = self.poll.borrow_mut().take_completions(completions_max, clock::now());
+        completions.into_iter().map(PackedCompletion::unpacked).collect()
     }
 
     fn resolve(&self, host: String, port: u16, addresses: Vec<String>) -> Result<(), Error> {

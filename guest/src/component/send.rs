@@ -53,6 +53,39 @@ impl Handle {
     }
 }
 
+/// What `send` and `packed` have in common.
+impl Handle {
+    pub(super) fn packed_head(&self) -> Result<Option<PackedHead>, Failure> {
+        let (shared, id) = self.place();
+        shared.borrow_mut().conn.head(id)
+    }
+
+    pub(super) fn collect_packed(&self, octets_max: u64) -> Result<PackedResponse, Failure> {
+        let (shared, id) = self.place();
+        let now = clock::now();
+        // What the transport has is read by the wait: often it is not there yet.
+        shared.borrow_mut().conn.begin_collect(id, octets_max, now)?;
+        loop {
+            let (shared, id) = self.place();
+            let mut driver = shared.borrow_mut();
+            if let Some(response) = driver.conn.take_response(id) {
+                driver.catch_up(clock::now());
+                // It may have been the last that the connection had to do.
+                driver.heed_wish();
+                return response;
+            }
+            if let Some(refusal) = driver.conn.refuses_wait(id) {
+                return Err(refusal);
+            }
+            drop(driver);
+            if !self.wait(&shared) {
+                // Every connection that could carry it is held up by a response, or by completions, that nobody takes.
+                return Err(shared.borrow_mut().conn.refuse_wait(id, Misuse::BehindUnreadResponse));
+            }
+        }
+    }
+}
+
 impl client::GuestSend for Handle {
     fn token(&self) -> u64 {
         self.token
@@ -85,11 +118,6 @@ impl client::GuestSend for Handle {
         Ok(self.packed_head()?.map(|head| head.unpacked()))
     }
 
-    fn packed_head(&self) -> Result<Option<PackedHead>, Failure> {
-        let (shared, id) = self.place();
-        shared.borrow_mut().conn.head(id)
-    }
-
     fn read(&self, octets_max: u64) -> Result<Chunk, Failure> {
         let (shared, id) = self.place();
         let mut driver = shared.borrow_mut();
@@ -106,31 +134,6 @@ impl client::GuestSend for Handle {
 
     fn collect(&self, octets_max: u64) -> Result<Response, Failure> {
         self.collect_packed(octets_max).map(PackedResponse::unpacked)
-    }
-
-    fn collect_packed(&self, octets_max: u64) -> Result<PackedResponse, Failure> {
-        let (shared, id) = self.place();
-        let now = clock::now();
-        // What the transport has is read by the wait: often it is not there yet.
-        shared.borrow_mut().conn.begin_collect(id, octets_max, now)?;
-        loop {
-            let (shared, id) = self.place();
-            let mut driver = shared.borrow_mut();
-            if let Some(response) = driver.conn.take_response(id) {
-                driver.catch_up(clock::now());
-                // It may have been the last that the connection had to do.
-                driver.heed_wish();
-                return response;
-            }
-            if let Some(refusal) = driver.conn.refuses_wait(id) {
-                return Err(refusal);
-            }
-            drop(driver);
-            if !self.wait(&shared) {
-                // Every connection that could carry it is held up by a response, or by completions, that nobody takes.
-                return Err(shared.borrow_mut().conn.refuse_wait(id, Misuse::BehindUnreadResponse));
-            }
-        }
     }
 
     fn take_request(&self) -> Option<Request> {

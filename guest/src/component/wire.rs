@@ -127,6 +127,11 @@ impl Wire {
         Wire::new(connection, State::Given(Some(socket)))
     }
 
+    /// No transport: nothing is dialled.
+    pub(super) fn gone() -> Wire {
+        Wire::new(0, State::Gone)
+    }
+
     fn new(connection: u64, state: State) -> Wire {
         Wire { connection, state, alarm: Alarm::default(), lent: 0, retired: Vec::new() }
     }

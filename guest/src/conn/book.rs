@@ -47,7 +47,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn new(log_entries_max: usize, now: Instant) -> Book {
+    pub(super) fn new(log: Log) -> Book {
         Book {
             exchanges: Exchanges::default(),
             queue: Queue::default(),
@@ -55,7 +55,7 @@ impl Book {
             unread: 0,
             deadlines: DeadlineTable::default(),
             reports: Reports::default(),
-            log: Log::new(log_entries_max, now),
+            log,
             illegal: false,
         }
     }

@@ -77,7 +77,8 @@ impl ClientConn {
     /// The exchange of a request that can be sent here.
     pub(super) fn checked(&self, request: Request, token: u64, now: Instant) -> Result<Box<Exchange>, Failure> {
         let checked = self.check(&request).map_err(|error| self.no_exchange().refused(error))?;
-        Ok(Box::new(Exchange::new(request, checked, self.settings.deadlines, token, now)))
+        let bounds = self.settings.of_exchange(request.options.as_ref()).map_err(|error| self.no_exchange().refused(error))?;
+        Ok(Box::new(Exchange::new(request, checked, bounds, token, now)))
     }
 
     /// Takes over an exchange whose turn is to come; it still has to be put into the queue.

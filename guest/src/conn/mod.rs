@@ -32,6 +32,7 @@ mod transmit;
 
 pub use crate::exchange::ExchangeId;
 pub use crate::incoming::Break;
+use crate::log::Log;
 pub use call::Completed;
 pub use moves::Waiting;
 
@@ -108,7 +109,7 @@ impl ClientConn {
             authority,
             state: ConnState::Connecting,
             ended_by: None,
-            book: Book::new(settings.log_entries_max, now),
+            book: Book::new(Log::new(settings.log_entries_max, now).of(id)),
             moves: Moves::default(),
             facts: Facts::new(now),
             idle_since: now,
@@ -227,6 +228,11 @@ impl ClientConn {
             resolved: self.facts.resolved,
             connected: self.facts.connected,
         }
+    }
+
+    /// From now on, what happens is noted in this log.
+    pub fn log_to(&mut self, log: &Log) {
+        self.book.log = log.of(self.id);
     }
 
     /// Takes up to `entries_max` entries of the log.

@@ -260,7 +260,7 @@ mod tests {
             authority: None,
             fields: Vec::new(),
             content: RequestContent::None,
-            options: Some(RequestOptions { reuse: Some(reuse), ..RequestOptions::default() }),
+            options: Some(RequestOptions { reuse, ..RequestOptions::default() }),
         }
     }
 

@@ -205,14 +205,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// An exchange whose turn has yet to come; `deadlines` are those of its connection.
+    /// An exchange whose turn has yet to come; `bounds`: its deadlines, and the largest content of its response.
     #[inline]
-    pub fn new(request: Request, checked: Checked, deadlines: Deadlines, token: u64, now: Instant) -> Exchange {
-        let options: Option<&RequestOptions> = request.options.as_ref();
+    pub fn new(request: Request, checked: Checked, bounds: (Deadlines, u64), token: u64, now: Instant) -> Exchange {
         Exchange {
             token,
             job: None,
-            receiving: Receiving::new(options, now),
+            receiving: Receiving::new(bounds.1, now),
             handle: Handle {
                 hold: Hold::Open,
                 reader: Reader::Caller,
@@ -228,7 +227,7 @@ impl Exchange {
             furthest: None,
             is_queued: false,
             in_ready_list: false,
-            deadlines: deadlines.with(options.and_then(|options| options.deadlines.as_ref())),
+            deadlines: bounds.0,
             started: now,
             timing: wit::NO_TIMING,
             sending: Sending::new(request, checked),
@@ -336,8 +335,8 @@ impl Sending {
             half: RequestHalf::Queued,
             content_moved: false,
             pipelines: pipelines(&checked, options.and_then(|options| options.idempotent)),
-            holds_pipeline: options.and_then(|options| options.hold_pipeline).unwrap_or(false),
-            reuse: options.and_then(|options| options.reuse).unwrap_or(Reuse::empty()),
+            holds_pipeline: options.is_some_and(|options| options.hold_pipeline),
+            reuse: options.map_or(Reuse::empty(), |options| options.reuse),
             to_write: if let ContentKind::Length(octets) = checked.content { Some(octets) } else { None },
             finish: Finish::Awaited,
             queued_octets: if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 },
@@ -377,7 +376,7 @@ impl Sending {
 
 impl Receiving {
     #[inline]
-    fn new(options: Option<&RequestOptions>, now: Instant) -> Receiving {
+    fn new(content_octets_max: u64, now: Instant) -> Receiving {
         Receiving {
             half: ResponseHalf::Head,
             interim: Interims { heads: Vec::new(), octets: 0, debt: 0, since: now, came: false },
@@ -385,7 +384,7 @@ impl Receiving {
             switched: false,
             content: Content::default(),
             content_octets: 0,
-            content_octets_max: options.and_then(|options| options.content_octets_max).unwrap_or(u64::MAX),
+            content_octets_max,
             drained: 0,
             trailers: Vec::new(),
         }

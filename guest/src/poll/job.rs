@@ -7,8 +7,8 @@ use crate::failure;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Delivery, Error, Failure, Request, Timer, TlsProblem};
-use crate::wit::{self, client::PackedCompletion};
+use crate::types::{CloseReason, Delivery, Error, Failure, PackedCompletion, Request, Timer, TlsProblem};
+use crate::wit;
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
 
@@ -31,6 +31,8 @@ pub(super) struct Job<L> {
     pub(super) resent: u32,
     /// How the attempt failed that got furthest, when it was sent again.
     pub(super) furthest: Option<Failure>,
+    /// `poll.cancel-all` has named it.
+    pub(super) given_up: bool,
     /// The member that has its exchange.
     pub(super) place: (Id, ExchangeId),
     /// Where its ticket finds the exchange.

@@ -1,6 +1,7 @@
 //! The options of a poll, each with its value. Names, ranges and reasons are documented in `wit/client.wit`.
 
 use crate::settings::SECOND_NS;
+use crate::types::Limit;
 use crate::wit::client::PollOptions;
 
 /// Origins that are remembered without a connection or a request.
@@ -34,7 +35,7 @@ pub(super) const PIPELINE_STALL_NS: u64 = 3 * SECOND_NS;
 
 /// The limits of a poll.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "one for one the fields of `client.poll-options`")]
+#[allow(missing_docs, reason = "one for one the cases of `types.limit` that are of a poll")]
 pub struct Limits {
     pub connections_max: usize,
     pub connections_per_origin_max: usize,
@@ -42,22 +43,38 @@ pub struct Limits {
     pub idle_connections_max: usize,
     pub retries_max: u32,
     pub completion_octets_max: u64,
+    pub log_entries_max: usize,
 }
 
 impl Limits {
-    /// The given options, each as the nearest value in its range.
+    /// The given limits, each as the nearest value in its range, and the defaults.
     pub fn new(options: Option<&PollOptions>) -> Limits {
-        let of = |field: fn(&PollOptions) -> Option<u32>, default: u32, min: u32, max: u32| {
-            options.and_then(field).unwrap_or(default).clamp(min, max)
+        let mut limits = Limits {
+            connections_max: 1_024,
+            connections_per_origin_max: 6,
+            queue_length_max: 65_536,
+            idle_connections_max: 64,
+            retries_max: 0,
+            completion_octets_max: 64 << 20,
+            log_entries_max: 0,
         };
-        let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
-        Limits {
-            connections_max: size(of(|o| o.connections_max, 1_024, 1, 65_536)),
-            connections_per_origin_max: size(of(|o| o.connections_per_origin_max, 6, 1, 65_536)),
-            queue_length_max: size(of(|o| o.queue_length_max, 65_536, 0, 1 << 20)),
-            idle_connections_max: size(of(|o| o.idle_connections_max, 64, 0, 65_536)),
-            retries_max: of(|o| o.retries_max, 0, 0, 16),
-            completion_octets_max: options.and_then(|o| o.completion_octets_max).unwrap_or(64 << 20),
+        for (limit, value) in options.map_or(&[][..], |options| &options.limits) {
+            limits.set(*limit, *value);
+        }
+        limits
+    }
+
+    fn set(&mut self, limit: Limit, value: u64) {
+        let size = |min: u64, max: u64| usize::try_from(value.clamp(min, max)).unwrap_or(usize::MAX);
+        match limit {
+            Limit::Connections => self.connections_max = size(1, 65_536),
+            Limit::ConnectionsPerOrigin => self.connections_per_origin_max = size(1, 65_536),
+            Limit::QueueLength => self.queue_length_max = size(0, 1 << 20),
+            Limit::IdleConnections => self.idle_connections_max = size(0, 65_536),
+            Limit::Retries => self.retries_max = u32::try_from(value.min(16)).unwrap_or(16),
+            Limit::CompletionOctets => self.completion_octets_max = value,
+            Limit::LogEntries => self.log_entries_max = size(0, 65_536),
+            _ => {}
         }
     }
 }

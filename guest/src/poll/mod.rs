@@ -5,7 +5,7 @@
 //! | this one | the members, what was done to them, what they report |
 //! | `member`, `idle`, `timers` | a connection in a poll; the idle ones; the deadlines |
 //! | `stock`, `totals` | the pool: origins, requests, room; its counts |
-//! | `pool`, `job` | requests of the pool: how they come in, wherever they are, and how they end or are sent again |
+//! | `pool`, `job`, `jobs` | requests of the pool: how they come in, wherever they are, and how they end or are sent again; by token |
 //! | `origin`, `trust`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
 //! | `placing`, `choice`, `room` | which connection carries a request; that decision alone; how many connections there may be |
 //! | `counts` | connections and requests, counted |
@@ -27,6 +27,7 @@ mod choice;
 mod counts;
 mod idle;
 mod job;
+mod jobs;
 mod limits;
 mod member;
 mod origin;
@@ -47,10 +48,11 @@ pub use origin::Origin;
 
 use crate::driver::{Attention, Driver, Shared};
 use crate::link::Network;
+use crate::log::Log;
 use crate::slab::{Id, Slab};
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Error, Misuse, PackedHead};
-use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PackedCompletion, PollOptions};
+use crate::types::{CloseReason, ConnState, Error, LogEntry, Misuse, PackedCompletion, PackedHead};
+use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PollOptions};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -68,6 +70,8 @@ pub struct Poll<N: Network> {
     id: u64,
     network: N,
     limits: Limits,
+    /// What happens on the connections of the pool.
+    log: Log,
     members: Slab<Member<N::Link>>,
     attention: Attention,
     timers: Timers,
@@ -86,12 +90,14 @@ pub struct Poll<N: Network> {
 }
 
 impl<N: Network> Poll<N> {
-    /// A poll without connections; its pool opens them in `network`.
-    pub fn new(options: Option<&PollOptions>, network: N) -> Poll<N> {
+    /// A poll without connections; its pool opens them in `network`. The log of the pool begins at `now`.
+    pub fn new(options: Option<&PollOptions>, network: N, now: Instant) -> Poll<N> {
+        let limits = Limits::new(options);
         Poll {
             id: POLLS.fetch_add(1, Ordering::Relaxed) + 1,
             network,
-            limits: Limits::new(options),
+            log: Log::new(limits.log_entries_max, now),
+            limits,
             members: Slab::default(),
             attention: Attention::default(),
             timers: Timers::default(),
@@ -107,6 +113,11 @@ impl<N: Network> Poll<N> {
     /// Where connections of the pool are opened.
     pub fn network(&self) -> &N {
         &self.network
+    }
+
+    /// `log.take` of a poll.
+    pub fn take_log(&mut self, entries_max: u32) -> Vec<LogEntry> {
+        self.log.take(usize::try_from(entries_max).unwrap_or(usize::MAX))
     }
 
     /// `poll.insert`.

@@ -20,8 +20,10 @@ pub struct Origin {
     pub endpoint: Endpoint,
     /// The authority of its requests.
     pub authority: String,
-    /// The checked options of its connections.
+    /// The checked options of the connections of a pool.
     pub settings: Rc<Settings>,
+    /// The deadline `pipeline-stall` that the caller has given.
+    stall: Option<u64>,
     /// Where the poll that used it last keeps what it knows: the number of the poll, and the place.
     place: Cell<Option<(u64, Id)>>,
 }
@@ -32,12 +34,20 @@ impl Origin {
     /// Errors: `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`.
     pub fn new(mut endpoint: Endpoint, options: Option<ConnOptions>) -> Result<Origin, Error> {
         let mut settings = Settings::checked(options.as_ref())?;
+        let stall = settings.deadlines.pipeline_stall;
         settings.deadlines.pipeline_stall.get_or_insert(PIPELINE_STALL_NS);
         let settings = Rc::new(settings);
         endpoint::check(&endpoint)?;
         endpoint.host.make_ascii_lowercase();
         let authority = endpoint::authority(&endpoint);
-        Ok(Origin { endpoint, authority, settings, place: Cell::new(None) })
+        Ok(Origin { endpoint, authority, settings, stall, place: Cell::new(None) })
+    }
+
+    /// The options of a connection of the caller's: no pool moves the requests of a pipeline that stalls.
+    pub fn settings_of_own(&self) -> Settings {
+        let mut settings = Settings::clone(&self.settings);
+        settings.deadlines.pipeline_stall = self.stall;
+        settings
     }
 
     /// Whether the two share connections.

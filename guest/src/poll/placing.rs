@@ -191,6 +191,7 @@ impl<N: Network> Poll<N> {
                 let settings = Rc::clone(&origin.settings);
                 let mut conn = ClientConn::with_shared(number, origin.authority.clone(), settings, persistence, now);
                 conn.join_pool(ends_after);
+                conn.log_to(&self.log);
                 let shared = Driver::new(conn, Some(link));
                 let conn = self.add(&shared, Role::Pooled(id));
                 self.watch(conn);

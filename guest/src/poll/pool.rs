@@ -12,8 +12,7 @@ use crate::link::Network;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Error, Failure, Limit, Misuse, Request, RequestContent};
-use crate::wit::client::PackedCompletion;
+use crate::types::{CloseReason, Error, Failure, Limit, Misuse, PackedCompletion, Request, RequestContent};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -79,19 +78,19 @@ impl<N: Network> Poll<N> {
     /// `poll.cancel`. No request is sent in place of the cancelled one: the next wait does so.
     pub fn cancel(&mut self, token: u64, now: Instant) -> Result<(), Error> {
         self.heed_failed(now);
-        let found = self.pool.jobs.iter().find(|(_, job)| job.token == token && job.collects.is_some()).map(|(_, job)| job.place);
-        let Some(place) = found else { return Err(Error::ApiMisuse(Misuse::UnknownToken)) };
+        let Some(place) = self.pool.jobs.with_token(token).next().map(|job| job.place) else {
+            return Err(Error::ApiMisuse(Misuse::UnknownToken));
+        };
         self.cancel_at(place, now);
         self.heed_all(now);
         Ok(())
     }
 
     /// `poll.cancel-all`. No request is sent in place of the cancelled ones: the next wait does so.
-    pub fn cancel_all(&mut self, mut tokens: Vec<u64>, now: Instant) -> usize {
+    pub fn cancel_all(&mut self, tokens: &[u64], now: Instant) -> usize {
         self.heed_failed(now);
-        tokens.sort_unstable();
-        let named = self.pool.jobs.iter().filter(|(_, job)| job.collects.is_some() && tokens.binary_search(&job.token).is_ok());
-        let (waiting, sent): (Vec<_>, Vec<_>) = named.map(|(_, job)| job.place).partition(|(member, _)| self.is_line(*member));
+        let named = self.pool.jobs.give_up(tokens);
+        let (waiting, sent): (Vec<_>, Vec<_>) = named.into_iter().partition(|(member, _)| self.is_line(*member));
         let cancelled = waiting.len() + sent.len();
         // A place on a connection that becomes free is for none of those that wait.
         for place in waiting.into_iter().chain(sent) {
@@ -211,6 +210,7 @@ impl<N: Network> Poll<N> {
             retries: 0,
             resent: 0,
             furthest: None,
+            given_up: false,
             place,
             seat: Weak::new(),
         };

@@ -1,7 +1,7 @@
 //! The pool of a poll: origins, their requests, and room for connections.
 
 use super::idle::IdleList;
-use super::job::Job;
+use super::jobs::Jobs;
 use super::origin::Known;
 use super::totals::Totals;
 use crate::slab::{Id, Slab};
@@ -18,7 +18,7 @@ pub(super) struct Pool<L> {
     pub(super) marked: VecDeque<Id>,
     /// Origins whose requests wait until another origin's connection makes room.
     pub(super) starved: VecDeque<Id>,
-    pub(super) jobs: Slab<Job<L>>,
+    pub(super) jobs: Jobs<L>,
     /// Jobs to be sent again, with their requests.
     pub(super) again: Vec<(Id, Request)>,
     pub(super) idle: IdleList,
@@ -43,7 +43,7 @@ impl<L> Default for Pool<L> {
             origins: Slab::default(),
             marked: VecDeque::new(),
             starved: VecDeque::new(),
-            jobs: Slab::default(),
+            jobs: Jobs::default(),
             again: Vec::new(),
             idle: IdleList::default(),
             idle_turn: 0,

@@ -2,7 +2,7 @@
 
 use super::args::{Connection, Persistence};
 
-/// The default of `limits.queue-length-max`. Where `--limit queue-length=N` is less, connections refuse what is beyond it, and it waits here.
+/// The default of the limit `queue-length`. Where `--limit queue-length=N` is less, connections refuse what is beyond it, and it waits here.
 const QUEUE_LENGTH_MAX: usize = 1024;
 const CONNECTIONS_DEFAULT: u32 = 64;
 const DEPTH_DEFAULT: u32 = 64;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandpiper_host::Client;
 use sandpiper_host::types::{ConnOptions, Endpoint, Persistence, Request};
+use sandpiper_host::{Client, Limit};
 use serde::Serialize;
 
 use super::args::Demo;
@@ -156,7 +156,7 @@ async fn fetch(way: Way, client: &mut Client, server: SocketAddr, count: usize) 
 }
 
 fn options(persistence: Persistence, depth: u32) -> ConnOptions {
-    ConnOptions { persistence: Some(persistence), pipeline_depth_max: Some(depth), ..ConnOptions::default() }
+    ConnOptions { persistence: Some(persistence), ..ConnOptions::default() }.limit(Limit::Outstanding, depth.into())
 }
 
 async fn on_one_connection(

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use sandpiper_host::types::{ConnOptions, Endpoint, Error, Limits, Misuse};
+use sandpiper_host::types::{ConnOptions, Endpoint, Error, Misuse};
 use sandpiper_host::{Build, CallError, Client, Sandbox};
 
 use super::args::Fetch;
@@ -101,10 +101,8 @@ async fn check_limits(client: &mut Client, fetch: &Fetch) -> Result<(), String> 
     // It leads nowhere, which is found after the options were checked.
     let nowhere = Endpoint::plain("", 0);
     for limit in &fetch.limits.limits {
-        let mut limits = Limits::default();
-        limit.apply(&mut limits);
-        let options = ConnOptions { limits: Some(limits), ..ConnOptions::default() };
-        match client.connect(&nowhere, options).await {
+        let options = ConnOptions::default().limit(limit.limit, limit.value);
+        match client.origin(&nowhere, options).await {
             Err(CallError::Http(Error::ApiMisuse(Misuse::InvalidOption))) => {
                 return Err(format!("{}: the component does not take this value. {}", limit.text(), limit.about()));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use sandpiper_host::types::Delivery;
-use sandpiper_host::types::{ConnOptions, Deadlines, Endpoint, Error, Failure, Limits, Persistence, Phase};
+use sandpiper_host::types::{ConnOptions, Endpoint, Error, Failure, Limit, Persistence, Phase, Timer};
 use sandpiper_host::{CallError, Client, ClientConn, HostError, Poll};
 
 use super::args::{self, Fetch, PeerLimits};
@@ -85,27 +85,20 @@ impl LinkOptions {
             args::Persistence::Assume | args::Persistence::Learn => Persistence::Learn,
         };
         let depth = if known == Known::Unpipelined { 1 } else { self.bounds.depth };
-        let connect = self.connect.map(nanoseconds);
-        let octets = (BUFFERS_OCTETS_MAX / self.bounds.connections).min(BUFFER_OCTETS_MAX);
-        let buffer = u32::try_from(octets).ok();
-        let limits = self.peer.limits();
-        ConnOptions {
-            persistence: Some(persistence),
-            pipeline_depth_max: Some(depth),
-            limits: Some(Limits {
-                receive_buffer_octets_max: limits.receive_buffer_octets_max.or(buffer),
-                send_buffer_octets_max: limits.send_buffer_octets_max.or(buffer),
-                ..limits
-            }),
-            leniency: Some(self.peer.leniency()),
-            deadlines: Some(Deadlines {
-                connect,
-                pipeline_stall: (depth > 1).then_some(nanoseconds(PIPELINE_STALL)),
-                ..Deadlines::default()
-            }),
-            log_entries_max: self.log.then_some(LOG_ENTRIES_MAX),
-            ..ConnOptions::default()
+        let octets = (BUFFERS_OCTETS_MAX / self.bounds.connections).min(BUFFER_OCTETS_MAX) as u64;
+        let mut options =
+            ConnOptions { persistence: Some(persistence), leniency: self.peer.leniency(), ..ConnOptions::default() }
+                .limit(Limit::Outstanding, depth.into())
+                .limit(Limit::ReceiveBufferOctets, octets)
+                .limit(Limit::SendBufferOctets, octets);
+        options.limits.extend(self.peer.limits());
+        if let Some(span) = self.connect {
+            options = options.deadline(Timer::Connect, span);
         }
+        if depth > 1 {
+            options = options.deadline(Timer::PipelineStall, PIPELINE_STALL);
+        }
+        if self.log { options.limit(Limit::LogEntries, LOG_ENTRIES_MAX.into()) } else { options }
     }
 }
 
@@ -230,11 +223,6 @@ pub(crate) fn unsent(error: Error, phase: Phase) -> Failure {
     Failure { error, delivery: Delivery::NotSent, phase, octets_sent: 0, octets_received: 0, connection: 0 }
 }
 
-/// Spans from the command line are far from the end of the range.
-pub(crate) fn nanoseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,8 +233,9 @@ mod tests {
             let bounds = Bounds { connections: 4, per_origin: 1, depth: 8, window: 16 };
             let options =
                 LinkOptions { persistence, bounds, connect: None, log: false, peer: PeerLimits::default() }.conn_options(known);
-            let stall = options.deadlines.unwrap().pipeline_stall;
-            (options.persistence.unwrap(), options.pipeline_depth_max.unwrap(), stall.is_some())
+            let stall = options.deadlines.iter().any(|(timer, _)| *timer == Timer::PipelineStall);
+            let depth = options.limits.iter().find(|(limit, _)| *limit == Limit::Outstanding).unwrap().1;
+            (options.persistence.unwrap(), depth, stall)
         };
         assert_eq!(of(args::Persistence::Assume, Known::Nothing), (Persistence::Assume, 8, true));
         assert_eq!(of(args::Persistence::Assume, Known::Ended), (Persistence::Learn, 8, true));

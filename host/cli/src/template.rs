@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use sandpiper_host::types::{Deadlines, FieldLine, Request, RequestContent, RequestOptions};
+use sandpiper_host::types::{FieldLine, Limit, Request, RequestContent, RequestOptions, Timer};
 
 use super::args::Fetch;
 use super::args::field::{FieldArgument, HeaderArgument};
@@ -62,7 +62,7 @@ impl Template {
             authority: Some(authority.to_owned()),
             fields: self.fields.clone(),
             content: self.request_content(),
-            options: Some(self.options),
+            options: Some(self.options.clone()),
         }
     }
 
@@ -111,14 +111,18 @@ impl Template {
 fn request_options(fetch: &Fetch) -> RequestOptions {
     // Whoever allows more time for all of it allows it for each part. The whole is measured by the program: here it would begin when the
     // request is handed over, behind others.
-    let parts = fetch.connection.max_time.map(|_| NO_DEADLINE);
-    RequestOptions {
+    let mut options = RequestOptions {
         idempotent: fetch.request.idempotent.then_some(true),
-        expect_continue: fetch.request.expect_continue.then_some(true),
-        content_octets_max: fetch.output.json.then_some(fetch.output.max_content),
-        deadlines: parts.map(|none| Deadlines { first_octet: Some(none), between_octets: Some(none), ..Deadlines::default() }),
+        expect_continue: fetch.request.expect_continue,
         ..RequestOptions::default()
+    };
+    if fetch.output.json {
+        options = options.limit(Limit::ContentOctets, fetch.output.max_content);
     }
+    if fetch.connection.max_time.is_some() {
+        options = options.without_deadline(Timer::FirstOctet).without_deadline(Timer::BetweenOctets);
+    }
+    options
 }
 
 /// Fields that frame, route, authenticate or control a message: the component refuses them too, but only when the content has left.
@@ -127,9 +131,6 @@ const NOT_IN_TRAILERS: [&str; 30] = include!("../../../guest/src/not_in_trailers
 fn is_forbidden_trailer(name: &str) -> bool {
     NOT_IN_TRAILERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
-
-/// See `nanoseconds` in `wit/types.wit`.
-const NO_DEADLINE: u64 = 1 << 63;
 
 fn default_method(fetch: &Fetch) -> &'static str {
     let asked = &fetch.request;

@@ -376,10 +376,16 @@ mod tests {
 
     #[test]
     fn a_program_gets_what_the_event_has() {
-        let entry = LogEntry { time: 5, sequence: 9, token: Some(0), what: LogEvent::Wrote(70) };
+        let entry = LogEntry { time: 5, sequence: 9, connection: 1, token: Some(0), what: LogEvent::Wrote(70) };
         let line = serde_json::to_string(&LogLine::new(2, Some(4), &entry)).unwrap();
         assert_eq!(line, r#"{"connection":2,"index":4,"sequence":9,"time_ns":5,"event":"wrote","octets":70}"#);
-        let entry = LogEntry { time: 5, sequence: 9, token: None, what: LogEvent::Closed(Error::Closed(CloseReason::Idle)) };
+        let entry = LogEntry {
+            time: 5,
+            sequence: 9,
+            connection: 1,
+            token: None,
+            what: LogEvent::Closed(Error::Closed(CloseReason::Idle)),
+        };
         let line = serde_json::to_string(&LogLine::new(2, None, &entry)).unwrap();
         assert_eq!(
             line,

@@ -9,6 +9,8 @@ use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
 use super::Client;
 use super::exchange::Exchange;
 use super::handle::Handle;
+use super::poll::Origin;
+use crate::bindings::log::Source;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::types::{ConnInfo, ConnOptions, Endpoint, Failure, LogEntry, Request};
 use crate::wasi::outside::Streams;
@@ -40,8 +42,17 @@ impl Client {
         E: TryInto<Endpoint>,
         HostError: From<E::Error>,
     {
-        let endpoint = to.try_into().map_err(HostError::from)?;
-        let resource = flatten(call!(self, conn.func_connect(&endpoint, options.into())))?;
+        let origin = self.origin(to, options).await?;
+        Ok(self.connect_to(&origin).await?)
+    }
+
+    /// Begins to connect to an origin, as [`Client::connect`]. For many connections: what the origin says was checked once.
+    ///
+    /// # Errors
+    /// Of the call only: the connection reports what fails.
+    pub async fn connect_to(&mut self, origin: &Origin) -> Result<ClientConn, HostError> {
+        let origin = origin.handle().of(self)?;
+        let resource = call!(self, conn.func_connect(origin))?;
         Ok(ClientConn::new(Handle::new(resource, self)))
     }
 
@@ -61,7 +72,7 @@ impl Client {
     {
         self.instance.has_streams = true;
         let (input, output) = self.instance.store()?.data_mut().handshake(authority, streams_of(stream))?;
-        let resource = flatten(call!(self, streams.func_handshake(input, output, authority, options.into())))?;
+        let resource = flatten(call!(self, streams.func_handshake(input, output, authority, options.into().as_ref())))?;
         Ok(ClientConn::new(Handle::new(resource, self)))
     }
 }
@@ -168,13 +179,13 @@ impl ClientConn {
         call!(client, conn.func_info(conn))
     }
 
-    /// Takes up to `entries_max` entries of the log, oldest first. Empty when `conn-options.log-entries-max` is 0.
+    /// Takes up to `entries_max` entries of the log, oldest first. Empty unless the options have the limit `log-entries`.
     ///
     /// # Errors
     /// Of the call only.
     pub async fn take_log(&self, client: &mut Client, entries_max: u32) -> Result<Vec<LogEntry>, HostError> {
         let conn = self.handle.of(client)?;
-        call!(client, conn.func_take_log(conn, entries_max))
+        call!(client, log.func_take(Source::Conn(conn), entries_max))
     }
 
     /// Takes the transport of a connection that is established, without closing it: after an upgrade, or between two

@@ -83,7 +83,7 @@ impl Exchange {
     /// As [`Exchange::head`].
     pub async fn packed_head(&self, client: &mut Client) -> Result<Option<PackedHead>, ExchangeError> {
         let exchange = self.handle.of(client)?;
-        flatten(call!(client, send.func_packed_head(exchange)))
+        flatten(call!(client, packed.func_head(exchange)))
     }
 
     /// Reads content, at most `octets_max` octets, 1 or more, without waiting.
@@ -112,7 +112,7 @@ impl Exchange {
     /// As [`Exchange::collect`].
     pub async fn collect_packed(&self, client: &mut Client, octets_max: u64) -> Result<PackedResponse, ExchangeError> {
         let exchange = self.handle.of(client)?;
-        flatten(call!(client, send.func_collect_packed(exchange, octets_max)))
+        flatten(call!(client, packed.func_collect(exchange, octets_max)))
     }
 
     /// The request, if the exchange failed with delivery `not-sent` and its content was not streamed; only once.

@@ -18,9 +18,9 @@ pub(crate) mod wake;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::bindings::{ClientComponent, TlsExports};
+use crate::bindings::{ClientComponent, TlsAdminExports, TlsExports};
 use crate::error::{Death, HostError};
-use crate::instance::{Instance, Life, Shared};
+use crate::instance::{Instance, Life, Loaded, Shared};
 use crate::policy::Denied;
 use crate::wasi::state::State;
 
@@ -35,13 +35,15 @@ pub struct Client {
     pub(crate) exports: Arc<ClientComponent>,
     /// The interface `tls`, of a component that has it.
     pub(crate) tls: Option<Arc<TlsExports>>,
+    /// The interface `tls-admin`, of a component that has it.
+    pub(crate) tls_admin: Option<Arc<TlsAdminExports>>,
 }
 
 impl Client {
     pub(crate) async fn new(shared: Arc<Shared>) -> Result<Self, HostError> {
         let policy = Arc::clone(&shared.policy);
-        let (instance, exports, tls) = Instance::new(shared).await?;
-        let mut client = Self { instance, exports, tls };
+        let (instance, Loaded { client: exports, tls, tls_admin }) = Instance::new(shared).await?;
+        let mut client = Self { instance, exports, tls, tls_admin };
         client.allow_tls(&policy).await?;
         Ok(client)
     }

@@ -9,9 +9,10 @@ use super::conn::ClientConn;
 use super::exchange::Exchange;
 use super::handle::Handle;
 use super::wake::Wake;
+use crate::bindings::log::Source;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::types::{
-    Completion, ConnOptions, Endpoint, Event, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request, nanoseconds,
+    Completion, ConnOptions, Endpoint, Event, LogEntry, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request, nanoseconds,
 };
 
 /// Drives many connections with one wait, and keeps a pool.
@@ -31,7 +32,7 @@ pub struct Origin {
 }
 
 impl Client {
-    /// Makes an origin for [`Poll::submit`]. `to` is as for [`Client::connect`]; `options` are those of the connections that are opened
+    /// Makes an origin, for [`Poll::submit`] and [`Client::connect_to`]. `to` is as for [`Client::connect`]; `options` are those of the connections that are opened
     /// for it.
     ///
     /// # Errors
@@ -43,7 +44,7 @@ impl Client {
         HostError: From<E::Error>,
     {
         let endpoint = to.try_into().map_err(HostError::from)?;
-        let resource = flatten(call!(self, origin.func_create(&endpoint, options.into())))?;
+        let resource = flatten(call!(self, origin.func_create(&endpoint, options.into().as_ref())))?;
         Ok(Origin::new(Handle::new(resource, self)))
     }
 
@@ -53,7 +54,7 @@ impl Client {
     /// # Errors
     /// [`HostError::Dead`].
     pub async fn poll(&mut self, options: impl Into<Option<PollOptions>>) -> Result<Poll, HostError> {
-        let resource = call!(self, poll.func_constructor(options.into()))?;
+        let resource = call!(self, poll.func_constructor(options.into().as_ref()))?;
         Ok(Poll::new(Handle::new(resource, self)))
     }
 }
@@ -61,6 +62,10 @@ impl Client {
 impl Origin {
     pub(crate) fn new(handle: Handle) -> Self {
         Self { handle }
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 }
 
@@ -202,7 +207,17 @@ impl Poll {
         completions_max: u32,
     ) -> Result<Vec<PackedCompletion>, HostError> {
         let poll = self.handle.of(client)?;
-        call!(client, poll.func_packed_completions(poll, completions_max))
+        call!(client, packed.func_take_completions(poll, completions_max))
+    }
+
+    /// Takes up to `entries_max` entries of the poll's log, oldest first: what happened on all connections of its pool, also on connections
+    /// that have closed. Empty unless the options of the poll have the limit `log-entries`.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn take_log(&self, client: &mut Client, entries_max: u32) -> Result<Vec<LogEntry>, HostError> {
+        let poll = self.handle.of(client)?;
+        call!(client, log.func_take(Source::Poll(poll), entries_max))
     }
 
     /// Has new connections of the pool use these addresses for a host instead of looking it up. `port` 0 is any port; no address looks it

@@ -1,7 +1,7 @@
-//! What the interface `tls` of a component tells: the handshakes, and the secrets. The builds with TLS export it.
+//! The interfaces `tls` and `tls-admin` of a component: the handshakes, what is allowed, and the secrets. The builds with TLS export them.
 
 use super::Client;
-use crate::bindings::tls::Permissions;
+use crate::bindings::tls_admin::Permissions;
 use crate::error::HostError;
 use crate::policy::Policy;
 use crate::types::TlsInfo;
@@ -26,7 +26,7 @@ impl Client {
     /// # Errors
     /// [`HostError::Dead`].
     pub async fn take_key_log(&mut self, lines_max: u32) -> Result<Vec<String>, HostError> {
-        let Some(take) = self.tls.as_deref().map(|exports| exports.sandpiper_http_tls().func_take_key_log()) else {
+        let Some(take) = self.tls_admin.as_deref().map(|exports| exports.sandpiper_http_tls_admin().func_take_key_log()) else {
             return Ok(Vec::new());
         };
         self.instance.call(take, (lines_max,)).await
@@ -35,7 +35,7 @@ impl Client {
     /// Tells the component what the policy allows. It allows nothing by itself.
     pub(crate) async fn allow_tls(&mut self, policy: &Policy) -> Result<(), HostError> {
         let allowed = permissions(policy);
-        let Some(allow) = self.tls.as_deref().map(|exports| exports.sandpiper_http_tls().func_allow()) else {
+        let Some(allow) = self.tls_admin.as_deref().map(|exports| exports.sandpiper_http_tls_admin().func_allow()) else {
             return Ok(());
         };
         if allowed == Permissions::empty() { Ok(()) } else { self.instance.call(allow, (allowed,)).await }

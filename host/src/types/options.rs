@@ -1,35 +1,90 @@
-//! Option records with every field at its default, so that `..Default::default()` works.
+//! Options with everything at the default, so that `..Default::default()` works, and limits and deadlines by name.
 
-use crate::types::{ConnOptions, Deadlines, Leniency, Limits, PollOptions, RequestContent, RequestOptions, TlsOptions};
+use std::time::Duration;
 
-/// Implements `Default` for records of options: `None` in a field is the component's default.
-macro_rules! none_by_default {
-    ($($record:ident { $($field:ident),* $(,)? })*) => {$(
-        impl Default for $record {
-            fn default() -> Self {
-                Self { $($field: None),* }
+use crate::types::{
+    ConnOptions, Leniency, Limit, PollOptions, RequestContent, RequestOptions, Reuse, Timer, TlsOptions, nanoseconds,
+};
+
+impl Default for ConnOptions {
+    /// Every limit and deadline has its default.
+    fn default() -> Self {
+        Self { persistence: None, limits: Vec::new(), deadlines: Vec::new(), leniency: Leniency::empty(), half_close: false }
+    }
+}
+
+impl Default for RequestOptions {
+    /// Those of the connection, and by the method.
+    fn default() -> Self {
+        Self {
+            idempotent: None,
+            hold_pipeline: false,
+            expect_continue: false,
+            limits: Vec::new(),
+            deadlines: Vec::new(),
+            reuse: Reuse::empty(),
+        }
+    }
+}
+
+impl Default for PollOptions {
+    /// Every limit has its default.
+    fn default() -> Self {
+        Self { limits: Vec::new(), names_kept: None }
+    }
+}
+
+impl Default for TlsOptions {
+    /// `None` in a field is the component's default.
+    fn default() -> Self {
+        Self {
+            server_name: None,
+            roots_pem: None,
+            with_builtin_roots: None,
+            identity_pem: None,
+            alpn: None,
+            version_min: None,
+            spki_pins: None,
+            resumption: None,
+            key_log: None,
+            accept_any_certificate: None,
+        }
+    }
+}
+
+/// Gives options a method for one limit, and one for one deadline.
+macro_rules! by_name {
+    (limit $($options:ident)*) => {$(
+        impl $options {
+            /// The same with this limit in place of its default: ranges are in `wit/types.wit`.
+            #[must_use]
+            pub fn limit(mut self, limit: Limit, value: u64) -> Self {
+                self.limits.push((limit, value));
+                self
+            }
+        }
+    )*};
+    (deadline $($options:ident)*) => {$(
+        impl $options {
+            /// The same with this deadline in place of its default.
+            #[must_use]
+            pub fn deadline(mut self, timer: Timer, span: Duration) -> Self {
+                self.deadlines.push((timer, nanoseconds(span)));
+                self
+            }
+
+            /// The same without this deadline.
+            #[must_use]
+            pub fn without_deadline(mut self, timer: Timer) -> Self {
+                self.deadlines.push((timer, u64::MAX));
+                self
             }
         }
     )*};
 }
 
-none_by_default! {
-    ConnOptions { persistence, pipeline_depth_max, limits, deadlines, leniency, half_close, log_entries_max }
-    Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime, pipeline_stall }
-    Limits {
-        head_octets_max, field_lines_max, interim_responses_max, trailer_octets_max, chunk_extension_octets_max,
-        receive_buffer_octets_max, send_buffer_octets_max, request_head_octets_max, queued_octets_max, queue_length_max,
-        drain_octets_max, requests_max,
-    }
-    PollOptions {
-        connections_max, connections_per_origin_max, queue_length_max, idle_connections_max, retries_max, completion_octets_max,
-        names_kept,
-    }
-    RequestOptions { idempotent, hold_pipeline, expect_continue, content_octets_max, deadlines, reuse }
-    TlsOptions {
-        server_name, roots_pem, with_builtin_roots, identity_pem, alpn, version_min, spki_pins, resumption, key_log, accept_any_certificate,
-    }
-}
+by_name! { limit ConnOptions RequestOptions PollOptions }
+by_name! { deadline ConnOptions RequestOptions }
 
 impl Default for RequestContent {
     /// No content.

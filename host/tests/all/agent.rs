@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sandpiper_host::types::{CloseReason, Error, Failure};
 use sandpiper_host::{
-    Agent, CallError, Chunk, ConnOptions, DeathCause, ExchangeError, HostError, Origin, PollOptions, Request, RequestOptions,
-    Response,
+    Agent, CallError, Chunk, ConnOptions, DeathCause, ExchangeError, HostError, Limit, Origin, PollOptions, Request,
+    RequestOptions, Response, Timer,
 };
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -17,12 +17,12 @@ use crate::agent_server::TargetServer;
 const SOON: Duration = Duration::from_secs(30);
 
 fn connections(count: u32) -> PollOptions {
-    PollOptions { connections_per_origin_max: Some(count), ..PollOptions::default() }
+    PollOptions::default().limit(Limit::ConnectionsPerOrigin, count.into())
 }
 
 /// Nothing is written behind a request that is not answered.
 fn one_at_a_time() -> ConnOptions {
-    ConnOptions { pipeline_depth_max: Some(1), ..ConnOptions::default() }
+    ConnOptions::default().limit(Limit::Outstanding, 1)
 }
 
 fn failure_of<T: std::fmt::Debug>(answer: Result<T, ExchangeError>) -> Failure {
@@ -184,8 +184,7 @@ async fn the_pool_is_told_of_names_and_networks() {
 #[tokio::test]
 async fn a_deadline_ends_a_fetch_and_is_told() {
     let (_server, agent, origin) = TargetServer::with_agent(None).await;
-    let deadlines = sandpiper_host::Deadlines { total: Some(20_000_000), ..Default::default() };
-    let options = RequestOptions { deadlines: Some(deadlines), ..RequestOptions::default() };
+    let options = RequestOptions::default().deadline(Timer::Total, Duration::from_millis(20));
     let fetch = agent.fetch(&origin, Request::get("/stall").with_options(options));
     let failure = failure_of(timeout(SOON, fetch).await.unwrap());
     assert_eq!(failure.error.case(), "timed-out(total)");

@@ -15,13 +15,13 @@ use crate::agent_server::TargetServer;
 /// Long enough for anything here on a busy machine; what takes longer hangs.
 const SOON: Duration = Duration::from_secs(60);
 const CONNECTIONS: usize = 6;
-/// The default of `pipeline-depth-max`.
+/// The default of the limit `outstanding`.
 const DEPTH: usize = 64;
 /// Requests that are answered before the futures are dropped.
 const ANSWERED: usize = 500;
 
 fn options() -> PollOptions {
-    PollOptions { connections_per_origin_max: u32::try_from(CONNECTIONS).ok(), ..PollOptions::default() }
+    PollOptions::default().limit(sandpiper_host::Limit::ConnectionsPerOrigin, CONNECTIONS as u64)
 }
 
 fn fetching_all(agent: &Agent, origin: &Arc<Origin>, request: &Request, count: usize) -> JoinHandle<()> {

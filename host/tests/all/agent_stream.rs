@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sandpiper_host::types::{CloseReason, Error, Event};
-use sandpiper_host::{Agent, AgentExchange, CallError, Chunk, ExchangeError, PollOptions, Request, Sandbox, Wake};
+use sandpiper_host::{Agent, AgentExchange, CallError, Chunk, ExchangeError, Limit, PollOptions, Request, Sandbox, Wake};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
@@ -37,8 +37,7 @@ async fn fetches(agent: &Agent, server: &TargetServer, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn uploads_and_downloads_go_on_at_once() {
-    let (_server, agent, origin) =
-        TargetServer::with_agent(PollOptions { connections_per_origin_max: Some(20), ..PollOptions::default() }).await;
+    let (_server, agent, origin) = TargetServer::with_agent(PollOptions::default().limit(Limit::ConnectionsPerOrigin, 20)).await;
     let tasks: Vec<_> = (0..8)
         .map(|task| {
             let (agent, origin) = (agent.clone(), Arc::clone(&origin));
@@ -178,8 +177,7 @@ async fn the_future_of_a_read_may_be_dropped() {
 
 #[tokio::test]
 async fn a_dropped_exchange_is_cancelled_alone() {
-    let (server, agent, origin) =
-        TargetServer::with_agent(PollOptions { connections_per_origin_max: Some(1), ..PollOptions::default() }).await;
+    let (server, agent, origin) = TargetServer::with_agent(PollOptions::default().limit(Limit::ConnectionsPerOrigin, 1)).await;
     agent.fetch(&origin, Request::get("/learn")).await.unwrap();
     let first = agent.open(&origin, Request::get("/gate")).await.unwrap();
     let dropped = agent.open(&origin, Request::get("/dropped")).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandpiper_host::types::{ConnState, Delivery, Error, Event, LogEvent, Misbehaviour};
 use sandpiper_host::{
-    CallError, Chunk, Client, ConnOptions, Endpoint, HostError, Location, PollOptions, Request, RequestOptions, Sandbox,
+    CallError, Chunk, Client, ConnOptions, Endpoint, HostError, Limit, Location, PollOptions, Request, RequestOptions, Sandbox,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -34,7 +34,7 @@ async fn five_lines() {
 async fn many_requests_on_one_connection() {
     let server = Server::answering(HELLO).await;
     let mut client = client_of(&server).await;
-    let options = ConnOptions { log_entries_max: Some(64), ..ConnOptions::default() };
+    let options = ConnOptions::default().limit(Limit::LogEntries, 64);
     let conn = client.connect(&server.url(), options).await.unwrap();
     conn.wait_connected(&mut client).await.unwrap();
     assert!(conn.is_ready(&mut client).await.unwrap());
@@ -103,7 +103,7 @@ async fn content_can_be_streamed() {
 async fn a_poll_keeps_a_pool_and_completes_each_request_once() {
     let server = Server::answering(HELLO).await;
     let mut client = client_of(&server).await;
-    let poll = client.poll(PollOptions { connections_per_origin_max: Some(2), ..PollOptions::default() }).await.unwrap();
+    let poll = client.poll(PollOptions::default().limit(Limit::ConnectionsPerOrigin, 2)).await.unwrap();
     let location: Location = server.url().parse().unwrap();
     let origin = client.origin(&location, None).await.unwrap();
     let requests: Vec<Request> = (0..20).map(|n| Request::get(format!("/{n}"))).collect();
@@ -272,7 +272,7 @@ async fn a_transport_can_be_taken_back() {
 async fn options_reach_the_component() {
     let server = Server::answering(HELLO).await;
     let mut client = client_of(&server).await;
-    let wrong = ConnOptions { pipeline_depth_max: Some(0), ..ConnOptions::default() };
+    let wrong = ConnOptions::default().limit(Limit::Outstanding, 0);
     match client.connect(&server.url(), wrong).await {
         Err(CallError::Http(error)) => assert_eq!(error.case(), "api-misuse(invalid-option)"),
         other => panic!("{other:?}"),
@@ -283,7 +283,7 @@ async fn options_reach_the_component() {
     }
     assert!(matches!(client.connect("nonsense", None).await, Err(CallError::Host(HostError::InvalidUrl { .. }))));
     let conn = client.connect(&server.url(), None).await.unwrap();
-    let short = RequestOptions { content_octets_max: Some(4), ..RequestOptions::default() };
+    let short = RequestOptions { limits: vec![(Limit::ContentOctets, 4)], ..RequestOptions::default() };
     let exchange = conn.send(&mut client, Request::get("/").with_options(short), 0).await.unwrap();
     match exchange.collect(&mut client, 10).await {
         Err(CallError::Http(failure)) => assert_eq!(failure.error.case(), "limit-exceeded(content-octets)"),

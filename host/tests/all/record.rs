@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandpiper_host::{CallError, Client, ConnOptions, Difference, Endpoint, HostError, Recorder, Replay, Request, Sandbox};
+use sandpiper_host::{
+    CallError, Client, ConnOptions, Difference, Endpoint, HostError, Limit, Recorder, Replay, Request, Sandbox,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -84,7 +86,7 @@ async fn replaying(file: &Path) -> (Replay, Client) {
 
 /// Sends these targets on one connection and tells everything that comes of it, times excepted.
 async fn transcript(client: &mut Client, endpoint: &Endpoint, targets: &[String]) -> Vec<String> {
-    let options = ConnOptions { log_entries_max: Some(4096), ..ConnOptions::default() };
+    let options = ConnOptions::default().limit(Limit::LogEntries, 4096);
     let conn = client.connect(endpoint, options).await.unwrap();
     let requests: Vec<Request> = targets.iter().map(Request::get).collect();
     let mut story = Vec::new();

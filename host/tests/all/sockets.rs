@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sandpiper_host::{Client, ClientConn, ConnOptions, PollOptions, Request, Sandbox};
+use sandpiper_host::{Client, ClientConn, ConnOptions, Limit, PollOptions, Request, Sandbox};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -52,13 +52,11 @@ async fn every_answer_is_noticed() {
     let address = start_server().await;
     let sandbox = Sandbox::builder().allow(&address.to_string()).unwrap().build().unwrap();
     let mut client = sandbox.instantiate().await.unwrap();
-    let options = PollOptions {
-        connections_max: Some(CONNECTIONS),
-        connections_per_origin_max: Some(CONNECTIONS),
-        ..PollOptions::default()
-    };
+    let options = PollOptions::default()
+        .limit(Limit::Connections, CONNECTIONS.into())
+        .limit(Limit::ConnectionsPerOrigin, CONNECTIONS.into());
     let poll = client.poll(options).await.unwrap();
-    let options = ConnOptions { pipeline_depth_max: Some(1), ..ConnOptions::default() };
+    let options = ConnOptions::default().limit(Limit::Outstanding, 1);
     let origin = client.origin(&*format!("http://{address}"), options).await.unwrap();
     let (mut submitted, mut completed) = (0, 0);
     while completed < REQUESTS {

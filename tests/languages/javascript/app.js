@@ -3,7 +3,7 @@
 // Built into a component by `jco componentize --backend qjs`, and given its client by composition with sandpiper.wasm, or,
 // for https, sandpiper-tls.wasm.
 
-import { ClientConn, Poll } from 'sandpiper:http/client@0.2.0';
+import { ClientConn, Origin, Poll } from 'sandpiper:http/client@0.2.0';
 
 const CONTENT_MAX = 1 << 20; // QuickJS guests have u64 as a number; all other JavaScript bindings as a BigInt
 
@@ -11,7 +11,14 @@ const CONTENT_MAX = 1 << 20; // QuickJS guests have u64 as a number; all other J
 const octets = (ascii) => Uint8Array.from(ascii, (letter) => letter.charCodeAt(0));
 
 // Every argument must be there; a field without value need not.
-const connect = (host, port, tls) => ClientConn.connect({ host, port, addresses: [], tls }, undefined);
+function connect(host, port, tls) {
+  const origin = Origin.create({ host, port, addresses: [], tls }, undefined);
+  try {
+    return ClientConn.connect(origin);
+  } finally {
+    origin[Symbol.dispose]();
+  }
+}
 
 const get = (target) => ({
   method: 'GET',

@@ -1,9 +1,10 @@
 // A plugin that would allow itself any certificate.
 
-import { ClientConn } from 'sandpiper:http/client@0.2.0';
-import { allow } from 'sandpiper:http/tls@0.2.0';
+import { ClientConn, Origin } from 'sandpiper:http/client@0.2.0';
+import { allow } from 'sandpiper:http/tls-admin@0.2.0';
 
 export function connect() {
   allow({ anyCertificate: true });
-  ClientConn.connect({ host: '127.0.0.1', port: 443, addresses: [], tls: { acceptAnyCertificate: true } }, undefined);
+  const endpoint = { host: '127.0.0.1', port: 443, addresses: [], tls: { acceptAnyCertificate: true } };
+  ClientConn.connect(Origin.create(endpoint, undefined));
 }

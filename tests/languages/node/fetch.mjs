@@ -1,8 +1,8 @@
 // Sandpiper as a library in Node: gets targets of one server, all of them through each of the connections:
 //     jco transpile sandpiper.wasm -o sandpiper
 //     node fetch.mjs [--streaming | --pooled] sandpiper/sandpiper.js HOST PORT TARGET...    prints a line of JSON for each target
-// By https, from sandpiper-tls.wasm, with a line for its handshake behind those of a connection:
-//     node fetch.mjs --tls [--roots FILE] sandpiper-tls/sandpiper.js HOST PORT TARGET...
+// By https, from sandpiper-tls-admin.wasm, with a line for its handshake behind those of a connection:
+//     node fetch.mjs --tls [--roots FILE] sandpiper-tls-admin/sandpiper.js HOST PORT TARGET...
 //
 // A call into the component blocks its thread while it waits, so the component runs in a worker.
 
@@ -99,7 +99,7 @@ function lines({ octets, places }) {
 
 const lists = ({ reason, fields }) => ({ reason: text(reason), fields: fields.map(([name, value]) => [name, text(value)]) });
 
-function fetchPooled({ client }, options) {
+function fetchPooled({ client, packed }, options) {
   const poll = new client.Poll();
   poll.fetchAll(client.Origin.create(endpoint(options)), options.targets.map(get), 0n, CONTENT_MAX);
   const outcomes = [];
@@ -109,7 +109,7 @@ function fetchPooled({ client }, options) {
   for (let left = options.targets.length; left > 0; left -= 1) {
     poll.wait(undefined, 1);
     if (left % 2) poll.takeCompletions(1).forEach(take(lists));
-    else poll.packedCompletions(1).forEach(take(lines));
+    else packed.takeCompletions(poll, 1).forEach(take(lines));
   }
   return outcomes;
 }
@@ -121,18 +121,20 @@ const handshake = ({ version, resumed, serverName, refusal }) => ({
 
 function* fetchAll({ client, tls }, options) {
   for (let left = Number(options.connections); left > 0; left -= 1) {
-    let conn;
+    let origin;
     try {
-      conn = client.ClientConn.connect(endpoint(options));
+      origin = client.Origin.create(endpoint(options));
     } catch (error) {
       if (!error.payload) throw error;
       yield* options.targets.map(() => ({ error: nameOf(error.payload) }));
       continue;
     }
+    const conn = client.ClientConn.connect(origin);
     yield* fetchThrough(conn, options, client.Poll);
     const info = options.tls && tls.info(conn.info().id); // nothing, where it was never connected
     if (info) yield handshake(info);
     conn[Symbol.dispose]();
+    origin[Symbol.dispose]();
   }
 }
 
@@ -148,7 +150,7 @@ if (isMainThread) {
   });
 } else {
   const sandpiper = await import(pathToFileURL(workerData.module));
-  if (workerData['allow-any-certificate']) sandpiper.tls.allow({ anyCertificate: true });
+  if (workerData['allow-any-certificate']) sandpiper.tlsAdmin.allow({ anyCertificate: true });
   const fetch = workerData.pooled ? fetchPooled : fetchAll;
   parentPort.postMessage([...fetch(sandpiper, workerData)]);
 }

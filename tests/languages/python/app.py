@@ -7,13 +7,14 @@ from componentize_py_types import Err, Ok, Result
 from wit_world import exports
 from wit_world.exports.pages import Page
 from wit_world.imports import types
-from wit_world.imports.client import ClientConn, Event_Exchange, Poll, Readiness, Send
+from wit_world.imports.client import ClientConn, Event_Exchange, Origin, Poll, Readiness, Send
 
 CONTENT_MAX = 1 << 20
 
 
 def connect(host: str, port: int, tls: types.TlsOptions | None) -> ClientConn:
-    return ClientConn.connect(types.Endpoint(host, port, addresses=[], tls=tls), options=None)
+    with Origin.create(types.Endpoint(host, port, addresses=[], tls=tls), options=None) as origin:
+        return ClientConn.connect(origin)
 
 
 def get(target: str) -> types.Request:

@@ -1,6 +1,6 @@
 """Sandpiper as a library in Python: gets targets of one server, all of them through each of the connections.
     python fetch.py [--streaming] sandpiper.wasm HOST PORT TARGET...      prints one line of JSON for each target
-    python fetch.py --tls sandpiper-tls.wasm HOST PORT TARGET...          and, behind those of a connection, one for its handshake
+    python fetch.py --tls sandpiper-tls-admin.wasm HOST PORT TARGET...    and, behind those of a connection, one for its handshake
 """
 
 import argparse
@@ -170,20 +170,22 @@ def main() -> None:
     call = caller(*sandbox, "sandpiper:http/client@0.2.0")
     call_tls = caller(*sandbox, "sandpiper:http/tls@0.2.0") if options.tls else None
     if options.allow_any_certificate:
-        call_tls("allow", {"any-certificate"})
+        caller(*sandbox, "sandpiper:http/tls-admin@0.2.0")("allow", {"any-certificate"})
     endpoint = record(host=options.host, port=options.port, addresses=[], tls=tls_options(options))
     for _ in range(options.connections):
-        conn = call("[static]client-conn.connect", endpoint, None)
-        if isinstance(conn, Variant):
+        origin = call("[static]origin.create", endpoint, None)
+        if isinstance(origin, Variant):
             for _ in options.targets:
-                print(json.dumps({"error": name_of(conn)}))
+                print(json.dumps({"error": name_of(origin)}))
             continue
+        conn = call("[static]client-conn.connect", origin)
         for outcome in (fetch_streaming if options.streaming else fetch)(call, conn, options.targets):
             print(json.dumps(outcome))
         info = call_tls and call_tls("info", call("[method]client-conn.info", conn).id)
         if info:  # nothing, where it was never connected
             print(json.dumps(handshake(info)))
         conn.drop(sandbox[0])
+        origin.drop(sandbox[0])
 
 
 if __name__ == "__main__":

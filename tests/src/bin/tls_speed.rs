@@ -4,7 +4,7 @@
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
-use sandpiper_host::types::{Limits, TlsOptions};
+use sandpiper_host::types::{Limit, TlsOptions};
 use sandpiper_host::{Build, Client, ConnOptions, Endpoint, HostTls, Request, Sandbox};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use sandpiper_tests::tls::authority::{NAME, authority};
@@ -110,8 +110,7 @@ impl Speed for Component {
         let tls = if self.build == Build::Tls { options(self.resumes) } else { TlsOptions::default() };
         let addresses = vec![address.ip().to_string()];
         let endpoint = Endpoint { host: NAME.to_owned(), port: address.port(), addresses, tls: Some(tls) };
-        let limits = Limits { receive_buffer_octets_max: Some(1 << 20), ..Limits::default() };
-        let options = ConnOptions { limits: Some(limits), ..ConnOptions::default() };
+        let options = ConnOptions::default().limit(Limit::ReceiveBufferOctets, 1 << 20);
         let Component { runtime, client, .. } = self;
         runtime.block_on(async {
             let conn = client.connect(&endpoint, options).await.expect("a connection");

@@ -8,7 +8,7 @@ use crate::random::Random;
 use crate::scenario::native::Native;
 use crate::scenario::story::Chunk;
 use crate::scenario::world::World;
-use sandpiper_guest::types::{ConnOptions, Leniency, Persistence, Request};
+use sandpiper_guest::types::{ConnOptions, Leniency, Limit, Persistence, Request};
 use std::fmt::Write;
 
 /// What a run may hold beside some copies of what was received.
@@ -30,14 +30,15 @@ fn draw(choices: &mut Choices) -> (Plan, Vec<Cuts>) {
     let leniency = *choices.pick(&leniencies);
     let small = choices.chance(1, 3);
     let given = options().persistence(Persistence::Assume).tolerating(leniency);
-    let given = given.limits(|limits| {
-        limits.receive_buffer_octets_max = small.then_some(1_024);
-        limits.head_octets_max = small.then_some(256);
-        limits.trailer_octets_max = small.then_some(16);
-        limits.chunk_extension_octets_max = small.then_some(4);
-        limits.interim_responses_max = small.then_some(1);
-        limits.field_lines_max = small.then_some(3);
-    });
+    let limits = [
+        (Limit::ReceiveBufferOctets, 1_024),
+        (Limit::HeadOctets, 256),
+        (Limit::TrailerOctets, 16),
+        (Limit::ChunkExtensionOctets, 4),
+        (Limit::InterimResponses, 1),
+        (Limit::FieldLines, 3),
+    ];
+    let given = if small { limits.into_iter().fold(given, |given, (limit, value)| given.limit(limit, value)) } else { given };
     let requests = (0..1 + choices.below(3)).map(|_| draw_request(choices)).collect();
     let resets = choices.chance(1, 4);
     let cut = choices.below(256);
@@ -55,7 +56,7 @@ fn draw_request(choices: &mut Choices) -> Request {
         0 => request("HEAD", "/"),
         1 => request("CONNECT", "example.test:80"),
         2 => request("GET", "/").upgrade(),
-        3 => request("GET", "/").options(|options| options.content_octets_max = Some(5)),
+        3 => request("GET", "/").options(|options| options.limits.push((Limit::ContentOctets, 5))),
         _ => request("GET", "/"),
     }
 }
@@ -63,7 +64,7 @@ fn draw_request(choices: &mut Choices) -> Request {
 /// What comes of it, in words: of every exchange, and of the connection.
 fn story(plan: &Plan, cuts: Cuts) -> String {
     let mut world = Native::new(cuts, Cuts::Nowhere);
-    world.connect(plan.options);
+    world.connect(plan.options.clone());
     let accepted = world.send_all(1, plan.requests.clone()).iter().filter(|sent| sent.is_ok()).count() as u64;
     world.settle();
     world.peer_sends(&plan.octets);

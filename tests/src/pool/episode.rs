@@ -52,7 +52,7 @@ impl Episode {
         let world = World { random: of_world, now, sides: Vec::new(), wires: 0, calm: bounds.calm };
         let world = Rc::new(RefCell::new(world));
         let net = Net(Rc::clone(&world), Rc::default());
-        let poll = Rc::new(RefCell::new(Poll::new(Some(&bounds.options()), net.clone())));
+        let poll = Rc::new(RefCell::new(Poll::new(Some(&bounds.options()), net.clone(), now)));
         let origins = (1..=ORIGINS).map(|port| options::origin(&mut random, &bounds, port)).collect();
         Episode {
             random,

@@ -1,7 +1,7 @@
 //! What a seed chooses for a poll, its origins and its requests.
 
 use crate::choices::Choices;
-use crate::message::{Build, Tune, ms, options, request};
+use crate::message::{Build, Limit, Timer, Tune, ms, options, poll_options, request};
 use crate::peer::requests::content_octet;
 use sandpiper_guest::PollOptions;
 use sandpiper_guest::poll::Origin;
@@ -50,15 +50,14 @@ impl Bounds {
 
     /// The same as options.
     pub fn options(&self) -> PollOptions {
-        PollOptions {
-            connections_max: Some(self.connections_max),
-            connections_per_origin_max: Some(self.per_origin_max),
-            queue_length_max: Some(self.queue_max),
-            idle_connections_max: Some(self.idle_max),
-            retries_max: Some(self.retries_max),
-            completion_octets_max: Some(self.completion_octets_max),
-            names_kept: None,
-        }
+        poll_options([
+            (Limit::Connections, self.connections_max.into()),
+            (Limit::ConnectionsPerOrigin, self.per_origin_max.into()),
+            (Limit::QueueLength, self.queue_max.into()),
+            (Limit::IdleConnections, self.idle_max.into()),
+            (Limit::Retries, self.retries_max.into()),
+            (Limit::CompletionOctets, self.completion_octets_max),
+        ])
     }
 }
 
@@ -71,20 +70,19 @@ pub fn endpoint(port: u16) -> Endpoint {
 pub fn origin(random: &mut Choices, bounds: &Bounds, port: u16) -> Rc<Origin> {
     let persistence = *random.pick(&[Persistence::Learn, Persistence::Learn, Persistence::Assume, Persistence::Close]);
     let persistence = if bounds.calm && persistence == Persistence::Close { Persistence::Learn } else { persistence };
-    let lifetime = if bounds.calm { None } else { *random.pick(&[None, None, ms(4_000)]) };
-    let idle = ms(if bounds.calm { 3_600_000 } else { *random.pick(&[5_000, 60_000]) });
+    let lifetime = if bounds.calm { None } else { *random.pick(&[None, None, Some(4_000)]) };
+    let idle = if bounds.calm { 3_600_000 } else { *random.pick(&[5_000, 60_000]) };
     let requests_max = if bounds.calm { None } else { *random.pick(&[None, None, Some(3)]) };
     let buffer = *random.pick(&[1_024, 262_144]);
-    let given = options().persistence(persistence).depth(bounds.depth_max).timed(|deadlines| {
-        deadlines.lifetime = lifetime;
-        deadlines.idle = idle;
-        deadlines.connect = ms(10_000);
-    });
-    let given = given.limits(|limits| {
-        limits.receive_buffer_octets_max = Some(buffer);
-        limits.drain_octets_max = Some(2_000);
-        limits.requests_max = requests_max;
-    });
+    let mut given = options().persistence(persistence).depth(bounds.depth_max);
+    given = given.deadline(Timer::Idle, idle).deadline(Timer::Connect, 10_000);
+    given = given.limit(Limit::ReceiveBufferOctets, buffer).limit(Limit::DrainOctets, 2_000);
+    if let Some(span) = lifetime {
+        given = given.deadline(Timer::Lifetime, span);
+    }
+    if let Some(requests) = requests_max {
+        given = given.limit(Limit::Requests, requests);
+    }
     Rc::new(Origin::new(endpoint(port), Some(given)).expect("valid options"))
 }
 
@@ -123,21 +121,24 @@ pub fn given(random: &mut Choices, bounds: &Bounds, token: u64, must_collect: bo
         made = made.idempotent(idempotent);
     }
     let (total, queue) = match random.below(10) {
-        0 => (ms(*random.pick(&[0, 500, 5_000])), None),
-        1 => (None, ms(*random.pick(&[0, 500, 5_000]))),
+        0 => (Some(*random.pick(&[0, 500, 5_000])), None),
+        1 => (None, Some(*random.pick(&[0, 500, 5_000]))),
         _ => (None, None),
     };
     let reuse = match random.below(12) {
-        0 if !bounds.plain => Some(Reuse::FRESH),
-        1 if !bounds.plain && !bounds.calm => Some(Reuse::FORBID),
-        2 if !bounds.plain => Some(Reuse::AWAIT_VERDICT),
-        _ => None,
+        0 if !bounds.plain => Reuse::FRESH,
+        1 if !bounds.plain && !bounds.calm => Reuse::FORBID,
+        2 if !bounds.plain => Reuse::AWAIT_VERDICT,
+        _ => Reuse::empty(),
     };
     let hold = random.chance(1, 12);
     made = made.options(|options| {
         options.reuse = reuse;
-        options.hold_pipeline = Some(hold);
+        options.hold_pipeline = hold;
     });
-    made = made.deadlines(|deadlines| (deadlines.total, deadlines.queue) = (total, queue));
+    for (timer, span) in [(Timer::Total, total), (Timer::Queue, queue)] {
+        made = span.map_or(made.clone(), |span| made.deadline(timer, span));
+    }
+    let (total, queue) = (total.map(ms), queue.map(ms));
     Given { request: made, idempotent, to_write, collected: must_collect, total, queue }
 }

@@ -173,77 +173,32 @@ fn readiness(ready: Readiness) -> String {
     set.join(" ")
 }
 
-/// The host's form of a value of the core.
-fn deadlines(deadlines: core::Deadlines) -> types::Deadlines {
-    let core::Deadlines {
-        queue,
-        connect,
-        await_continue,
-        first_octet,
-        between_octets,
-        total,
-        idle,
-        drain,
-        lifetime,
-        pipeline_stall,
-    } = deadlines;
-    types::Deadlines { queue, connect, await_continue, first_octet, between_octets, total, idle, drain, lifetime, pipeline_stall }
+/// The host's form of deadlines of the core.
+fn deadlines(deadlines: Vec<(core::Timer, u64)>) -> Vec<(types::Timer, u64)> {
+    let named = |name: &str| types::Timer::ALL.iter().copied().find(|timer| timer.name() == name).expect("a deadline");
+    deadlines.into_iter().map(|(timer, span)| (named(&story::wit_name(&timer)), span)).collect()
 }
 
-fn limits(limits: core::Limits) -> types::Limits {
-    let core::Limits {
-        head_octets_max,
-        field_lines_max,
-        interim_responses_max,
-        trailer_octets_max,
-        chunk_extension_octets_max,
-        receive_buffer_octets_max,
-        send_buffer_octets_max,
-        request_head_octets_max,
-        queued_octets_max,
-        queue_length_max,
-        drain_octets_max,
-        requests_max,
-    } = limits;
-    types::Limits {
-        head_octets_max,
-        field_lines_max,
-        interim_responses_max,
-        trailer_octets_max,
-        chunk_extension_octets_max,
-        receive_buffer_octets_max,
-        send_buffer_octets_max,
-        request_head_octets_max,
-        queued_octets_max,
-        queue_length_max,
-        drain_octets_max,
-        requests_max,
-    }
+/// The host's form of limits of the core.
+fn limits(limits: Vec<(core::Limit, u64)>) -> Vec<(types::Limit, u64)> {
+    let named = |name: &str| types::Limit::ALL.iter().copied().find(|limit| limit.name() == name).expect("a limit");
+    limits.into_iter().map(|(limit, value)| (named(&story::wit_name(&limit)), value)).collect()
 }
 
 /// The host's form of connection options.
 pub fn conn_options(options: core::ConnOptions) -> types::ConnOptions {
-    let core::ConnOptions {
-        persistence,
-        pipeline_depth_max,
-        limits: given_limits,
-        deadlines: given_deadlines,
-        leniency,
-        half_close,
-        log_entries_max,
-    } = options;
+    let core::ConnOptions { persistence, limits: given_limits, deadlines: given_deadlines, leniency: given, half_close } =
+        options;
     types::ConnOptions {
         persistence: persistence.map(|persistence| match persistence {
             core::Persistence::Close => types::Persistence::Close,
             core::Persistence::Assume => types::Persistence::Assume,
             core::Persistence::Learn => types::Persistence::Learn,
         }),
-        pipeline_depth_max,
-        limits: given_limits.map(limits),
-        deadlines: given_deadlines.map(deadlines),
-        leniency: leniency.map(self::leniency),
+        limits: limits(given_limits),
+        deadlines: deadlines(given_deadlines),
+        leniency: leniency(given),
         half_close,
-        log_entries_max,
     }
 }
 
@@ -280,9 +235,9 @@ pub fn request(request: core::Request) -> types::Request {
             idempotent: options.idempotent,
             hold_pipeline: options.hold_pipeline,
             expect_continue: options.expect_continue,
-            content_octets_max: options.content_octets_max,
-            deadlines: options.deadlines.map(deadlines),
-            reuse: options.reuse.map(reuse),
+            limits: limits(options.limits),
+            deadlines: deadlines(options.deadlines),
+            reuse: reuse(options.reuse),
         }),
     }
 }

@@ -3,8 +3,10 @@
 use super::content::Sum;
 use crate::scenario::sandboxed::{runtime, sandbox};
 use sandpiper_host::types::{CloseReason, Completion, ConnInfo, Error};
-use sandpiper_host::{CallError, Chunk, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, Failure, Origin};
-use sandpiper_host::{Poll, PollOptions, Request, Response, ResponseHead};
+use sandpiper_host::{
+    CallError, Chunk, Client, ClientConn, ConnOptions, Endpoint, Exchange, ExchangeError, Failure, Limit, Origin, Poll,
+    PollOptions, Request, Response, ResponseHead,
+};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -63,7 +65,7 @@ impl Caller {
         let runtime = runtime();
         let (client, poll) = runtime.block_on(async {
             let mut client = sandbox().instantiate().await.expect("an instance");
-            let options = PollOptions { connections_per_origin_max: Some(POOL_CONNECTIONS), ..PollOptions::default() };
+            let options = PollOptions::default().limit(Limit::ConnectionsPerOrigin, POOL_CONNECTIONS.into());
             let poll = client.poll(options).await.expect("a poll");
             (client, poll)
         });

@@ -3,7 +3,7 @@
 use super::setup::Setup;
 use super::step::{Ask, AskContent};
 use crate::memory;
-use crate::message::{Build, ms, request};
+use crate::message::{Build, Limit, Timer, request};
 use crate::peer::requests::{RequestReader, content_octet};
 use crate::peer::scripted::Server;
 use sandpiper_guest::Readiness;
@@ -316,14 +316,11 @@ pub(super) fn request_of(ask: &Ask) -> Request {
     };
     let given = if ask.expects { given.expecting() } else { given };
     let given = match ask.total_ms {
-        Some(span) => given.deadlines(|deadlines| {
-            deadlines.total = ms(span);
-            deadlines.queue = ms(span / 2);
-        }),
+        Some(span) => given.deadline(Timer::Total, span).deadline(Timer::Queue, span / 2),
         None => given,
     };
     given.options(|options| {
         options.idempotent = ask.idempotent;
-        options.content_octets_max = ask.content_octets_max;
+        options.limits.extend(ask.content_octets_max.map(|octets| (Limit::ContentOctets, octets)));
     })
 }

@@ -1,7 +1,7 @@
 //! What a run begins with.
 
 use crate::choices::Choices;
-use crate::message::{Tune, ms, options};
+use crate::message::{Limit, Timer, Tune, options};
 use sandpiper_guest::types::{ConnOptions, Persistence};
 
 /// Octets that are drained for an exchange that nobody wants.
@@ -18,7 +18,7 @@ pub struct Setup {
     pub connections: usize,
     /// `persistence`.
     pub persistence: Persistence,
-    /// `pipeline-depth-max`.
+    /// The limit `outstanding`.
     pub depth: u32,
     /// `receive-buffer-octets-max`.
     pub receive_octets_max: u32,
@@ -75,20 +75,22 @@ impl Setup {
 
     /// As options.
     pub fn options(&self) -> ConnOptions {
-        let given = options().persistence(self.persistence).depth(self.depth).timed(|deadlines| {
-            deadlines.first_octet = ms(self.silence_ms);
-            deadlines.between_octets = ms(self.silence_ms);
-            deadlines.idle = ms(self.silence_ms);
-            deadlines.pipeline_stall = Some(self.stall_ms).filter(|span| *span > 0).and_then(|span| ms(span.into()));
-        });
-        let given = given.limits(|limits| {
-            limits.receive_buffer_octets_max = Some(self.receive_octets_max);
-            limits.send_buffer_octets_max = Some(self.send_octets_max);
-            limits.drain_octets_max = Some(DRAIN_OCTETS_MAX);
-            limits.queue_length_max = Some(QUEUE_LENGTH_MAX);
-            limits.interim_responses_max = u32::try_from(INTERIM_RESPONSES_MAX).ok();
-            limits.requests_max = self.requests_max;
-        });
+        let mut given = options().persistence(self.persistence).depth(self.depth);
+        for timer in [Timer::FirstOctet, Timer::BetweenOctets, Timer::Idle] {
+            given = given.deadline(timer, self.silence_ms);
+        }
+        if self.stall_ms > 0 {
+            given = given.deadline(Timer::PipelineStall, self.stall_ms.into());
+        }
+        given = given
+            .limit(Limit::ReceiveBufferOctets, self.receive_octets_max.into())
+            .limit(Limit::SendBufferOctets, self.send_octets_max.into())
+            .limit(Limit::DrainOctets, DRAIN_OCTETS_MAX)
+            .limit(Limit::QueueLength, QUEUE_LENGTH_MAX.into())
+            .limit(Limit::InterimResponses, INTERIM_RESPONSES_MAX as u64);
+        if let Some(requests) = self.requests_max {
+            given = given.limit(Limit::Requests, requests);
+        }
         if self.half_close { given.half_closing() } else { given }
     }
 

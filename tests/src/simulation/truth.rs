@@ -221,7 +221,13 @@ impl Client {
             }
             Timer::BetweenOctets => (self.moved, silence),
             Timer::Connect => (self.began, CONNECT_NS),
-            Timer::AwaitContinue | Timer::Idle | Timer::Drain | Timer::Lifetime => {
+            Timer::AwaitContinue
+            | Timer::Idle
+            | Timer::Drain
+            | Timer::Lifetime
+            | Timer::Settings
+            | Timer::Ping
+            | Timer::KeepAlive => {
                 panic!("no request fails by the deadline {timer:?}")
             }
         };

@@ -4,7 +4,7 @@ use super::client::{Answer, Library, Outcome, Problem, TlsClient, Told, Version}
 use crate::scenario::sandboxed::runtime;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use sandpiper_host::types::{ConnectProblem, Deadlines, Ending, Error, Timer, TlsInfo, TlsOptions, TlsProblem, TlsVersion};
+use sandpiper_host::types::{ConnectProblem, Ending, Error, Timer, TlsInfo, TlsOptions, TlsProblem, TlsVersion};
 use sandpiper_host::{Build, CallError, Client, ClientConn, ConnOptions, Endpoint, HostTls, Request, Response, Sandbox};
 use std::time::Duration;
 
@@ -103,9 +103,8 @@ impl TlsClient for Component {
 }
 
 async fn visit(client: &mut Client, endpoint: &Endpoint, told: &Told) -> Result<Outcome, String> {
-    let patience = u64::try_from(told.patience.as_nanos()).ok();
-    let deadlines = Deadlines { connect: patience, between_octets: patience, total: patience, ..Deadlines::default() };
-    let options = ConnOptions { deadlines: Some(deadlines), ..ConnOptions::default() };
+    let timers = [Timer::Connect, Timer::BetweenOctets, Timer::Total];
+    let options = timers.into_iter().fold(ConnOptions::default(), |options, timer| options.deadline(timer, told.patience));
     let conn = match client.connect(endpoint, options).await {
         Ok(conn) => conn,
         Err(CallError::Http(error)) => return Ok(Outcome::Refused(Problem::Other(format!("{error:?}")), String::new())),

@@ -81,7 +81,7 @@ pub struct Outcome {
 
 /// Plays a script: the requests, the octets of the peer, its end.
 pub fn play(world: &mut dyn World, script: &Script, cut: Cut) -> Outcome {
-    world.connect(script.options);
+    world.connect(script.options.clone());
     let mut seen = Vec::new();
     for sent in world.send_all(0, script.requests.clone()) {
         let end = sent.map_or_else(|failure| End::Failed(plain(failure)), |()| End::Open);

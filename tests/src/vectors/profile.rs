@@ -1,7 +1,7 @@
 //! The settings that a case asks for: those of this project under the names that the sources give them.
 
 use crate::message::{Tune, options};
-use sandpiper_guest::types::{ConnOptions, Leniency, Limits, Persistence};
+use sandpiper_guest::types::{ConnOptions, Leniency, Limit, Persistence};
 
 /// Each leniency, under its own name first.
 const LENIENCIES: [(Leniency, &[&str]); 8] = [
@@ -24,7 +24,7 @@ pub fn settings(words: &[String]) -> ConnOptions {
     for word in words {
         let (name, value) = split(word);
         if let Some(value) = value.and_then(|value| value.parse().ok()) {
-            all = all.limits(|limits| limit(limits, name, value));
+            all = limits(name).iter().fold(all, |all, limit| all.limit(*limit, value));
         }
     }
     all
@@ -49,17 +49,15 @@ fn split(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn limit(limits: &mut Limits, name: &str, value: u32) {
+/// The limits of that name.
+fn limits(name: &str) -> &'static [Limit] {
     match name {
-        "head-octets-max" => limits.head_octets_max = Some(value),
-        "field-lines-max" | "h1_max_headers" => limits.field_lines_max = Some(value),
-        "interim-responses-max" => limits.interim_responses_max = Some(value),
-        "trailer-octets-max" => limits.trailer_octets_max = Some(value),
-        "chunk-extension-octets-max" => limits.chunk_extension_octets_max = Some(value),
-        "max_header_size" => {
-            limits.head_octets_max = Some(value);
-            limits.trailer_octets_max = Some(value);
-        }
-        _ => {}
+        "head-octets-max" => &[Limit::HeadOctets],
+        "field-lines-max" | "h1_max_headers" => &[Limit::FieldLines],
+        "interim-responses-max" => &[Limit::InterimResponses],
+        "trailer-octets-max" => &[Limit::TrailerOctets],
+        "chunk-extension-octets-max" => &[Limit::ChunkExtensionOctets],
+        "max_header_size" => &[Limit::HeadOctets, Limit::TrailerOctets],
+        _ => &[],
     }
 }

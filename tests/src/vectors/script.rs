@@ -3,7 +3,7 @@
 use super::case::{Case, Kind, Stated};
 use super::profile;
 use crate::message::{self, Build};
-use sandpiper_guest::types::{ConnOptions, Leniency, Request};
+use sandpiper_guest::types::{ConnOptions, Request};
 
 /// The head in front of a line with a chunk size.
 const CHUNKED_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -64,9 +64,8 @@ impl Script {
 
     /// The same with one more thing tolerated.
     pub fn tolerating(&self, named: &str) -> Script {
-        let more = profile::settings(&[named.to_owned()]).leniency.unwrap_or(Leniency::empty());
-        let already = self.options.leniency.unwrap_or(Leniency::empty());
-        let options = ConnOptions { leniency: Some(already | more), ..self.options };
+        let more = profile::settings(&[named.to_owned()]).leniency;
+        let options = ConnOptions { leniency: self.options.leniency | more, ..self.options.clone() };
         Script { options, ..self.clone() }
     }
 

@@ -1,7 +1,7 @@
 //! TLS inside: from a socket to a session over it.
 
 use super::Secured;
-use crate::component::handshakes;
+use crate::component::permitted;
 use crate::component::socket::Socket;
 use crate::component::transport::{Layers, Transport};
 use crate::driver::Interest;
@@ -9,7 +9,7 @@ use crate::timer::Instant;
 use crate::tls::session::Shaken;
 use crate::tls::{Config, Configs, KeyLines, Session, config};
 use crate::types::{Denial, Endpoint, Error};
-use crate::wit::tls::Permissions;
+use crate::wit::tls_admin::Permissions;
 use crate::wit::wasi::clocks::wall_clock;
 use crate::wit::wasi::io::poll::Pollable;
 use alloc::boxed::Box;
@@ -50,7 +50,7 @@ impl Plan {
             (options.accept_any_certificate, Permissions::ANY_CERTIFICATE, Denial::AnyCertificate),
             (options.key_log, Permissions::KEY_LOG, Denial::KeyLog),
         ] {
-            if asked == Some(true) && !handshakes::allows(permission) {
+            if asked == Some(true) && !permitted::allows(permission) {
                 return Err(Error::Denied(denial));
             }
         }

@@ -48,7 +48,7 @@ fn with_options(request: Request, change: impl Fn(&mut RequestOptions)) -> Reque
 }
 
 fn expecting(request: Request) -> Request {
-    with_options(request, |options| options.expect_continue = Some(true))
+    with_options(request, |options| options.expect_continue = true)
 }
 
 fn with_authority(request: Request, authority: &str) -> Request {

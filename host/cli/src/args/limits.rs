@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use sandpiper_host::types::{Leniency, Limits};
+use sandpiper_host::types::{Leniency, Limit};
 
 use super::{CONNECTION, suffixed};
 
@@ -28,11 +28,9 @@ pub(crate) struct PeerLimits {
 }
 
 impl PeerLimits {
-    /// All limits together; of two for the same name the last one counts.
-    pub(crate) fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        self.limits.iter().for_each(|limit| limit.apply(&mut limits));
-        limits
+    /// All limits, as they were given; of two for the same name the last one counts.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (Limit, u64)> {
+        self.limits.iter().map(|given| (given.limit, given.value))
     }
 
     pub(crate) fn leniency(&self) -> Leniency {
@@ -43,68 +41,57 @@ impl PeerLimits {
 /// One `--limit`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LimitArgument {
-    pub(crate) name: &'static str,
-    value: u64,
-    set: Set,
-}
-
-/// The field of a limit.
-#[derive(Clone, Copy, Debug)]
-enum Set {
-    Small(fn(&mut Limits, Option<u32>)),
-    Large(fn(&mut Limits, Option<u64>)),
+    pub(crate) limit: Limit,
+    pub(crate) value: u64,
 }
 
 impl LimitArgument {
-    pub(crate) fn apply(&self, limits: &mut Limits) {
-        match self.set {
-            Set::Small(set) => set(limits, u32::try_from(self.value).ok()),
-            Set::Large(set) => set(limits, Some(self.value)),
-        }
-    }
-
     /// The limit in the component's contract: the unit, the range and the default.
     pub(crate) fn about(&self) -> String {
         let mut about = Vec::new();
-        for line in fields_of_limits() {
+        for line in cases_of_limit() {
             match line.strip_prefix("///") {
                 Some(text) => about.push(text.trim()),
-                None if line.strip_suffix("-max").is_some_and(|name| name == self.name) => break,
+                None if line == self.limit.name() => break,
                 None => about.clear(),
             }
         }
-        about.join(" ")
+        let about = about.join(" ");
+        about.split(" Of a poll").next().unwrap_or_default().to_owned()
     }
 
     /// As it was given.
     pub(crate) fn text(&self) -> String {
-        format!("--limit {}={}", self.name, self.value)
+        format!("--limit {}={}", self.limit.name(), self.value)
     }
 }
 
-/// The fields of `limits` in `wit/types.wit`, without `-max`.
-const LIMITS: [(&str, Set); 12] = [
-    ("head-octets", Set::Small(|limits, value| limits.head_octets_max = value)),
-    ("field-lines", Set::Small(|limits, value| limits.field_lines_max = value)),
-    ("interim-responses", Set::Small(|limits, value| limits.interim_responses_max = value)),
-    ("trailer-octets", Set::Small(|limits, value| limits.trailer_octets_max = value)),
-    ("chunk-extension-octets", Set::Small(|limits, value| limits.chunk_extension_octets_max = value)),
-    ("receive-buffer-octets", Set::Small(|limits, value| limits.receive_buffer_octets_max = value)),
-    ("send-buffer-octets", Set::Small(|limits, value| limits.send_buffer_octets_max = value)),
-    ("request-head-octets", Set::Small(|limits, value| limits.request_head_octets_max = value)),
-    ("queued-octets", Set::Large(|limits, value| limits.queued_octets_max = value)),
-    ("queue-length", Set::Small(|limits, value| limits.queue_length_max = value)),
-    ("drain-octets", Set::Large(|limits, value| limits.drain_octets_max = value)),
-    ("requests", Set::Large(|limits, value| limits.requests_max = value)),
+/// The limits of a connection that a caller of the program may set.
+const LIMITS: [Limit; 12] = [
+    Limit::HeadOctets,
+    Limit::FieldLines,
+    Limit::InterimResponses,
+    Limit::TrailerOctets,
+    Limit::ChunkExtensionOctets,
+    Limit::ReceiveBufferOctets,
+    Limit::SendBufferOctets,
+    Limit::RequestHeadOctets,
+    Limit::QueuedOctets,
+    Limit::QueueLength,
+    Limit::DrainOctets,
+    Limit::Requests,
 ];
+
+/// Those of them that may have any value.
+const WITHOUT_RANGE: [Limit; 3] = [Limit::QueuedOctets, Limit::DrainOctets, Limit::Requests];
 
 const WIT: &str = include_str!("../../../../wit/types.wit");
 
-/// The lines of `limits`: what is said about a field, and then its name.
-fn fields_of_limits() -> impl Iterator<Item = &'static str> {
-    let body = WIT.split_once("record limits {").map_or("", |(_, body)| body);
+/// The lines of `limit`: what is said about a case, and then its name.
+fn cases_of_limit() -> impl Iterator<Item = &'static str> {
+    let body = WIT.split_once("enum limit {").map_or("", |(_, body)| body);
     let lines = body.lines().map(str::trim).take_while(|line| *line != "}").filter(|line| !line.is_empty());
-    lines.map(|line| if line.starts_with("///") { line } else { line.split(':').next().unwrap_or(line) })
+    lines.map(|line| if line.starts_with("///") { line } else { line.trim_end_matches(',') })
 }
 
 impl FromStr for LimitArgument {
@@ -112,14 +99,14 @@ impl FromStr for LimitArgument {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text.split_once('=').ok_or_else(|| "write NAME=VALUE, such as head-octets=1M".to_owned())?;
-        let known = || names(LIMITS.iter().map(|&(name, _)| name));
-        let &(name, set) =
-            LIMITS.iter().find(|&&(own, _)| own == name).ok_or_else(|| format!("`{name}` is no limit; there are {}", known()))?;
+        let known = || names(LIMITS.iter().map(|limit| limit.name()));
+        let found = LIMITS.into_iter().find(|limit| limit.name() == name);
+        let limit = found.ok_or_else(|| format!("`{name}` is no limit; there are {}", known()))?;
         let value = if name.ends_with("-octets") { suffixed(value)? } else { number(value)? };
-        match set {
-            Set::Small(_) if value > u64::from(u32::MAX) => Err("it is larger than any limit may be".to_owned()),
-            _ => Ok(Self { name, value, set }),
+        if value > u64::from(u32::MAX) && !WITHOUT_RANGE.contains(&limit) {
+            return Err("it is larger than any limit may be".to_owned());
         }
+        Ok(Self { limit, value })
     }
 }
 
@@ -143,12 +130,16 @@ mod tests {
 
     #[test]
     fn every_limit_of_the_component_can_be_named() {
-        let fields: Vec<&str> = fields_of_limits().filter(|line| !line.starts_with("///")).collect();
-        assert_eq!(LIMITS.map(|(name, _)| format!("{name}-max")).to_vec(), fields);
-        for (name, _) in LIMITS {
-            let about = format!("{name}=1").parse::<LimitArgument>().unwrap().about();
-            assert!(about.to_lowercase().contains("default"), "{name}: {about}");
-            assert_eq!(about.to_lowercase().matches("default").count(), 1, "{name}: {about}");
+        // These two have options of their own.
+        let others = [Limit::ContentOctets, Limit::Outstanding];
+        let of_a_connection = |limit: &Limit| LimitArgument { limit: *limit, value: 1 }.about().starts_with("Of a connection");
+        for limit in Limit::ALL {
+            let named = LIMITS.contains(limit) || others.contains(limit);
+            assert_eq!(of_a_connection(limit), named, "{limit:?}");
+        }
+        for limit in LIMITS {
+            let about = LimitArgument { limit, value: 1 }.about();
+            assert_eq!(about.to_lowercase().matches("default").count(), 1, "{limit:?}: {about}");
         }
     }
 
@@ -160,29 +151,17 @@ mod tests {
             argument.get_long_help().unwrap().to_string()
         };
         let (limits, leniencies) = (help("limits"), help("leniencies"));
-        assert!(LIMITS.iter().all(|(name, _)| limits.contains(name)), "{limits}");
+        assert!(LIMITS.iter().all(|limit| limits.contains(limit.name())), "{limits}");
         assert!(Leniency::NAMES.iter().all(|(name, _)| leniencies.contains(name)), "{leniencies}");
     }
 
     #[test]
-    fn each_limit_sets_its_own_field() {
-        let mut all = Limits::default();
-        for (number, (name, _)) in (1..).zip(LIMITS) {
-            format!("{name}={number}").parse::<LimitArgument>().unwrap().apply(&mut all);
+    fn each_limit_is_given_under_its_own_name_and_explained() {
+        for (number, limit) in (1..).zip(LIMITS) {
+            let given = format!("{}={number}", limit.name()).parse::<LimitArgument>().unwrap();
+            assert_eq!((given.limit, given.value), (limit, number));
+            assert!(given.about().starts_with("Of a connection"), "{}", given.about());
         }
-        let small = [
-            all.head_octets_max,
-            all.field_lines_max,
-            all.interim_responses_max,
-            all.trailer_octets_max,
-            all.chunk_extension_octets_max,
-            all.receive_buffer_octets_max,
-            all.send_buffer_octets_max,
-            all.request_head_octets_max,
-            all.queue_length_max,
-        ];
-        assert_eq!(small, [1, 2, 3, 4, 5, 6, 7, 8, 10].map(Some));
-        assert_eq!([all.queued_octets_max, all.drain_octets_max, all.requests_max], [9, 11, 12].map(Some));
     }
 
     #[test]

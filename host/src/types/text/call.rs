@@ -1,6 +1,6 @@
 //! What the caller did, what a message of the server is, and which limit was reached.
 
-use super::{FIX_CALL, LENIENT, PEER_DEFECT};
+use super::{CONNECT_AGAIN, FIX_CALL, LENIENT, PEER_DEFECT};
 use crate::types::{Incompatibility, Leniency, Limit, Misbehaviour, Misuse};
 
 texts! {
@@ -37,7 +37,7 @@ texts! {
         ContentUnfinished "content-unfinished" "the whole response was asked for before all of the content was given",
             "write the content and finish it, then collect; the exchange goes on";
         Tunnel "tunnel" "the whole response was asked for on a tunnel, which has no end", "read and write instead; the tunnel goes on";
-        InvalidOption "invalid-option" "an option is outside its range", "see the ranges in wit/types.wit";
+        InvalidOption "invalid-option" "an option is outside its range, or is none of this call", "see the ranges in wit/types.wit";
         InvalidEndpoint "invalid-endpoint" "the host or an address is malformed, or the port is 0", FIX_CALL;
         AlreadyInserted "already-inserted" "the connection is in a poll already", "remove it from there first";
         RequestsOutstanding "requests-outstanding" "the connection has requests without a complete response",
@@ -54,6 +54,9 @@ texts! {
         UnsupportedTlsOption "unsupported-tls-option" "in this build the host does TLS, and decides what this option would",
             "leave it out, or use the build with TLS inside";
         Secured "secured" "the connection's transport cannot be taken: its keys stay in the component", "exchange octets through the tunnel";
+        ConnectionSpecificField "connection-specific-field" "a field is about the connection, which HTTP/2 forbids", FIX_CALL;
+        Multiplexed "multiplexed" "the connection's transport cannot be taken: the exchanges of HTTP/2 share it",
+            "exchange octets through the tunnel, which is one of them";
     }
 }
 
@@ -85,6 +88,18 @@ texts! {
         InvalidTrailer "invalid-trailer" "the server sent a malformed trailer line", LENIENT;
         UnsolicitedOctets "unsolicited-octets" "the server sent something that was not asked for", PEER_DEFECT;
         UnsolicitedSwitch "unsolicited-switch" "the server switched the protocol without having been asked to", PEER_DEFECT;
+        NotHttp2 "not-http2" "the server does not answer in HTTP/2", "check the port and the scheme; or allow HTTP/1.1";
+        FrameSize "frame-size" "the server sent a frame of a size that HTTP/2 does not allow", PEER_DEFECT;
+        UnexpectedFrame "unexpected-frame" "the server sent a frame of HTTP/2 where none of its type may stand", PEER_DEFECT;
+        StreamClosed "stream-closed" "the server sent a frame on a stream of HTTP/2 that is closed", PEER_DEFECT;
+        InvalidSettings "invalid-settings" "the server sent a setting of HTTP/2 that is not allowed", PEER_DEFECT;
+        FlowControl "flow-control" "the server sent more content than the windows of HTTP/2 allow", PEER_DEFECT;
+        Compression "compression" "the server sent a field block of HTTP/2 that cannot be decompressed", PEER_DEFECT;
+        InvalidPseudoField "invalid-pseudo-field" "the server sent a head of HTTP/2 with a wrong pseudo-field", PEER_DEFECT;
+        ConnectionField "connection-field" "the server sent a field in HTTP/2 that is about the connection", PEER_DEFECT;
+        UnexpectedHead "unexpected-head" "the server sent a head of HTTP/2 where none may stand", PEER_DEFECT;
+        ContentLengthMismatch "content-length-mismatch" "the server sent content of another length than it declared", PEER_DEFECT;
+        Push "push" "the server pushed a response, which it was told not to", PEER_DEFECT;
     }
 }
 
@@ -109,7 +124,19 @@ impl Misbehaviour {
             | Self::InvalidChunkExtension
             | Self::InvalidChunkEnd
             | Self::UnsolicitedOctets
-            | Self::UnsolicitedSwitch => Leniency::empty(),
+            | Self::UnsolicitedSwitch
+            | Self::NotHttp2
+            | Self::FrameSize
+            | Self::UnexpectedFrame
+            | Self::StreamClosed
+            | Self::InvalidSettings
+            | Self::FlowControl
+            | Self::Compression
+            | Self::InvalidPseudoField
+            | Self::ConnectionField
+            | Self::UnexpectedHead
+            | Self::ContentLengthMismatch
+            | Self::Push => Leniency::empty(),
         }
     }
 }
@@ -126,6 +153,9 @@ texts! {
             "send no TE field; no server may send such a coding unasked";
         Http10Peer "http10-peer" "the server speaks only HTTP/1.0, which cannot take content of unknown length",
             "declare the content's length, or give the content whole";
+        Http11Required "http11-required" "the server asks for HTTP/1.1 in place of HTTP/2", "allow HTTP/1.1 for this server";
+        NotHttp2 "not-http2" "the server does not speak HTTP/2, and no other protocol is allowed", "allow HTTP/1.1 for this server";
+        ExtendedConnect "extended-connect" "the connection cannot carry an extended CONNECT", "use an upgrade of HTTP/1.1";
     }
 }
 
@@ -137,25 +167,43 @@ texts! {
         advice
     ) {
         HeadOctets "head-octets" "the heads of the response are too long",
-            "if the server may send this much, raise limits.head-octets-max";
+            "if the server may send this much, raise the limit head-octets";
         FieldLines "field-lines" "the response has too many field lines",
-            "if the server may send this many, raise limits.field-lines-max";
+            "if the server may send this many, raise the limit field-lines";
         InterimResponses "interim-responses" "the server sent too many interim responses",
-            "if the server may send this many, raise limits.interim-responses-max";
+            "if the server may send this many, raise the limit interim-responses";
         TrailerOctets "trailer-octets" "the trailer section of the response is too long",
-            "if the server may send this much, raise limits.trailer-octets-max";
+            "if the server may send this much, raise the limit trailer-octets";
         ChunkExtensionOctets "chunk-extension-octets" "the chunk extensions of the response are too long",
-            "if the server may send this much, raise limits.chunk-extension-octets-max";
+            "if the server may send this much, raise the limit chunk-extension-octets";
         ContentOctets "content-octets" "the content of the response is longer than the request accepts",
-            "if the server may send this much, raise request-options.content-octets-max";
+            "if the server may send this much, raise the limit content-octets of the request";
         CollectOctets "collect-octets" "the content of the response is longer than what was to be collected",
             "collect more (the number given to collect or to fetch-all), or read it piece by piece";
         RequestHeadOctets "request-head-octets" "the head of the request is too long",
-            "send less, or raise limits.request-head-octets-max";
+            "send less, or raise the limit request-head-octets";
         QueuedOctets "queued-octets" "too much content waits to be sent",
-            "wait until some has left, stream it, or raise limits.queued-octets-max";
+            "wait until some has left, stream it, or raise the limit queued-octets";
         QueueLength "queue-length" "too many requests wait to be sent",
-            "wait until some have left, or raise queue-length-max of limits, or of poll-options";
+            "wait until some have left, or raise the limit queue-length of the connection, or of the poll";
         Subscriptions "subscriptions" "a subscription has not been given back, or too many have not", "give its pollables back";
+        ReceiveBufferOctets "receive-buffer-octets" "too much content waits to be read", "read it; no exchange fails by this limit";
+        SendBufferOctets "send-buffer-octets" "too many octets wait to leave", "wait until some have left; no exchange fails by this limit";
+        DrainOctets "drain-octets" "the rest of a cancelled response was too long to be read away", CONNECT_AGAIN;
+        Requests "requests" "the connection has carried as many requests as it may", CONNECT_AGAIN;
+        Outstanding "outstanding" "as many requests are on the wire as may be", "wait; no exchange fails by this limit";
+        LogEntries "log-entries" "the log holds as many entries as it may", "take entries more often; no exchange fails by this limit";
+        Connections "connections" "the pool has as many connections as it may", "wait; no exchange fails by this limit";
+        ConnectionsPerOrigin "connections-per-origin" "the pool has as many connections to the origin as it may",
+            "wait; no exchange fails by this limit";
+        IdleConnections "idle-connections" "the pool keeps as many idle connections as it may", "wait; no exchange fails by this limit";
+        Retries "retries" "the request was sent again as often as it may be", "whether to repeat it is a question of its delivery";
+        CompletionOctets "completion-octets" "the completions that were not taken are as long as they may be", "take completions";
+        Memory "memory" "the component has used the memory that it may use", "read what has come, or give the component more memory";
+        Streams "streams" "the connection has as many streams as it may", "wait until some have ended";
+        StreamWindowOctets "stream-window-octets" "the window of the stream is full", "read what has come";
+        UselessFrames "useless-frames" "the server sent too many frames that bring nothing on", PEER_DEFECT;
+        Http2ConnectionsPerOrigin "http2-connections-per-origin" "the pool has as many HTTP/2 connections to the origin as it may",
+            "wait; no exchange fails by this limit";
     }
 }

@@ -65,10 +65,22 @@ impl Error {
             Self::Tls(_) => "tls",
             Self::Denied(_) => "denied",
             Self::Internal => "internal",
+            Self::Reset(_) => "reset",
+            Self::GoingAway(_) => "going-away",
+            Self::HopRefused(_) => "hop-refused",
         }
     }
 
-    /// The case inside, as the WIT package writes it, such as `invalid-status-line`. `None`: `internal` has none.
+    /// The number inside, of a case that has one.
+    pub const fn code(&self) -> Option<u32> {
+        match self {
+            Self::Reset(code) | Self::GoingAway(code) => Some(*code),
+            Self::HopRefused(code) => Some(*code as u32),
+            _ => None,
+        }
+    }
+
+    /// The case inside, as the WIT package writes it, such as `invalid-status-line`. `None`: `internal` has none, others have a number.
     pub const fn detail(&self) -> Option<&'static str> {
         Some(match self {
             Self::ApiMisuse(case) => case.name(),
@@ -82,7 +94,7 @@ impl Error {
             Self::Connect(case) => case.name(),
             Self::Tls(case) => case.name(),
             Self::Denied(case) => case.name(),
-            Self::Internal => return None,
+            Self::Internal | Self::Reset(_) | Self::GoingAway(_) | Self::HopRefused(_) => return None,
         })
     }
 
@@ -101,6 +113,9 @@ impl Error {
             Self::Tls(case) => case.what(),
             Self::Denied(case) => case.what(),
             Self::Internal => "the component found itself in a state that it must not have, and gave this connection up",
+            Self::Reset(_) => "the server ended this exchange alone",
+            Self::GoingAway(_) => "the server ends the connection",
+            Self::HopRefused(_) => "a proxy on the way to the server refused to go on",
         }
     }
 
@@ -118,6 +133,13 @@ impl Error {
             Self::Connect(case) => case.advice(),
             Self::Tls(case) => case.advice(),
             Self::Denied(case) => case.advice(),
+            Self::Reset(_) => {
+                "the code is an error code of HTTP/2 (RFC 9113, section 7); whether to repeat the request is a question of its delivery"
+            }
+            Self::GoingAway(_) => CONNECT_AGAIN,
+            Self::HopRefused(_) => {
+                "the code is the proxy's answer: check its address, the credentials for it, and what it may reach"
+            }
             Self::Internal => "please report it, with the connection's log; other connections are not affected",
         }
     }
@@ -129,9 +151,10 @@ impl Error {
 
     /// The case with the one inside, as the WIT package's documents write them: `peer-misbehaved(invalid-status-line)`.
     pub fn case(&self) -> String {
-        match self.detail() {
-            Some(detail) => format!("{}({detail})", self.name()),
-            None => self.name().to_owned(),
+        match (self.detail(), self.code()) {
+            (Some(detail), _) => format!("{}({detail})", self.name()),
+            (None, Some(code)) => format!("{}({code})", self.name()),
+            (None, None) => self.name().to_owned(),
         }
     }
 }
@@ -139,7 +162,7 @@ impl Error {
 /// Two errors are equal when they are the same case.
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name() && self.detail() == other.detail()
+        self.name() == other.name() && self.detail() == other.detail() && self.code() == other.code()
     }
 }
 
@@ -155,9 +178,9 @@ mod tests {
         Limit, LogEvent, Misbehaviour, Misuse, Persistence, PersistenceLearnt, Phase, Timer, TlsProblem, TlsVersion,
     };
 
-    const WIT: &str = include_str!("../../../../wit/types.wit");
+    const WIT: &str = concat!(include_str!("../../../../wit/types.wit"), include_str!("../../../../wit/log.wit"));
 
-    /// The cases of an enum or variant of `types.wit`, in order, without what is inside them.
+    /// The cases of an enum or variant of `types.wit` or `log.wit`, in order, without what is inside them.
     fn cases(wit_type: &str) -> Vec<String> {
         let begin = [format!("enum {wit_type} {{"), format!("variant {wit_type} {{")];
         let from = begin.iter().find_map(|begin| WIT.find(begin).map(|at| at + begin.len())).expect(wit_type);
@@ -184,7 +207,7 @@ mod tests {
 
     /// Every error there is.
     fn all_errors() -> Vec<Error> {
-        let mut errors = vec![Error::Internal];
+        let mut errors = vec![Error::Internal, Error::Reset(8), Error::GoingAway(0), Error::HopRefused(407)];
         errors.extend(Misuse::ALL.iter().copied().map(Error::ApiMisuse));
         errors.extend(Misbehaviour::ALL.iter().copied().map(Error::PeerMisbehaved));
         errors.extend(Incompatibility::ALL.iter().copied().map(Error::PeerIncompatible));
@@ -254,7 +277,7 @@ mod tests {
             LogEvent::Closing(Error::Internal),
             LogEvent::Closed(Error::Internal),
         ];
-        assert_eq!(events.iter().map(LogEvent::name).collect::<Vec<_>>(), cases("log-event"));
+        assert_eq!(events.iter().map(LogEvent::name).collect::<Vec<_>>(), cases("event"));
     }
 
     #[test]

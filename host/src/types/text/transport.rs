@@ -21,19 +21,22 @@ texts! {
         /// What to do about it.
         advice
     ) {
-        Queue "queue" "the request waited too long for its turn", "open more connections, or raise deadlines.queue";
+        Queue "queue" "the request waited too long for its turn", "open more connections, or raise the deadline queue";
         Connect "connect" "it took too long to establish the connection",
-            "check the address, and whether something drops the packets; or raise deadlines.connect";
-        AwaitContinue "await-continue" "the server did not say in time whether it wants the content", "raise deadlines.await-continue";
-        FirstOctet "first-octet" "the server did not begin to answer in time", "if it may take longer, raise deadlines.first-octet";
+            "check the address, and whether something drops the packets; or raise the deadline connect";
+        AwaitContinue "await-continue" "the server did not say in time whether it wants the content", "raise the deadline await-continue";
+        FirstOctet "first-octet" "the server did not begin to answer in time", "if it may take longer, raise the deadline first-octet";
         BetweenOctets "between-octets" "nothing moved for too long in the middle of a message",
-            "if it may take longer, raise deadlines.between-octets";
-        Total "total" "the exchange as a whole took too long", "if it may take longer, raise deadlines.total";
+            "if it may take longer, raise the deadline between-octets";
+        Total "total" "the exchange as a whole took too long", "if it may take longer, raise the deadline total";
         Idle "idle" "the connection had nothing to do for too long", CONNECT_AGAIN;
         Drain "drain" "the rest of a cancelled response took too long to be read away", CONNECT_AGAIN;
         Lifetime "lifetime" "the connection is as old as it may be: its lifetime is over", CONNECT_AGAIN;
         PipelineStall "pipeline-stall" "the server did not answer a request that was sent behind another one",
-            "send one request at a time (pipeline-depth-max 1); or raise deadlines.pipeline-stall";
+            "send one request at a time (limit outstanding, 1); or raise the deadline pipeline-stall";
+        Settings "settings" "the server did not send its settings in time", "if it may take longer, raise the deadline settings";
+        Ping "ping" "the server did not answer a ping in time", CONNECT_AGAIN;
+        KeepAlive "keep-alive" "the connection was silent for long enough to be asked for a sign of life", CONNECT_AGAIN;
     }
 }
 
@@ -60,6 +63,7 @@ texts! {
         Lifetime "lifetime" "the connection had lived as long as it may", CONNECT_AGAIN;
         NetworkChanged "network-changed" "the pool was told that the network has changed", CONNECT_AGAIN;
         Taken "taken" "the connection's transport was taken from it", CONNECT_AGAIN;
+        StreamsExhausted "streams-exhausted" "the connection has used up the numbers of its streams", CONNECT_AGAIN;
     }
 }
 
@@ -147,5 +151,6 @@ texts! {
         AnyCertificate "any-certificate" "the host's policy does not allow to accept any certificate",
             "give the server's certificate, or its issuer's, as a trust anchor instead";
         KeyLog "key-log" "the host's policy does not allow to note the secrets of TLS", "allow it, if others may read what is exchanged";
+        Request "request" "the host's policy does not allow this request", "allow it, if it is to be sent";
     }
 }

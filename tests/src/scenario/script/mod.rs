@@ -126,7 +126,7 @@ impl Drop for At<'_> {
 impl Step {
     fn play(&self, s: &mut Scene) {
         match self {
-            Step::Connect(options) => s.connect(**options),
+            Step::Connect(options) => s.connect(ConnOptions::clone(options)),
             Step::Send(token, request) => s.send(*token, (**request).clone()),
             Step::Write(token, octets) => s.write(*token, octets),
             Step::Finish(token) => s.finish(*token),

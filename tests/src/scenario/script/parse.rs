@@ -1,8 +1,8 @@
 //! Lines of scripts.
 
 use super::Step;
-use crate::message::{self, Build, NO_DEADLINES, NO_LIMITS, Tune, assume, ms, options};
-use sandpiper_guest::types::{ConnOptions, Deadlines, Limits, Request};
+use crate::message::{self, Build, Limit, Timer, Tune, assume, options};
+use sandpiper_guest::types::{ConnOptions, Request};
 
 /// The rest of a line.
 struct Words<'a>(&'a str);
@@ -181,9 +181,8 @@ fn parse_request(words: &mut Words<'_>) -> Result<Request, String> {
             "upgrade" => request.upgrade(),
             "idempotent" => request.idempotent(true),
             part => {
-                let mut named = NO_DEADLINES;
-                set_deadline(&mut named, part)?;
-                request.deadlines(|deadlines| *deadlines = named)
+                let (timer, span_ms) = parse_deadline(part)?;
+                request.deadline(timer, span_ms)
             }
         };
     }
@@ -191,56 +190,55 @@ fn parse_request(words: &mut Words<'_>) -> Result<Request, String> {
 }
 
 fn parse_options(words: &mut Words<'_>) -> Result<ConnOptions, String> {
-    let (mut found, mut deadlines, mut limits) = (options(), NO_DEADLINES, NO_LIMITS);
+    let mut found = options();
     while !words.0.is_empty() {
         found = match words.next() {
             "assume" => found.persistence(assume().persistence.ok_or("no default")?),
             "half-close" => found.half_closing(),
+            option if option.ends_with("ms") => {
+                let (timer, span_ms) = parse_deadline(option)?;
+                found.deadline(timer, span_ms)
+            }
             option => {
-                match option.split_once('=') {
-                    Some(("depth", requests)) => found.pipeline_depth_max = requests.parse().ok(),
-                    Some((_, span)) if span.ends_with("ms") => set_deadline(&mut deadlines, option)?,
-                    _ => set_limit(&mut limits, option)?,
-                }
-                found
+                let (limit, value) = parse_limit(option)?;
+                found.limit(limit, value)
             }
         };
     }
-    Ok(found.timed(|named| *named = deadlines).limits(|named| *named = limits))
+    Ok(found)
 }
 
-fn set_deadline(deadlines: &mut Deadlines, option: &str) -> Result<(), String> {
+fn parse_deadline(option: &str) -> Result<(Timer, u64), String> {
     let unknown = || format!("`{option}` is no deadline");
     let (name, span) = option.split_once('=').ok_or_else(unknown)?;
     let span_ms: u64 = span.strip_suffix("ms").and_then(|digits| digits.parse().ok()).ok_or_else(unknown)?;
-    let place = match name {
-        "queue" => &mut deadlines.queue,
-        "connect" => &mut deadlines.connect,
-        "await-continue" => &mut deadlines.await_continue,
-        "first-octet" => &mut deadlines.first_octet,
-        "between-octets" => &mut deadlines.between_octets,
-        "total" => &mut deadlines.total,
-        "idle" => &mut deadlines.idle,
-        "drain" => &mut deadlines.drain,
+    let timer = match name {
+        "queue" => Timer::Queue,
+        "connect" => Timer::Connect,
+        "await-continue" => Timer::AwaitContinue,
+        "first-octet" => Timer::FirstOctet,
+        "between-octets" => Timer::BetweenOctets,
+        "total" => Timer::Total,
+        "idle" => Timer::Idle,
+        "drain" => Timer::Drain,
         _ => return Err(unknown()),
     };
-    *place = ms(span_ms);
-    Ok(())
+    Ok((timer, span_ms))
 }
 
-fn set_limit(limits: &mut Limits, option: &str) -> Result<(), String> {
+fn parse_limit(option: &str) -> Result<(Limit, u64), String> {
     let unknown = || format!("`{option}` is no option");
     let (name, number) = option.split_once('=').ok_or_else(unknown)?;
-    let number: u32 = number.parse().map_err(|_| unknown())?;
-    match name {
-        "head" => limits.head_octets_max = Some(number),
-        "field-lines" => limits.field_lines_max = Some(number),
-        "interim-responses" => limits.interim_responses_max = Some(number),
-        "trailer" => limits.trailer_octets_max = Some(number),
-        "chunk-extension" => limits.chunk_extension_octets_max = Some(number),
-        "receive-buffer" => limits.receive_buffer_octets_max = Some(number),
-        "drain" => limits.drain_octets_max = Some(number.into()),
+    let limit = match name {
+        "depth" => Limit::Outstanding,
+        "head" => Limit::HeadOctets,
+        "field-lines" => Limit::FieldLines,
+        "interim-responses" => Limit::InterimResponses,
+        "trailer" => Limit::TrailerOctets,
+        "chunk-extension" => Limit::ChunkExtensionOctets,
+        "receive-buffer" => Limit::ReceiveBufferOctets,
+        "drain" => Limit::DrainOctets,
         _ => return Err(unknown()),
-    }
-    Ok(())
+    };
+    Ok((limit, number.parse().map_err(|_| unknown())?))
 }

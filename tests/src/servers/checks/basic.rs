@@ -6,11 +6,12 @@ use crate::servers::capability::{Found, Scale};
 use crate::servers::content::{FILES, Sum, file, length, pattern};
 use crate::servers::origin::chunked_content;
 use crate::servers::running::Running;
-use sandpiper_host::types::{Ending, Error, Limits};
-use sandpiper_host::{ClientConn, ConnOptions, Deadlines, Failure, Request, RequestOptions, Response};
+use sandpiper_host::types::{Ending, Error};
+use sandpiper_host::{ClientConn, ConnOptions, Failure, Limit, Request, RequestOptions, Response, Timer};
+use std::time::Duration;
 
-/// How long the response behind early hints may take, in nanoseconds.
-const HINTS_PATIENCE_NS: u64 = 3_000_000_000;
+/// How long the response behind early hints may take.
+const HINTS_PATIENCE: Duration = Duration::from_secs(3);
 
 fn passed() -> Result<Found, String> {
     Ok(Found::Passed(String::new()))
@@ -88,8 +89,7 @@ pub(in crate::servers) fn early_hints(server: &mut Running, caller: &mut Caller,
 
 /// A server that takes 103 for the final response passes the 200 behind it on as well, and waits for its end.
 fn behind_hints(caller: &mut Caller, conn: &ClientConn) -> Result<Found, String> {
-    let deadlines = Deadlines { total: Some(HINTS_PATIENCE_NS), ..Deadlines::default() };
-    let options = RequestOptions { deadlines: Some(deadlines), ..RequestOptions::default() };
+    let options = RequestOptions::default().deadline(Timer::Total, HINTS_PATIENCE);
     match caller.fetch(conn, &Request::get("/files/3").with_options(options)) {
         Ok(response) if response.content == file(3) => passed(),
         Ok(response) => Err(format!("behind it: {:?}", response.head)),
@@ -107,8 +107,7 @@ pub(in crate::servers) fn errors(server: &mut Running, caller: &mut Caller, _: S
     }
     let there = caller.fetch(&conn, &Request::get("/files/3")).map_err(failed)?;
     require!(there.content == file(3), "behind the 404: {:?}", there.head);
-    let limits = Limits { request_head_octets_max: Some(1 << 20), ..Limits::default() };
-    let conn = caller.connect(server.plain, ConnOptions { limits: Some(limits), ..ConnOptions::default() });
+    let conn = caller.connect(server.plain, ConnOptions::default().limit(Limit::RequestHeadOctets, 1 << 20));
     let long = Request::get("/files/1").with_field("X", "x".repeat(100_000));
     match caller.fetch(&conn, &long) {
         Ok(Response { head, .. }) if (400..500).contains(&head.status) => Ok(Found::Passed(format!("{}", head.status))),

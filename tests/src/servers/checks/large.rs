@@ -45,7 +45,7 @@ pub(in crate::servers) fn await_continue(server: &mut Running, caller: &mut Call
     let conn = caller.connect(server.plain, ConnOptions::default());
     let content = blocks(EXPECTED_OCTETS).collect::<Vec<_>>().concat();
     let expected = Sum::of(&content).text();
-    let options = RequestOptions { expect_continue: Some(true), ..RequestOptions::default() };
+    let options = RequestOptions { expect_continue: true, ..RequestOptions::default() };
     let request = Request::post("/app/echo", content).with_options(options);
     let response = caller.fetch(&conn, &request).map_err(failed)?;
     require!(response.head.status == 200, "{:?}", response.head);
@@ -59,7 +59,7 @@ pub(in crate::servers) fn await_continue(server: &mut Running, caller: &mut Call
 /// The content is not even begun: the head says enough.
 pub(in crate::servers) fn refused(server: &mut Running, caller: &mut Caller, _: Scale) -> Result<Found, String> {
     let conn = caller.connect(server.limited, ConnOptions::default());
-    let options = RequestOptions { expect_continue: Some(true), ..RequestOptions::default() };
+    let options = RequestOptions { expect_continue: true, ..RequestOptions::default() };
     let request = Request::new("POST", "/app/echo").with_content_length(TOO_LARGE_OCTETS).with_options(options);
     let response = caller.stream(&conn, &request, blocks(TOO_LARGE_OCTETS)).map_err(failed)?;
     require!(response.head.status == 413, "{:?}", response.head);

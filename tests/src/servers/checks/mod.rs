@@ -5,7 +5,7 @@ pub(super) mod large;
 pub(super) mod lifetime;
 
 use sandpiper_host::types::Persistence;
-use sandpiper_host::{ConnOptions, Failure};
+use sandpiper_host::{ConnOptions, Failure, Limit};
 
 /// Fails the try unless this holds.
 macro_rules! require {
@@ -19,7 +19,7 @@ use require;
 
 /// Pipelines from the first request on.
 fn assume() -> ConnOptions {
-    ConnOptions { persistence: Some(Persistence::Assume), pipeline_depth_max: Some(16), ..ConnOptions::default() }
+    ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() }.limit(Limit::Outstanding, 16)
 }
 
 /// A failure that must not be, in words.

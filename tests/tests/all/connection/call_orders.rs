@@ -5,10 +5,10 @@ use sandpiper_guest::dial::Progress;
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{
-    Chunk, CloseReason, ConnOptions, ConnState, Delivery, Ending, Error, Limit, Limits, Misbehaviour, Misuse, Request,
-    RequestContent, RequestOptions,
+    Chunk, CloseReason, ConnOptions, ConnState, Delivery, Ending, Error, Limit, Misbehaviour, Misuse, Request, RequestContent,
+    RequestOptions,
 };
-use sandpiper_tests::message::{NO_LIMITS, assume, get, ok, options, post};
+use sandpiper_tests::message::{assume, get, ok, options, post};
 
 const START: Instant = Instant(0);
 
@@ -75,7 +75,7 @@ fn the_beginning_of_something_unsolicited_holds_up_no_request() {
 #[test]
 fn a_request_that_waited_behind_unread_content_wants_a_look() {
     let mut small = options();
-    small.limits = Some(Limits { receive_buffer_octets_max: Some(1_024), ..NO_LIMITS });
+    small.limits.push((Limit::ReceiveBufferOctets, 1_024));
     let mut conn = conn(&small);
     let first = sent(&mut conn, get("/1"), 1);
     conn.send(post("/2", "x"), 2, START).expect("a good request");
@@ -88,7 +88,7 @@ fn a_request_that_waited_behind_unread_content_wants_a_look() {
 #[test]
 fn uploads_that_were_finished_too_early_fail_without_holding_up_the_rest() {
     let mut wide = options();
-    wide.limits = Some(Limits { queue_length_max: Some(65_536), ..NO_LIMITS });
+    wide.limits.push((Limit::QueueLength, 65_536));
     let mut conn = conn(&wide);
     let first = sent(&mut conn, get("/1"), 1);
     for token in 2..20_000 {
@@ -165,7 +165,7 @@ fn a_connection_that_nobody_polls_remembers_no_exchange_that_is_gone() {
 #[test]
 fn a_cancelled_request_does_not_count_among_those_that_a_connection_carries() {
     let mut one = options();
-    one.limits = Some(Limits { requests_max: Some(2), ..NO_LIMITS });
+    one.limits.push((Limit::Requests, 2));
     let mut conn = conn(&one);
     let first = sent(&mut conn, get("/1"), 1);
     let second = conn.send(get("/2"), 2, START).expect("a good request");
@@ -178,7 +178,7 @@ fn a_cancelled_request_does_not_count_among_those_that_a_connection_carries() {
 #[test]
 fn half_close_does_not_wait_for_a_request_that_was_cancelled() {
     let mut halves = options();
-    halves.half_close = Some(true);
+    halves.half_close = true;
     let mut conn = conn(&halves);
     sent(&mut conn, get("/1"), 1);
     let queued = conn.send(get("/2"), 2, START).expect("a good request");
@@ -221,7 +221,7 @@ fn the_same_content_is_readable_before_its_limit_however_it_was_cut_up() {
     for parts in [vec![600], vec![300, 300], vec![499, 1, 100]] {
         let mut conn = conn(&options());
         let mut request = get("/");
-        request.options = Some(RequestOptions { content_octets_max: Some(500), ..Default::default() });
+        request.options = Some(RequestOptions { limits: vec![(Limit::ContentOctets, 500)], ..Default::default() });
         let id = sent(&mut conn, request, 1);
         conn.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n".to_vec(), START);
         for part in parts {

@@ -1,6 +1,6 @@
 //! Exchanges that are given up, while the others go on.
 
-use sandpiper_tests::message::{Tune, assume, chunked, get, joined, ms, ok, post, request};
+use sandpiper_tests::message::{Limit, Timer, Tune, assume, chunked, get, joined, ok, post, request};
 use sandpiper_tests::scenario::scene::Scene;
 use sandpiper_tests::scenarios;
 
@@ -145,7 +145,7 @@ scenarios! {
     }
 
     fn more_than_the_bound_is_not_thrown_away_but_ends_the_connection(s: &mut Scene) {
-        s.connect(assume().limits(|limits| limits.drain_octets_max = Some(1_000)));
+        s.connect(assume().limit(Limit::DrainOctets, 1_000));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.cancel(&[1]);
@@ -160,7 +160,7 @@ scenarios! {
     }
 
     fn a_response_that_is_thrown_away_may_not_take_longer_than_the_bound(s: &mut Scene) {
-        s.connect(assume().timed(|deadlines| deadlines.drain = ms(100)));
+        s.connect(assume().deadline(Timer::Drain, 100));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.cancel(&[1]);

@@ -1,6 +1,6 @@
 //! Deadlines: each holds while the peer dribbles.
 
-use sandpiper_tests::message::{Build, Tune, assume, get, ms, ok, options, request, response};
+use sandpiper_tests::message::{Build, Limit, Timer, Tune, assume, get, ok, options, request, response};
 use sandpiper_tests::net::Cuts;
 use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
@@ -8,10 +8,7 @@ use sandpiper_tests::scenarios;
 
 scenarios! {
     fn a_peer_that_never_answers_runs_into_first_octet(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| {
-            deadlines.first_octet = ms(150);
-            deadlines.drain = ms(50);
-        }));
+        s.connect(options().deadline(Timer::FirstOctet, 150).deadline(Timer::Drain, 50));
         s.send(1, get("/1"));
         s.peer_got(&["GET /1"]);
         s.advance(20);
@@ -23,8 +20,8 @@ scenarios! {
     }
 
     fn an_exchange_that_is_too_late_leaves_the_others_theirs(s: &mut Scene) {
-        s.connect(assume().timed(|deadlines| deadlines.first_octet = ms(100)));
-        s.send_all(1, vec![get("/1"), get("/2").deadlines(|deadlines| deadlines.first_octet = ms(10_000))]);
+        s.connect(assume().deadline(Timer::FirstOctet, 100));
+        s.send_all(1, vec![get("/1"), get("/2").deadline(Timer::FirstOctet, 10_000)]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.advance(150);
         s.failed(1, "timed-out(first-octet) unanswered awaiting-response");
@@ -35,7 +32,7 @@ scenarios! {
     }
 
     fn first_octet_runs_from_the_end_of_the_response_before(s: &mut Scene) {
-        s.connect(assume().timed(|deadlines| deadlines.first_octet = ms(200)));
+        s.connect(assume().deadline(Timer::FirstOctet, 200));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.advance(120);
         s.peer_got(&["GET /1", "GET /2"]);
@@ -48,7 +45,7 @@ scenarios! {
     }
 
     fn a_head_that_stalls_runs_into_between_octets(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.between_octets = ms(100)));
+        s.connect(options().deadline(Timer::BetweenOctets, 100));
         s.send(1, get("/1"));
         s.peer_got(&["GET /1"]);
         s.peer_sends("HTTP/1.1 200 O");
@@ -57,7 +54,7 @@ scenarios! {
     }
 
     fn content_that_stalls_runs_into_between_octets(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.between_octets = ms(100)));
+        s.connect(options().deadline(Timer::BetweenOctets, 100));
         s.send(1, get("/1"));
         s.peer_got(&["GET /1"]);
         s.peer_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
@@ -66,7 +63,7 @@ scenarios! {
     }
 
     fn a_dribbling_peer_stays_within_between_octets(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.between_octets = ms(150)));
+        s.connect(options().deadline(Timer::BetweenOctets, 150));
         s.send(1, get("/1"));
         s.peer_got(&["GET /1"]);
         s.peer_sends("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
@@ -76,8 +73,8 @@ scenarios! {
     }
 
     fn a_dribbling_peer_runs_into_total(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.drain = ms(100)));
-        s.send(1, get("/1").deadlines(|deadlines| deadlines.total = ms(150)));
+        s.connect(options().deadline(Timer::Drain, 100));
+        s.send(1, get("/1").deadline(Timer::Total, 150));
         s.peer_got(&["GET /1"]);
         s.peer_sends("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
         s.peer_dribbles("0123456789", 30);
@@ -88,7 +85,7 @@ scenarios! {
     }
 
     fn interim_responses_push_no_total_away(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.total = ms(150)));
+        s.connect(options().deadline(Timer::Total, 150));
         s.send(1, get("/1"));
         s.peer_got(&["GET /1"]);
         for _ in 0..6 {
@@ -99,7 +96,7 @@ scenarios! {
     }
 
     fn a_request_that_waits_too_long_is_never_sent(s: &mut Scene) {
-        s.send_all(1, vec![get("/1"), get("/2").deadlines(|deadlines| deadlines.queue = ms(100)), get("/3")]);
+        s.send_all(1, vec![get("/1"), get("/2").deadline(Timer::Queue, 100), get("/3")]);
         s.peer_got(&["GET /1"]);
         s.advance(150);
         s.failed(2, "timed-out(queue) not-sent queued");
@@ -112,7 +109,7 @@ scenarios! {
     }
 
     fn total_also_ends_a_request_that_waits(s: &mut Scene) {
-        s.send_all(1, vec![get("/1"), get("/2").deadlines(|deadlines| deadlines.total = ms(100))]);
+        s.send_all(1, vec![get("/1"), get("/2").deadline(Timer::Total, 100)]);
         s.peer_got(&["GET /1"]);
         s.advance(150);
         s.failed(2, "timed-out(total) not-sent queued");
@@ -122,7 +119,7 @@ scenarios! {
     }
 
     fn the_queue_deadline_ends_with_the_wait(s: &mut Scene) {
-        s.send(1, get("/1").deadlines(|deadlines| deadlines.queue = ms(50)));
+        s.send(1, get("/1").deadline(Timer::Queue, 50));
         s.peer_got(&["GET /1"]);
         s.advance(100);
         s.pending(1);
@@ -131,7 +128,7 @@ scenarios! {
     }
 
     fn an_idle_connection_closes_in_its_time(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.idle = ms(150)));
+        s.connect(options().deadline(Timer::Idle, 150));
         s.send(1, get("/1"));
         s.advance(50);
         s.peer_got(&["GET /1"]);
@@ -145,7 +142,7 @@ scenarios! {
     }
 
     fn a_connection_that_never_had_a_request_is_idle_too(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.idle = ms(100)));
+        s.connect(options().deadline(Timer::Idle, 100));
         s.advance(150);
         s.closed("closed(idle)");
     }
@@ -162,7 +159,7 @@ scenarios! {
     }
 
     fn a_peer_that_does_not_take_the_content_runs_into_between_octets(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.between_octets = ms(150)));
+        s.connect(options().deadline(Timer::BetweenOctets, 150));
         s.peer_reads(false);
         s.send(1, request("PUT", "/1").length(1 << 30));
         let piece = vec![b'x'; 1 << 18];
@@ -175,10 +172,7 @@ scenarios! {
     }
 
     fn a_caller_that_writes_slowly_has_the_time_it_wants(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| {
-            deadlines.between_octets = ms(50);
-            deadlines.first_octet = ms(50);
-        }));
+        s.connect(options().deadline(Timer::BetweenOctets, 50).deadline(Timer::FirstOctet, 50));
         s.send(1, request("PUT", "/1").length(4));
         s.advance(100);
         s.write(1, "ab");
@@ -190,9 +184,7 @@ scenarios! {
     }
 
     fn a_caller_that_reads_slowly_has_the_time_it_wants(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.receive_buffer_octets_max = Some(1_024)).timed(|deadlines| {
-            deadlines.between_octets = ms(50);
-        }));
+        s.connect(options().limit(Limit::ReceiveBufferOctets, 1_024).deadline(Timer::BetweenOctets, 50));
         s.send(1, get("/1"));
         s.peer_got(&["GET /1"]);
         s.peer_sends(ok(vec![b'x'; 3_000]));
@@ -207,7 +199,7 @@ scenarios! {
 fn a_pipelined_request_that_is_never_answered_runs_into_pipeline_stall() {
     let mut scene = Scene::new(Box::new(Native::new(Cuts::Nowhere, Cuts::Nowhere)), Reading::Streamed(u64::MAX));
     let s = &mut scene;
-    s.connect(assume().timed(|deadlines| deadlines.pipeline_stall = ms(100)));
+    s.connect(assume().deadline(Timer::PipelineStall, 100));
     s.send_all(1, vec![get("/1"), get("/2"), get("/3")]);
     s.peer_got(&["GET /1", "GET /2", "GET /3"]);
     // The first one of a connection has no such deadline.

@@ -1,6 +1,6 @@
 //! Final responses that come before the whole request has left (RFC 9110 §7.5; RFC 9112 §9.3, §9.5).
 
-use sandpiper_tests::message::{Build, Tune, get, last, ms, ok, options, request, response};
+use sandpiper_tests::message::{Build, Limit, Timer, Tune, get, last, ok, options, request, response};
 use sandpiper_tests::scenarios;
 
 const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
@@ -149,7 +149,7 @@ scenarios! {
     }
 
     fn a_caller_that_has_nothing_to_write_for_long_is_waited_for(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.between_octets = ms(150)));
+        s.connect(options().deadline(Timer::BetweenOctets, 150));
         s.send(1, request("POST", "/1").streamed());
         s.write(1, "a");
         s.peer_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
@@ -186,7 +186,7 @@ scenarios! {
     }
 
     fn a_peer_that_answers_without_reading_is_heard(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.send_buffer_octets_max = Some(100_000)));
+        s.connect(options().limit(Limit::SendBufferOctets, 100_000));
         s.peer_reads(false);
         s.send(1, request("PUT", "/1").length(1 << 30));
         let piece = vec![b'x'; 50_000];

@@ -6,7 +6,7 @@ use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::Request;
 use sandpiper_tests::memory;
-use sandpiper_tests::message::{Build, Tune, assume, chunked, get, joined, ms, ok, options, post};
+use sandpiper_tests::message::{Build, Limit, Tune, assume, chunked, get, joined, ok, options, post};
 use sandpiper_tests::net::Cuts;
 use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
@@ -80,14 +80,18 @@ fn endless(before: &str, piece: &str, cuts: Cuts) -> (String, isize) {
     let held = memory::held();
     memory::reset_peak();
     let mut world = Native::new(cuts, Cuts::Nowhere);
-    world.connect(options().limits(|limits| {
-        limits.head_octets_max = Some(1 << 20);
-        limits.field_lines_max = Some(4_096);
-        limits.interim_responses_max = Some(1_024);
-        limits.trailer_octets_max = Some(1 << 20);
-        limits.chunk_extension_octets_max = Some(1 << 20);
-    }));
-    world.send_all(1, vec![get("/").options(|options| options.content_octets_max = Some(1 << 18))]).remove(0).expect("accepted");
+    world.connect(
+        options()
+            .limit(Limit::HeadOctets, 1 << 20)
+            .limit(Limit::FieldLines, 4_096)
+            .limit(Limit::InterimResponses, 1_024)
+            .limit(Limit::TrailerOctets, 1 << 20)
+            .limit(Limit::ChunkExtensionOctets, 1 << 20),
+    );
+    world
+        .send_all(1, vec![get("/").options(|options| options.limits.push((Limit::ContentOctets, 1 << 18)))])
+        .remove(0)
+        .expect("accepted");
     world.settle();
     world.peer_sends(before.as_bytes());
     for _ in 0..(4 << 20) / piece.len() {
@@ -210,7 +214,7 @@ fn a_connect_that_fails_sends_everything_back_unsent() {
 #[test]
 fn a_timer_that_goes_off_early_or_late_or_twice_changes_only_the_moment() {
     use sandpiper_guest::types::{Error, Timer};
-    let (mut conn, ids) = unconnected(&[get("/1").deadlines(|deadlines| deadlines.first_octet = ms(100))]);
+    let (mut conn, ids) = unconnected(&[get("/1").deadline(Timer::FirstOctet, 100)]);
     conn.progress(Progress::ESTABLISHED, Instant(10));
     conn.nothing_to_receive(Instant(10));
     let octets = conn.to_transmit().len();

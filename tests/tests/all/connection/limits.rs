@@ -1,6 +1,6 @@
 //! Everything that the peer or the caller can make longer has an end.
 
-use sandpiper_tests::message::{Build, Tune, assume, get, joined, ok, options, post};
+use sandpiper_tests::message::{Build, Limit, Tune, assume, get, joined, ok, options, post};
 use sandpiper_tests::net::Cuts;
 use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
@@ -8,7 +8,7 @@ use sandpiper_tests::scenarios;
 
 scenarios! {
     fn a_head_without_end_is_cut_off(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.head_octets_max = Some(1_000)));
+        s.connect(options().limit(Limit::HeadOctets, 1_000));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2_000)));
@@ -17,7 +17,7 @@ scenarios! {
     }
 
     fn a_status_line_without_end_is_cut_off(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.head_octets_max = Some(256)));
+        s.connect(options().limit(Limit::HeadOctets, 256));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends(format!("HTTP/1.1 200 {}", "x".repeat(300)));
@@ -25,7 +25,7 @@ scenarios! {
     }
 
     fn a_head_of_exactly_the_limit_is_taken(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.head_octets_max = Some(256)));
+        s.connect(options().limit(Limit::HeadOctets, 256));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.peer_got(&["GET /1"]);
         let head = |octets: usize| {
@@ -40,7 +40,7 @@ scenarios! {
     }
 
     fn field_lines_without_end_are_cut_off(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.field_lines_max = Some(10)));
+        s.connect(options().limit(Limit::FieldLines, 10));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends(format!("HTTP/1.1 200 OK\r\n{}", "A: b\r\n".repeat(12)));
@@ -49,7 +49,7 @@ scenarios! {
     }
 
     fn interim_responses_without_end_are_cut_off(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.interim_responses_max = Some(3)));
+        s.connect(options().limit(Limit::InterimResponses, 3));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends("HTTP/1.1 102 Processing\r\n\r\n".repeat(4));
@@ -58,7 +58,7 @@ scenarios! {
     }
 
     fn interim_responses_count_together_with_the_final_head(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.head_octets_max = Some(300)));
+        s.connect(options().limit(Limit::HeadOctets, 300));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends(format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(100)).repeat(3));
@@ -66,7 +66,7 @@ scenarios! {
     }
 
     fn a_new_exchange_may_have_interim_responses_again(s: &mut Scene) {
-        s.connect(assume().limits(|limits| limits.interim_responses_max = Some(2)));
+        s.connect(assume().limit(Limit::InterimResponses, 2));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.peer_got(&["GET /1", "GET /2"]);
         let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(2).into_bytes();
@@ -76,7 +76,7 @@ scenarios! {
     }
 
     fn trailers_without_end_are_cut_off(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.trailer_octets_max = Some(200)));
+        s.connect(options().limit(Limit::TrailerOctets, 200));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n");
@@ -86,7 +86,7 @@ scenarios! {
     }
 
     fn a_chunk_extension_without_end_is_cut_off(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.chunk_extension_octets_max = Some(200)));
+        s.connect(options().limit(Limit::ChunkExtensionOctets, 200));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;{}", "x".repeat(300)));
@@ -94,7 +94,7 @@ scenarios! {
     }
 
     fn chunk_extensions_count_together(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.chunk_extension_octets_max = Some(200)));
+        s.connect(options().limit(Limit::ChunkExtensionOctets, 200));
         s.send(1, get("/"));
         s.peer_got(&["GET /"]);
         s.peer_sends("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -120,7 +120,7 @@ scenarios! {
 
     fn content_beyond_the_callers_limit_fails_that_exchange_alone(s: &mut Scene) {
         s.connect(assume());
-        s.send_all(1, vec![get("/1").options(|options| options.content_octets_max = Some(10)), get("/2")]);
+        s.send_all(1, vec![get("/1").options(|options| options.limits.push((Limit::ContentOctets, 10))), get("/2")]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.peer_sends(joined([ok("0123456789X"), ok("2")]));
         let failure = s.failure(1);
@@ -130,7 +130,7 @@ scenarios! {
     }
 
     fn content_of_exactly_the_callers_limit_is_taken(s: &mut Scene) {
-        s.send(1, get("/1").options(|options| options.content_octets_max = Some(10)));
+        s.send(1, get("/1").options(|options| options.limits.push((Limit::ContentOctets, 10))));
         s.peer_got(&["GET /1"]);
         s.peer_sends(sandpiper_tests::message::chunked(&["01234", "56789"], ""));
         s.answered(1, "200 0123456789");
@@ -149,7 +149,7 @@ scenarios! {
     }
 
     fn a_request_head_beyond_its_limit_is_refused(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.request_head_octets_max = Some(256)));
+        s.connect(options().limit(Limit::RequestHeadOctets, 256));
         s.refuses(get("/").field("X", "x".repeat(300)), "limit-exceeded(request-head-octets)");
         s.refuses(get(&"/x".repeat(200)), "limit-exceeded(request-head-octets)");
         s.send(1, get("/"));
@@ -157,7 +157,7 @@ scenarios! {
     }
 
     fn no_more_requests_wait_than_may(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.queue_length_max = Some(2)));
+        s.connect(options().limit(Limit::QueueLength, 2));
         s.send(1, get("/1"));
         s.send_all(2, vec![get("/2"), get("/3")]);
         s.refuses(get("/4"), "limit-exceeded(queue-length)");
@@ -169,7 +169,7 @@ scenarios! {
     }
 
     fn no_more_content_waits_than_may(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.queued_octets_max = Some(10)));
+        s.connect(options().limit(Limit::QueuedOctets, 10));
         s.send_all(1, vec![get("/1"), post("/2", "0123456")]);
         s.refuses(post("/3", "0123"), "limit-exceeded(queued-octets)");
         s.send(3, post("/3", "012"));
@@ -184,7 +184,7 @@ scenarios! {
 
     fn unread_content_stops_the_reading(s: &mut Scene) {
         const OCTETS: usize = 500_000;
-        s.connect(assume().limits(|limits| limits.receive_buffer_octets_max = Some(10_000)));
+        s.connect(assume().limit(Limit::ReceiveBufferOctets, 10_000));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.peer_sends(joined([ok(vec![b'x'; OCTETS]), ok("2")]));
@@ -201,10 +201,7 @@ scenarios! {
     }
 
     fn a_response_that_is_thrown_away_stops_no_reading(s: &mut Scene) {
-        s.connect(assume().limits(|limits| {
-            limits.receive_buffer_octets_max = Some(1_024);
-            limits.drain_octets_max = Some(100_000);
-        }));
+        s.connect(assume().limit(Limit::ReceiveBufferOctets, 1_024).limit(Limit::DrainOctets, 100_000));
         s.send_all(1, vec![get("/1"), get("/2")]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.peer_sends(joined([ok(vec![b'x'; 50_000]), ok("2")]));
@@ -220,10 +217,7 @@ scenarios! {
 fn interim_responses_that_are_taken_may_go_on_for_ever_but_not_at_any_rate() {
     let mut scene = Scene::new(Box::new(Native::new(Cuts::Nowhere, Cuts::Nowhere)), Reading::Streamed(u64::MAX));
     let s = &mut scene;
-    s.connect(options().limits(|limits| {
-        limits.interim_responses_max = Some(3);
-        limits.head_octets_max = Some(256);
-    }));
+    s.connect(options().limit(Limit::InterimResponses, 3).limit(Limit::HeadOctets, 256));
     s.send(1, get("/"));
     s.peer_got(&["GET /"]);
     let interim = "HTTP/1.1 102 Processing\r\n\r\n";

@@ -382,7 +382,7 @@ scenarios! {
 
     fn a_request_may_hold_the_pipeline_until_its_head_has_come(s: &mut Scene) {
         s.connect(assume());
-        s.send_all(1, vec![get("/1"), get("/2").options(|options| options.hold_pipeline = Some(true)), get("/3")]);
+        s.send_all(1, vec![get("/1"), get("/2").options(|options| options.hold_pipeline = true), get("/3")]);
         s.peer_got(&["GET /1", "GET /2"]);
         s.peer_sends(ok("1"));
         s.peer_got(&[]);

@@ -1,7 +1,7 @@
 //! One request after the other.
 
 use sandpiper_guest::types::Persistence;
-use sandpiper_tests::message::{Build, Tune, get, ok, options, post, request, response};
+use sandpiper_tests::message::{Build, Limit, Tune, get, ok, options, post, request, response};
 use sandpiper_tests::scenarios;
 
 scenarios! {
@@ -113,7 +113,7 @@ scenarios! {
     }
 
     fn a_connection_carries_no_more_requests_than_it_may(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.requests_max = Some(2)));
+        s.connect(options().limit(Limit::Requests, 2));
         s.send_all(1, vec![get("/a"), get("/b")]);
         s.refuses(get("/c"), "closed(local-option)");
         s.peer_got(&["GET /a"]);

@@ -1,6 +1,6 @@
 //! Content of requests (RFC 9112 §6, §7.1; RFC 9110 §10.1.1).
 
-use sandpiper_tests::message::{Build, Tune, get, last, ms, ok, options, request, response};
+use sandpiper_tests::message::{Build, Limit, Timer, Tune, get, last, ok, options, request, response};
 use sandpiper_tests::scenarios;
 
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -193,7 +193,7 @@ scenarios! {
     }
 
     fn a_peer_that_does_not_read_stops_the_writing_and_can_be_cancelled(s: &mut Scene) {
-        s.connect(options().limits(|limits| limits.send_buffer_octets_max = Some(100_000)));
+        s.connect(options().limit(Limit::SendBufferOctets, 100_000));
         s.peer_reads(false);
         s.send(1, request("PUT", "/1").length(1 << 30));
         let piece = vec![b'x'; 50_000];
@@ -207,7 +207,7 @@ scenarios! {
 
     fn a_peer_that_reads_again_goes_on_getting_the_content(s: &mut Scene) {
         const OCTETS: usize = 300_000;
-        s.connect(options().limits(|limits| limits.send_buffer_octets_max = Some(20_000)));
+        s.connect(options().limit(Limit::SendBufferOctets, 20_000));
         s.send(1, request("PUT", "/1").length(OCTETS as u64));
         s.peer_reads(false);
         let content: Vec<u8> = (0..=250).cycle().take(OCTETS).collect();
@@ -249,7 +249,7 @@ scenarios! {
     }
 
     fn content_does_not_wait_for_100_for_ever(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.await_continue = ms(100)));
+        s.connect(options().deadline(Timer::AwaitContinue, 100));
         s.send(1, request("PUT", "/1").content("content").expecting());
         s.peer_got(&["PUT /1 ..."]);
         s.advance(10);

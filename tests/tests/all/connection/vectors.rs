@@ -27,8 +27,10 @@ fn the_vectors_of_this_project_are_read_as_they_say() {
 fn every_misbehaviour_has_a_vector() {
     let types = include_str!("../../../../wit/types.wit");
     let named = types.split("enum misbehaviour {").nth(1).and_then(|rest| rest.split('}').next()).expect("the enumeration");
-    let lines = named.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("///"));
-    let all: BTreeSet<String> = lines.map(|line| format!("peer-misbehaved({})", line.trim_end_matches(','))).collect();
+    let lines: Vec<&str> = named.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // Each case stands behind its documentation; no build reports one that is reserved.
+    let cases = lines.windows(2).filter(|pair| !pair[1].starts_with("///") && !pair[0].ends_with("Reserved."));
+    let all: BTreeSet<String> = cases.map(|pair| format!("peer-misbehaved({})", pair[1].trim_end_matches(','))).collect();
     assert!(all.contains("peer-misbehaved(not-http)"), "{all:?}");
     let own = folder::read(&folder::own()).expect("vectors");
     let cases = own.sources.iter().flat_map(|source| &source.cases).flatten();

@@ -1,7 +1,7 @@
 //! What was a vulnerability in another implementation, and is tested nowhere else: see `docs/evidence/cve.md`.
 
 use sandpiper_tests::memory;
-use sandpiper_tests::message::{Build, Tune, chunked, get, ms, ok, options, post, request, response};
+use sandpiper_tests::message::{Build, Limit, Timer, Tune, chunked, get, ok, options, post, request, response};
 use sandpiper_tests::net::Cuts;
 use sandpiper_tests::scenario::native::Native;
 use sandpiper_tests::scenario::scene::{Reading, Scene};
@@ -21,7 +21,7 @@ scenarios! {
     }
 
     fn a_final_response_instead_of_100_is_followed_by_no_request_on_that_connection(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.await_continue = ms(10_000)));
+        s.connect(options().deadline(Timer::AwaitContinue, 10_000));
         s.send_all(1, vec![post("/1", "body").expecting(), get("/2")]);
         s.peer_got(&["POST /1 ..."]);
         s.peer_sends(response("417 Expectation Failed", "", "refused"));
@@ -32,7 +32,7 @@ scenarios! {
     }
 
     fn a_final_response_that_refuses_nothing_instead_of_100_is_followed_by_the_content_first(s: &mut Scene) {
-        s.connect(options().timed(|deadlines| deadlines.await_continue = ms(10_000)));
+        s.connect(options().deadline(Timer::AwaitContinue, 10_000));
         s.send_all(1, vec![post("/1", "body").expecting(), get("/2")]);
         s.peer_got(&["POST /1 ..."]);
         s.peer_sends(ok("early"));
@@ -105,7 +105,7 @@ fn heads_of_every_power_of_two_end_in_their_limit_and_take_no_more_memory_than_i
     for power in 10..=26 {
         let held = memory::held();
         memory::reset_peak();
-        let limited = options().limits(|limits| limits.head_octets_max = Some(65_536));
+        let limited = options().limit(Limit::HeadOctets, 65_536);
         let mut world = Native::asking(get("/"), limited, Cuts::Nowhere);
         world.peer_sends(b"HTTP/1.1 200 OK\r\nX: ");
         let piece = vec![b'x'; 1 << 10];

@@ -1,8 +1,6 @@
 //! How a connection comes about, through the component: what only a host can show.
 
-use sandpiper_host::types::{
-    ConnOptions, ConnState, ConnectProblem, Deadlines, Delivery, Denial, DnsProblem, Error, Misuse, Phase, Timer,
-};
+use sandpiper_host::types::{ConnOptions, ConnState, ConnectProblem, Delivery, Denial, DnsProblem, Error, Misuse, Phase, Timer};
 use sandpiper_host::{CallError, Client, ClientConn, Endpoint, Request, Sandbox};
 use sandpiper_tests::peer::loopback::PATIENCE;
 use sandpiper_tests::scenario::sandboxed::{runtime, sandbox};
@@ -102,8 +100,7 @@ fn a_connection_that_nobody_accepts_runs_into_its_deadline() {
         // Addresses for documentation lead nowhere (RFC 5737); where there is no way at all, that is said at once.
         let sandbox = Sandbox::builder().allow("192.0.2.1").expect("a rule").build().expect("a component that runs");
         let mut client = sandbox.instantiate().await.expect("an instance");
-        let deadlines = Deadlines { connect: Some(200_000_000), ..Deadlines::default() };
-        let options = ConnOptions { deadlines: Some(deadlines), ..ConnOptions::default() };
+        let options = ConnOptions::default().deadline(Timer::Connect, Duration::from_millis(200));
         let began = Instant::now();
         let conn = client.connect(endpoint(&["192.0.2.1"], 80), options).await.expect("a connection");
         match conn.wait_connected(&mut client).await {

@@ -1,6 +1,6 @@
 //! Names and their addresses, through the component: lookups that fail, that never end, that give much, and that change.
 
-use sandpiper_host::types::{ConnectProblem, Deadlines, Delivery, DnsProblem, Error, Timer};
+use sandpiper_host::types::{ConnectProblem, Delivery, DnsProblem, Error, Timer};
 use sandpiper_host::{CallError, Client, ConnOptions, Endpoint, Request, Sandbox};
 use sandpiper_tests::peer::loopback::PATIENCE;
 use sandpiper_tests::peer::server::Server;
@@ -67,8 +67,7 @@ fn a_lookup_that_never_ends_runs_into_the_connect_deadline() {
         let builder = Sandbox::builder().dangerous_allow_any_address();
         let sandbox = builder.resolver(|_| std::future::pending()).build().expect("a component that runs");
         let mut client = sandbox.instantiate().await.expect("an instance");
-        let deadlines = Deadlines { connect: Some(100_000_000), ..Deadlines::default() };
-        let options = ConnOptions { deadlines: Some(deadlines), ..ConnOptions::default() };
+        let options = ConnOptions::default().deadline(Timer::Connect, Duration::from_millis(100));
         let began = Instant::now();
         let outcome = fetch(&mut client, 80, Some(options)).await;
         assert!(matches!(outcome, Err(Error::TimedOut(Timer::Connect))), "{outcome:?}");

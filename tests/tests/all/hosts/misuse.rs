@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sandpiper_host::types::{Deadlines, RequestContent, RequestOptions, Reuse};
+use sandpiper_host::types::{Limit, RequestContent, RequestOptions, Reuse, Timer};
 use sandpiper_host::{
     CallError, Client, ClientConn, ConnOptions, Exchange, HostError, Origin, Poll, PollOptions, Request, Sandbox,
 };
@@ -88,24 +88,20 @@ fn alive<T>(answer: Result<T, HostError>) -> T {
 }
 
 impl Caller {
-    fn deadlines(&mut self) -> Deadlines {
+    fn deadlines(&mut self) -> Vec<(Timer, u64)> {
         let span = |random: &mut Random| [None, None, None, None, None, None, Some(0), Some(1), Some(1_000_000)][random.below(9)];
-        let random = &mut self.random;
-        Deadlines {
-            total: Some(50_000_000),
-            first_octet: span(random),
-            between_octets: span(random),
-            drain: span(random),
-            await_continue: span(random),
-            connect: Some(1_000_000_000),
-            ..Deadlines::default()
+        let mut deadlines = vec![(Timer::Total, 50_000_000), (Timer::Connect, 1_000_000_000)];
+        for timer in [Timer::FirstOctet, Timer::BetweenOctets, Timer::Drain, Timer::AwaitContinue] {
+            deadlines.extend(span(&mut self.random).map(|span| (timer, span)));
         }
+        // A deadline that no build has, and one that is none of a request.
+        deadlines.extend([None, None, None, Some((Timer::Ping, 1)), Some((Timer::Idle, 1))][self.random.below(5)]);
+        deadlines
     }
 
     fn request(&mut self) -> Request {
         if self.random.chance(1, 2) {
-            return Request::get("/")
-                .with_options(RequestOptions { deadlines: Some(self.deadlines()), ..RequestOptions::default() });
+            return Request::get("/").with_options(RequestOptions { deadlines: self.deadlines(), ..RequestOptions::default() });
         }
         let method = *self.random.pick(&["GET", "GET", "GET", "HEAD", "POST", "PUT", "CONNECT", "TRACE", "X", "", "A B"]);
         let target = *self.random.pick(&["/", "/", "/a?b", "*", "a:1", "http://h/", "", "/#", "/ \r\n"]);
@@ -133,21 +129,23 @@ impl Caller {
             _ => RequestContent::None,
         };
         let flag = |random: &mut Random| [None, None, Some(true), Some(false)][random.below(4)];
-        let limit = |random: &mut Random| [None, None, None, Some(0), Some(1_000)][random.below(5)];
-        let deadlines = Some(self.deadlines());
+        let deadlines = self.deadlines();
         let random = &mut self.random;
         request.with_options(RequestOptions {
             idempotent: flag(random),
-            hold_pipeline: flag(random),
-            expect_continue: flag(random),
-            content_octets_max: limit(random),
+            hold_pipeline: random.chance(1, 4),
+            expect_continue: random.chance(1, 4),
+            limits: [None, None, None, Some(0), Some(1_000)][random.below(5)]
+                .map(|octets| (*random.pick(&[Limit::ContentOctets, Limit::Memory]), octets))
+                .into_iter()
+                .collect(),
             deadlines,
-            reuse: [None, None, Some(Reuse::FRESH), Some(Reuse::FORBID), Some(Reuse::AWAIT_VERDICT)][random.below(5)],
+            reuse: [Reuse::empty(), Reuse::empty(), Reuse::FRESH, Reuse::FORBID, Reuse::AWAIT_VERDICT][random.below(5)],
         })
     }
 
     async fn connect(&mut self) {
-        let options = ConnOptions { deadlines: Some(self.deadlines()), log_entries_max: Some(8), ..ConnOptions::default() };
+        let options = ConnOptions { deadlines: self.deadlines(), ..ConnOptions::default() }.limit(Limit::LogEntries, 8);
         let url = self.random.pick(&self.urls).clone();
         let conn = match self.random.chance(1, 8) {
             true => self.client.handshake(tokio::io::duplex(64).0, "h", options).await,
@@ -207,7 +205,7 @@ impl Caller {
     async fn call_poll(&mut self) {
         if self.polls.is_empty() || self.origins.is_empty() {
             let url = self.random.pick(&self.urls).clone();
-            let options = PollOptions { connections_per_origin_max: Some(2), retries_max: Some(2), ..PollOptions::default() };
+            let options = PollOptions::default().limit(Limit::ConnectionsPerOrigin, 2).limit(Limit::Retries, 2);
             self.polls.push(alive(self.client.poll(options).await));
             return self.origins.extend(check(self.client.origin(&url, None).await));
         }

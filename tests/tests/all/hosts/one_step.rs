@@ -4,8 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use sandpiper_host::types::Limits;
-use sandpiper_host::{Chunk, ConnOptions, Request, Sandbox};
+use sandpiper_host::{Chunk, ConnOptions, Limit, Request, Sandbox};
 
 const OCTETS: usize = 8 << 20;
 /// What `poll.wait` reads at most for one connection: 16 reads of 64 KiB.
@@ -33,8 +32,8 @@ async fn a_step_moves_a_bounded_number_of_octets_however_fast_the_peer_is() {
         Sandbox::builder().allow(url.trim_start_matches("http://")).and_then(|builder| builder.build()).expect("a sandbox");
     let mut client = sandbox.instantiate().await.expect("an instance");
     // More than a step moves, so that no step ends because there is no room.
-    let limits = Limits { receive_buffer_octets_max: Some(4 << 20), ..Limits::default() };
-    let conn = client.connect(&url, ConnOptions { limits: Some(limits), ..ConnOptions::default() }).await.expect("a connection");
+    let options = ConnOptions::default().limit(Limit::ReceiveBufferOctets, 4 << 20);
+    let conn = client.connect(&url, options).await.expect("a connection");
     let poll = client.poll(None).await.expect("a poll");
     poll.insert(&mut client, &conn, 1).await.expect("a connection that is in no poll");
     let exchange = conn.send(&mut client, Request::get("/"), 2).await.expect("a good request");

@@ -2,7 +2,7 @@
 //!
 //! `SANDPIPER_CONNECTIONS` sets how many connections; `just connections 10000` prints the table of `docs/evidence/connections.md`.
 
-use sandpiper_host::types::{PollOptions, RequestOptions, Reuse};
+use sandpiper_host::types::{Limit, PollOptions, RequestOptions, Reuse};
 use sandpiper_host::{Client, ClientConn, Origin, Poll, Request, Sandbox};
 use sandpiper_tests::peer::loopback::{PATIENCE, endpoint};
 use sandpiper_tests::scenario::sandboxed::runtime;
@@ -99,13 +99,8 @@ async fn answered(client: &mut Client, poll: &Poll, count: usize) {
 
 /// A pool that may have so many connections, and its origin.
 pub(crate) async fn pool(client: &mut Client, connections: usize, port: u16) -> (Poll, Origin) {
-    let most = Some(u32::try_from(connections).expect("a count"));
-    let options = PollOptions {
-        connections_max: most,
-        connections_per_origin_max: most,
-        idle_connections_max: most,
-        ..PollOptions::default()
-    };
+    let limits = [Limit::Connections, Limit::ConnectionsPerOrigin, Limit::IdleConnections];
+    let options = limits.into_iter().fold(PollOptions::default(), |options, limit| options.limit(limit, connections as u64));
     let poll = client.poll(options).await.expect("a poll");
     (poll, client.origin(endpoint(port), None).await.expect("an origin"))
 }
@@ -129,7 +124,7 @@ async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usiz
     poll.fetch_all(&mut client, &origin, &[Request::get("/")], 0, 1 << 20).await.expect("alive");
     answered(&mut client, &poll, 1).await;
     let (guest, host) = (client.memory_octets(), resident());
-    let fresh = RequestOptions { reuse: Some(Reuse::FRESH), ..RequestOptions::default() };
+    let fresh = RequestOptions { reuse: Reuse::FRESH, ..RequestOptions::default() };
     let fresh = Request::get("/").with_options(fresh);
     let mut open = 1;
     while open < connections {

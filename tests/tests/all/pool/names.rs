@@ -58,7 +58,7 @@ async fn pool(client: &mut Client, options: PollOptions, port: u16) -> (Poll, Or
 
 /// Sends so many fresh requests at once, and waits until they are answered; gives how long that took.
 async fn fetch(client: &mut Client, poll: &Poll, origin: &Origin, count: usize) -> Duration {
-    let fresh = RequestOptions { reuse: Some(Reuse::FRESH), ..RequestOptions::default() };
+    let fresh = RequestOptions { reuse: Reuse::FRESH, ..RequestOptions::default() };
     let began = Instant::now();
     poll.fetch_all(client, origin, &vec![Request::get("/").with_options(fresh); count], 0, 1 << 20).await.expect("alive");
     let mut left = count;

@@ -1,5 +1,6 @@
 //! Origins of a pool, what it learns of them, and what it reports of their connections, through the component.
 
+use sandpiper_host::Limit;
 use sandpiper_host::types::{CloseReason, ConnEvent, ConnOptions, ConnState, Delivery, Error, Event, Persistence, PollOptions};
 use sandpiper_host::{CallError, Client, ClientConn, Endpoint, Poll, Request};
 use sandpiper_tests::peer::loopback::{answer, endpoint, serve, target};
@@ -53,7 +54,7 @@ fn the_connection_after_a_broken_pipeline_begins_with_one_request() {
 /// How a request ends in a pool that may send it again so often: its content or its delivery, and how often it was sent again.
 async fn pooled(retries_max: u32, request: Request, port: u16) -> (String, u32) {
     let mut client = sandbox().instantiate().await.expect("an instance");
-    let options = PollOptions { retries_max: (retries_max > 0).then_some(retries_max), ..PollOptions::default() };
+    let options = PollOptions::default().limit(Limit::Retries, retries_max.into());
     let poll: Poll = client.poll(options).await.expect("a poll");
     let origin = client.origin(endpoint(port), None).await.expect("an origin");
     poll.fetch_all(&mut client, &origin, &[request], 7, 1 << 20).await.expect("alive");
@@ -200,14 +201,14 @@ fn a_pool_holds_no_more_connections_than_it_may() {
         let mut client = sandbox().instantiate().await.expect("an instance");
         let (one, other) = (endpoint(port), Endpoint { host: "other.test".to_owned(), ..endpoint(port) });
 
-        let none_idle = PollOptions { idle_connections_max: Some(0), ..PollOptions::default() };
+        let none_idle = PollOptions::default().limit(Limit::IdleConnections, 0);
         let poll = client.poll(none_idle).await.expect("a poll");
         for connections in 1..=2 {
             fetch(&mut client, &poll, &one).await;
             assert_eq!((accepted.load(Ordering::SeqCst), client.sockets_open()), (connections, 0));
         }
 
-        let one_in_all = PollOptions { connections_max: Some(1), ..PollOptions::default() };
+        let one_in_all = PollOptions::default().limit(Limit::Connections, 1);
         let poll = client.poll(one_in_all).await.expect("a poll");
         for endpoint in [&one, &other] {
             fetch(&mut client, &poll, endpoint).await;

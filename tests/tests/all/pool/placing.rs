@@ -1,6 +1,6 @@
 //! The pool through the component: which connection carries a request, what is bounded, and what a caller is told.
 
-use sandpiper_host::types::{Completion, ConnOptions, Deadlines, Error, Persistence, PollOptions, RequestOptions, Reuse};
+use sandpiper_host::types::{Completion, ConnOptions, Error, Limit, Persistence, PollOptions, RequestOptions, Reuse, Timer};
 use sandpiper_host::{Client, Origin, Poll, Request};
 use sandpiper_tests::peer::loopback::{Gate, PATIENCE, answer, endpoint, serve, target};
 use sandpiper_tests::scenario::sandboxed::{runtime, sandbox};
@@ -19,16 +19,15 @@ pub(crate) struct Pool {
 }
 
 fn with(reuse: Reuse, target: &str) -> Request {
-    Request::get(target).with_options(RequestOptions { reuse: Some(reuse), ..RequestOptions::default() })
+    Request::get(target).with_options(RequestOptions { reuse, ..RequestOptions::default() })
 }
 
 fn within(span_ms: u64, target: &str) -> Request {
-    let deadlines = Some(Deadlines { total: Some(span_ms * 1_000_000), ..Deadlines::default() });
-    Request::get(target).with_options(RequestOptions { deadlines, ..RequestOptions::default() })
+    Request::get(target).with_options(RequestOptions::default().deadline(Timer::Total, Duration::from_millis(span_ms)))
 }
 
 fn sequential() -> ConnOptions {
-    ConnOptions { pipeline_depth_max: Some(1), ..ConnOptions::default() }
+    ConnOptions::default().limit(Limit::Outstanding, 1)
 }
 
 fn assume() -> ConnOptions {
@@ -122,7 +121,7 @@ fn an_idle_connection_is_used_again_before_another_is_opened() {
 fn requests_wait_in_line_in_their_order_when_every_connection_is_busy() {
     let (port, accepted) = serve(|_, mut stream| echo(&mut stream));
     runtime().block_on(async {
-        let options = PollOptions { connections_per_origin_max: Some(1), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::ConnectionsPerOrigin, 1);
         let mut pool = Pool::new(options, sequential(), port).await;
         let targets: Vec<String> = (0..9).map(|number| format!("/{number}")).collect();
         pool.submit(&targets.iter().map(Request::get).collect::<Vec<_>>(), 0).await;
@@ -228,8 +227,8 @@ fn a_connection_past_its_lifetime_takes_no_more_requests() {
         // A machine that does not send two requests in this time has more of it in the next round.
         for lifetime_ms in (0..10).map(|round| 60 << round) {
             let before = accepted.load(Ordering::SeqCst);
-            let deadlines = Some(Deadlines { lifetime: Some(lifetime_ms * 1_000_000), ..Deadlines::default() });
-            let mut pool = Pool::new(PollOptions::default(), ConnOptions { deadlines, ..ConnOptions::default() }, port).await;
+            let lifetime = ConnOptions::default().deadline(Timer::Lifetime, Duration::from_millis(lifetime_ms));
+            let mut pool = Pool::new(PollOptions::default(), lifetime, port).await;
             let began = Instant::now();
             pool.fetch(Request::get("/1")).await;
             pool.fetch(Request::get("/2")).await;
@@ -252,7 +251,7 @@ fn idle_connections_beyond_the_limit_are_closed() {
         std::thread::spawn(move || echo(&mut stream));
     });
     runtime().block_on(async {
-        let options = PollOptions { idle_connections_max: Some(1), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::IdleConnections, 1);
         let mut pool = Pool::new(options, ConnOptions::default(), port).await;
         pool.submit(&[with(Reuse::FRESH, "/1"), with(Reuse::FRESH, "/2"), with(Reuse::FRESH, "/3")], 1).await;
         pool.ends(3).await;
@@ -267,7 +266,7 @@ fn idle_connections_beyond_the_limit_are_closed() {
 fn two_origins_share_the_total_limit_and_none_is_forgotten() {
     let (one, other) = (echoing(), echoing());
     runtime().block_on(async {
-        let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::Connections, 1);
         let mut pool = Pool::new(options, sequential(), one).await;
         let second = pool.client.origin(endpoint(other), sequential()).await.expect("an origin");
         for token in 0..6 {
@@ -301,7 +300,7 @@ fn an_origin_that_pipelines_without_a_pause_leaves_room_to_another() {
     });
     let other = echoing();
     runtime().block_on(async {
-        let options = PollOptions { connections_max: Some(1), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::Connections, 1);
         let mut pool = Pool::new(options, assume(), one).await;
         let second = pool.client.origin(endpoint(other), assume()).await.expect("an origin");
         let began = Instant::now();
@@ -396,7 +395,7 @@ fn beside_a_tunnel_a_server_that_is_gone_fails_what_waits() {
 #[test]
 fn a_place_that_refuses_is_tried_again_with_more_time_between() {
     runtime().block_on(async {
-        let options = PollOptions { retries_max: Some(2), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::Retries, 2);
         let mut pool = Pool::new(options, ConnOptions::default(), 1).await;
         let began = Instant::now();
         pool.submit(&[Request::get("/")], 5).await;
@@ -422,8 +421,7 @@ fn what_is_not_taken_holds_others_back_until_it_is_taken() {
         }
     });
     runtime().block_on(async {
-        let options =
-            PollOptions { completion_octets_max: Some(10), connections_per_origin_max: Some(1), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::CompletionOctets, 10).limit(Limit::ConnectionsPerOrigin, 1);
         let mut pool = Pool::new(options, sequential(), port).await;
         pool.submit(&vec![Request::get("/"); 4], 1).await;
         for token in 1..=4 {
@@ -440,7 +438,7 @@ const LONG_MS: u64 = 30_000;
 
 /// Six requests that may take so long end, each once; gives how many were answered.
 async fn six(port: u16, span_ms: u64) -> usize {
-    let options = PollOptions { retries_max: Some(1), ..PollOptions::default() };
+    let options = PollOptions::default().limit(Limit::Retries, 1);
     let mut pool = Pool::new(options, ConnOptions::default(), port).await;
     let began = Instant::now();
     let (mut tokens, mut answered) = (BTreeSet::new(), 0);

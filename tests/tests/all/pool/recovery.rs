@@ -2,7 +2,7 @@
 //! (RFC 9112 §9.3.1, §9.3.2).
 
 use super::placing::{Pool, content};
-use sandpiper_host::types::{Chunk, Completion, ConnOptions, Deadlines, Delivery, Persistence, PollOptions, Readiness};
+use sandpiper_host::types::{Chunk, Completion, ConnOptions, Delivery, Limit, Persistence, PollOptions, Readiness, Timer};
 use sandpiper_host::{CallError, Request};
 use sandpiper_tests::peer::loopback::{answer, serve, target};
 use sandpiper_tests::scenario::sandboxed::runtime;
@@ -13,12 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn per_origin(connections: u32) -> PollOptions {
-    PollOptions { connections_per_origin_max: Some(connections), ..PollOptions::default() }
+    PollOptions::default().limit(Limit::ConnectionsPerOrigin, connections.into())
 }
 
 fn stalling_after(milliseconds: u64) -> ConnOptions {
-    let deadlines = Deadlines { pipeline_stall: Some(milliseconds * 1_000_000), ..Deadlines::default() };
-    ConnOptions { deadlines: Some(deadlines), ..ConnOptions::default() }
+    ConnOptions::default().deadline(Timer::PipelineStall, Duration::from_millis(milliseconds))
 }
 
 /// A server with a thread for each connection.

@@ -4,7 +4,7 @@
 
 use super::nginx;
 use sandpiper_host::types::{Completion, Delivery, PollOptions};
-use sandpiper_host::{Request, Sandbox};
+use sandpiper_host::{Limit, Request, Sandbox};
 use sandpiper_tests::peer::loopback::endpoint;
 use sandpiper_tests::random::Random;
 use sandpiper_tests::scenario::sandboxed::runtime;
@@ -53,7 +53,7 @@ fn while_a_real_server_is_reloaded_every_request_ends_once_and_truthfully() {
     runtime().block_on(async {
         let sandbox = Sandbox::builder().allow("127.0.0.1").and_then(|builder| builder.build()).expect("a component that runs");
         let mut client = sandbox.instantiate().await.expect("an instance");
-        let options = PollOptions { retries_max: Some(RETRIES_MAX), ..PollOptions::default() };
+        let options = PollOptions::default().limit(Limit::Retries, RETRIES_MAX.into());
         let poll = client.poll(options).await.expect("a poll");
         let origin = client.origin(endpoint(nginx.plain), None).await.expect("an origin");
         let (mut random, mut under_way, mut token) = (Random::new(1), BTreeMap::new(), 0);

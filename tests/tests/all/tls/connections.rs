@@ -4,7 +4,7 @@ use super::pool::{PATIENCE, Pool, build, config, content, echo, endpoint, failur
 use sandpiper_host::types::{
     Chunk, ConnOptions, Delivery, Denial, Error, Misuse, Persistence, PollOptions, RequestContent, Timer, TlsOptions, TlsProblem,
 };
-use sandpiper_host::{Build, CallError, ClientConn, Endpoint, Request};
+use sandpiper_host::{Build, CallError, ClientConn, Endpoint, Limit, Request};
 use sandpiper_tests::peer::loopback::{Secured, answer, serve, serve_tls, target};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use sandpiper_tests::tls::authority::authority;
@@ -102,7 +102,7 @@ fn sixty_four_requests_in_a_pipeline() {
         runtime().block_on(async {
             let mut pool = Pool::new(build, PollOptions::default()).await;
             let deep =
-                ConnOptions { persistence: Some(Persistence::Assume), pipeline_depth_max: Some(64), ..ConnOptions::default() };
+                ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() }.limit(Limit::Outstanding, 64);
             let conn = pool.connect(port, deep).await;
             let requests: Vec<Request> = (0..64).map(|number| Request::get(format!("/{number}"))).collect();
             let sent = conn.send_all(&mut pool.client, &requests, 1).await.expect("alive");
@@ -284,7 +284,7 @@ fn a_connection_in_clear_is_never_used_where_tls_is_asked_for() {
         std::thread::spawn(move || while target(&mut tcp).inspect(|target| answer(&mut tcp, target)).is_some() {});
     });
     runtime().block_on(async {
-        let mut pool = Pool::new(Build::Tls, PollOptions { retries_max: Some(0), ..PollOptions::default() }).await;
+        let mut pool = Pool::new(Build::Tls, PollOptions::default().limit(Limit::Retries, 0)).await;
         let in_clear = Endpoint { tls: None, ..endpoint(port, roots()) };
         let in_clear = pool.client.origin(in_clear, ConnOptions::default()).await.expect("an origin");
         assert_eq!(content(&pool.fetch(&in_clear, Request::get("/")).await), "/");

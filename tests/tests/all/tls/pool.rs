@@ -2,7 +2,7 @@
 
 use rustls::ServerConfig;
 use sandpiper_host::types::{
-    Completion, ConnOptions, Deadlines, Delivery, Error, Failure, PollOptions, RequestOptions, Timer, TlsOptions, TlsProblem,
+    Completion, ConnOptions, Delivery, Error, Failure, Limit, PollOptions, RequestOptions, Timer, TlsOptions, TlsProblem,
     TlsVersion,
 };
 use sandpiper_host::{Build, Client, ClientConn, Endpoint, HostTls, Origin, Poll, Request, Sandbox};
@@ -59,8 +59,7 @@ pub(crate) fn echo(_: usize, stream: &mut Secured) {
 }
 
 pub(crate) fn within(connect: Duration) -> ConnOptions {
-    let connect = u64::try_from(connect.as_nanos()).ok();
-    ConnOptions { deadlines: Some(Deadlines { connect, ..Deadlines::default() }), ..ConnOptions::default() }
+    ConnOptions::default().deadline(Timer::Connect, connect)
 }
 
 /// A pool over TLS.
@@ -210,9 +209,9 @@ fn fifty_connections_at_once() {
             }
         });
         runtime().block_on(async {
-            let most = PollOptions { connections_per_origin_max: Some(50), connections_max: Some(50), ..PollOptions::default() };
+            let most = PollOptions::default().limit(Limit::ConnectionsPerOrigin, 50).limit(Limit::Connections, 50);
             let mut pool = Pool::new(build, most).await;
-            let one = ConnOptions { pipeline_depth_max: Some(1), ..ConnOptions::default() };
+            let one = ConnOptions::default().limit(Limit::Outstanding, 1);
             let origin = pool.origin(port, one).await;
             let requests: Vec<Request> = (0..200).map(|number| Request::get(format!("/{number}"))).collect();
             pool.submit(&origin, &requests, 0).await;
@@ -248,7 +247,7 @@ fn what_an_idle_connection_did_not_live_to_answer_is_sent_again() {
                 echo(number, stream);
             });
             runtime().block_on(async {
-                let mut pool = Pool::new(build, PollOptions { retries_max: Some(1), ..PollOptions::default() }).await;
+                let mut pool = Pool::new(build, PollOptions::default().limit(Limit::Retries, 1)).await;
                 let origin = pool.origin(port, ConnOptions::default()).await;
                 assert_eq!(content(&pool.fetch(&origin, Request::get("/1")).await), "/1");
                 let again = pool.fetch(&origin, Request::get("/2")).await;
@@ -265,7 +264,7 @@ fn a_failed_handshake_fails_those_that_wait_and_none_of_them_begins_another() {
         let of_stranger = Settings::new(authority().self_signed()).config();
         let (port, accepted, handshakes) = serve_tls(of_stranger, echo);
         runtime().block_on(async {
-            let some = PollOptions { connections_per_origin_max: Some(2), retries_max: Some(0), ..PollOptions::default() };
+            let some = PollOptions::default().limit(Limit::ConnectionsPerOrigin, 2).limit(Limit::Retries, 0);
             let mut pool = Pool::new(build, some).await;
             let origin = pool.origin(port, ConnOptions::default()).await;
             let requests = vec![Request::get("/"); 40];
@@ -291,17 +290,14 @@ fn the_deadline_to_connect_covers_the_handshake() {
             std::thread::spawn(move || tcp.read_to_end(&mut Vec::new()));
         });
         runtime().block_on(async {
-            let mut pool = Pool::new(build, PollOptions { retries_max: Some(0), ..PollOptions::default() }).await;
+            let mut pool = Pool::new(build, PollOptions::default().limit(Limit::Retries, 0)).await;
             let origin = pool.origin(port, within(Duration::from_millis(300))).await;
             let completion = pool.fetch(&origin, Request::get("/")).await;
             let failure = failure(&completion);
             assert_eq!((failure.error, failure.delivery), (Error::TimedOut(Timer::Connect), Delivery::NotSent), "{build:?}");
             let info = pool.client.tls_info(failure.connection).await.expect("alive").expect("remembered");
             assert_eq!((info.server_name.as_str(), info.duration), (NAME, None), "{build:?}");
-            let total = RequestOptions {
-                deadlines: Some(Deadlines { total: Some(200_000_000), ..Deadlines::default() }),
-                ..RequestOptions::default()
-            };
+            let total = RequestOptions::default().deadline(Timer::Total, Duration::from_millis(200));
             let origin = pool.origin(port, within(PATIENCE)).await;
             let late = pool.fetch(&origin, Request::get("/").with_options(total)).await;
             let failure = self::failure(&late);
