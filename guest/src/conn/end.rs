@@ -120,7 +120,7 @@ impl ClientConn {
 
     /// Fails an exchange whose turn has not come, and that is in no list any more.
     pub(super) fn fail_waiting_one(&mut self, id: ExchangeId, error: Error, at: u64, now: Instant) {
-        self.fail_with(id, error, Progress::default(), at, now);
+        self.fail_with(id, error, Progress::default(), None, at, now);
         self.drop_if_forgotten(id);
     }
 
@@ -129,10 +129,10 @@ impl ClientConn {
         self.fail_waiting_one(id, error, self.protocol.octets_received(), now);
     }
 
-    fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, at: u64, now: Instant) {
+    fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, content: Option<Vec<u8>>, at: u64, now: Instant) {
         let Some(exchange) = self.book.exchanges.get(id) else { return };
         let failure = self.place(error, at).failure(error, exchange, failure::delivery(exchange), progress);
-        self.book.fail(id, failure, None, now);
+        self.book.fail(id, failure, content, now);
     }
 
     /// Forgets an exchange that nobody can ask for any more, unless the wire still has to do with it.
@@ -162,28 +162,23 @@ impl ClientConn {
         match self.protocol.give_up(id, self.book.scene(&self.settings, now)) {
             GivenUp::EndConnection => self.end(error, now),
             GivenUp::TakenBack(lost) => {
-                self.fail_given_up(lost, error, at, now);
+                self.fail_with(id, error, lost.progress, lost.content, at, now);
+                self.drop_if_forgotten(id);
                 self.idle_since = now;
                 self.book.reports.changed = true;
             }
             GivenUp::Abandoned(lost, closing) => {
-                self.fail_given_up(lost, error, at, now);
+                self.fail_with(id, error, lost.progress, None, at, now);
+                self.drop_if_forgotten(id);
                 self.apply_closing(closing, at, now);
             }
             GivenUp::Drained(progress) => self.drain(id, error, progress, at, now),
         }
     }
 
-    fn fail_given_up(&mut self, lost: Lost, error: Error, at: u64, now: Instant) {
-        let Some(exchange) = self.book.exchanges.get(lost.exchange) else { return };
-        let failure = self.place(error, at).failure(error, exchange, failure::delivery(exchange), lost.progress);
-        self.book.fail(lost.exchange, failure, lost.content, now);
-        self.drop_if_forgotten(lost.exchange);
-    }
-
     /// The request has left: its response is read and thrown away, within bounds.
     fn drain(&mut self, id: ExchangeId, error: Error, progress: Progress, at: u64, now: Instant) {
-        self.fail_with(id, error, progress, at, now);
+        self.fail_with(id, error, progress, None, at, now);
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         let handle = &mut exchange.handle;
         if error == Error::Closed(CloseReason::Cancelled) && handle.reader == Reader::Caller {

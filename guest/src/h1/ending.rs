@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 impl Connection {
     /// Takes the outstanding exchanges from this position on out of the list; `declared`: the peer has said that it will not answer them.
+    #[inline(never)]
     fn lose(&mut self, from: usize, error: Error, declared: bool, exchanges: &Exchanges) -> Vec<Lost> {
         if (self.outstanding.len() > 1 || error == STALL) && !is_by_caller(error) {
             self.persistence.note_break(error, declared);
@@ -52,6 +53,7 @@ impl Connection {
     }
 
     /// The connection ends, with all that is on the wire.
+    #[inline(never)]
     pub(super) fn close_now(&mut self, reason: Error, exchanges: &Exchanges) -> Closing {
         let lost = self.lose_all(reason, exchanges);
         self.shut();
@@ -59,11 +61,13 @@ impl Connection {
     }
 
     /// The first outstanding exchange is the last one that is answered.
+    #[inline(never)]
     pub(super) fn close_behind(&mut self, reason: Error, declared: Option<Delivery>, exchanges: &Exchanges) -> Closing {
         Closing { reason, lost: self.lose(1, reason, declared.is_some(), exchanges), declared }
     }
 
     /// The same, and nothing more is written but the rest of its request.
+    #[inline(never)]
     pub(super) fn close_behind_first(&mut self, reason: Error, declared: Option<Delivery>, scene: Scene<'_>) -> Closing {
         let closing = self.close_behind(reason, declared, scene.exchanges);
         let is_leaving = self.first(scene).is_some_and(|first| first.is_leaving());
@@ -109,7 +113,7 @@ impl Connection {
             self.take_back(id, position, start, end);
             GivenUp::TakenBack(lost)
         } else if end.is_none() {
-            GivenUp::Abandoned(lost, self.abandon(position))
+            GivenUp::Abandoned(lost, self.abandon())
         } else {
             self.turn.progress = scene.now;
             GivenUp::Drained(lost.progress)
@@ -120,7 +124,7 @@ impl Connection {
     fn take_back(&mut self, id: ExchangeId, position: usize, start: u64, end: Option<u64>) {
         let octets = end.unwrap_or(self.writer.outbox.pushed()).saturating_sub(start);
         self.writer.outbox.remove(start, start + octets);
-        for other in self.outstanding.iter_mut().skip(position + 1) {
+        for other in self.outstanding.iter_mut().filter(|other| other.start > start) {
             other.start -= octets;
             other.head_end -= octets;
             other.end = other.end.map(|position| position - octets);
@@ -129,7 +133,11 @@ impl Connection {
             let released = self.writer.release();
             self.heed(released);
         }
-        self.outstanding.remove(position);
+        // The others stay in their order.
+        for place in position + 1..self.outstanding.len() {
+            self.outstanding.swap(place - 1, place);
+        }
+        self.outstanding.pop_back();
         if self.outstanding.is_empty() {
             // It may have been written behind others, without a look.
             self.look.again();
@@ -139,8 +147,9 @@ impl Connection {
     }
 
     /// The request has left in part: nothing can follow it on this connection. Those before it may still be answered.
-    fn abandon(&mut self, position: usize) -> Closing {
-        self.outstanding.remove(position);
+    fn abandon(&mut self) -> Closing {
+        // A request that has yet to be written to its end is the last one.
+        self.outstanding.pop_back();
         self.departed = self.departed.min(self.outstanding.len());
         self.persistence.close();
         let shut = self.writer.shut();

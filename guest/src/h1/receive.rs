@@ -208,6 +208,7 @@ impl Connection {
     }
 
     /// Ends what has to end with the transport, once all that came before has been taken.
+    #[inline(never)]
     fn end_of_transport(&mut self, scene: Scene<'_>) -> Option<Incoming> {
         let ending = match self.reader.end {
             TransportEnd::No | TransportEnd::Told(_) if self.reader.state() == ReadSide::Answered => return None,
@@ -262,6 +263,7 @@ impl Connection {
     }
 
     /// Ends what has to end after the final head of the first outstanding exchange.
+    #[inline(never)]
     fn close_after(&mut self, after: After, scene: Scene<'_>) -> Closing {
         match after {
             After::Switch => self.close_behind(Error::Closed(CloseReason::Switched), None, scene.exchanges),
