@@ -2,7 +2,7 @@
 
 use crate::exchange::{Exchange, RequestHalf, ResponseHalf};
 use crate::incoming::Progress;
-use crate::types::{CloseReason, Delivery, Error, Failure, Phase};
+use crate::types::{CloseReason, Delivery, Error, Failure, Phase, Timer, TlsProblem};
 
 /// Where a failure happens.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,75 @@ pub fn of_all_attempts(furthest: Option<Failure>, last: Failure) -> Failure {
     }
 }
 
+/// May a request that failed so be sent again? By its delivery (RFC 9110 §9.2.2), unless the next attempt would fail in the same way, or
+/// the caller has decided that there is none.
+pub fn may_repeat(failure: &Failure, idempotent: bool) -> bool {
+    let by_delivery = match failure.delivery {
+        Delivery::NotSent | Delivery::Unprocessed => true,
+        Delivery::Unanswered => idempotent,
+        Delivery::ResponseStarted => false,
+    };
+    by_delivery
+        && match failure.error {
+            Error::ApiMisuse(_) | Error::LimitExceeded(_) | Error::Denied(_) => false,
+            Error::Closed(reason) => !matches!(reason, CloseReason::Cancelled | CloseReason::Dropped),
+            // The queue is as long as before.
+            Error::TimedOut(timer) => timer != Timer::Queue,
+            // A server that is refused is refused again.
+            Error::Tls(problem) => matches!(problem, TlsProblem::HandshakeEnded | TlsProblem::RecordCorrupt),
+            _ => true,
+        }
+}
+
 /// A failure of a request that never came near the wire.
 pub fn refused(error: Error, connection: u64, octets_received: u64) -> Failure {
     Place { connection, octets_received, waiting: Phase::Queued }.refused(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Denial, Ending, Limit, Misuse};
+
+    fn may(error: Error, delivery: Delivery, idempotent: bool) -> bool {
+        may_repeat(&Failure { delivery, ..refused(error, 1, 0) }, idempotent)
+    }
+
+    #[test]
+    fn delivery_decides() {
+        let reset = Error::Incomplete(Ending::Reset);
+        for (delivery, of_get, of_post) in [
+            (Delivery::NotSent, true, true),
+            (Delivery::Unprocessed, true, true),
+            (Delivery::Unanswered, true, false),
+            (Delivery::ResponseStarted, false, false),
+        ] {
+            assert_eq!([true, false].map(|idempotent| may(reset, delivery, idempotent)), [of_get, of_post], "{delivery:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_fail_again_may_not() {
+        for error in [
+            Error::ApiMisuse(Misuse::InvalidMethod),
+            Error::LimitExceeded(Limit::HeadOctets),
+            Error::Denied(Denial::Connect),
+            Error::TimedOut(Timer::Queue),
+            Error::Closed(CloseReason::Cancelled),
+            Error::Closed(CloseReason::Dropped),
+            Error::Tls(TlsProblem::CertificateExpired),
+        ] {
+            assert!(!may(error, Delivery::NotSent, true), "{error:?}");
+        }
+        for error in [
+            Error::TimedOut(Timer::Connect),
+            Error::TimedOut(Timer::FirstOctet),
+            Error::TimedOut(Timer::BetweenOctets),
+            Error::TimedOut(Timer::Total),
+            Error::Tls(TlsProblem::HandshakeEnded),
+            Error::Closed(CloseReason::PeerEnded),
+        ] {
+            assert!(may(error, Delivery::NotSent, false), "{error:?}");
+        }
+    }
 }

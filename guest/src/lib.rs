@@ -70,5 +70,7 @@ mod wit;
 #[cfg(target_family = "wasm")]
 mod component;
 
-pub use wit::client::{Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness};
+pub use wit::client::{
+    Completion, ConnEvent, Event, ExchangeEvent, ExchangeInfo, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness,
+};
 pub use wit::types;

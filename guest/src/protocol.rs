@@ -79,6 +79,10 @@ impl Protocol {
         ask!(self, h1 => h1.progress(id), None)
     }
 
+    pub fn turn(&self, id: ExchangeId) -> Option<Instant> {
+        ask!(self, h1 => h1.turn(id), None)
+    }
+
     pub fn persistence(&self) -> PersistenceLearnt {
         match self {
             Undecided(expected) => known_at_first(expected.persistence),

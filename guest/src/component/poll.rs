@@ -7,6 +7,7 @@ use super::wire::Shared;
 use super::{client_conn, origin, send};
 use crate::dial::Names;
 use crate::endpoint;
+use crate::failure;
 use crate::poll::Poll;
 use crate::types::{Error, Failure, Misuse, PackedCompletion, Request};
 use crate::wit::client::{self, Completion, Event, OriginInfo, PollInfo, PollOptions};
@@ -41,6 +42,10 @@ impl client::GuestPoll for Handle {
         self.poll.borrow_mut().remove(&conn.get::<client_conn::Handle>().shared);
     }
 
+    fn may_repeat(failure: Failure, idempotent: bool) -> bool {
+        failure::may_repeat(&failure, idempotent)
+    }
+
     fn wait(&self, timeout: Option<u64>, events_max: u32) -> Vec<Event> {
         let events_max = usize::try_from(events_max.max(1)).unwrap_or(usize::MAX);
         wait::wait(&mut self.poll.borrow_mut(), &mut self.waiting.borrow_mut(), timeout, events_max)
@@ -57,6 +62,18 @@ impl client::GuestPoll for Handle {
         let origin = &origin.get::<origin::Handle>().0;
         let ticket = Poll::submit(&self.poll, origin, request, token, clock::now())?;
         Ok(send::Handle::of_pool(ticket, token))
+    }
+
+    fn submit_all(
+        &self,
+        origin: client::OriginBorrow<'_>,
+        requests: Vec<Request>,
+        first_token: u64,
+    ) -> Vec<Result<client::Send, Failure>> {
+        let origin = &origin.get::<origin::Handle>().0;
+        let tickets = Poll::submit_all(&self.poll, origin, requests, first_token, clock::now());
+        let tokens = (0..).map(|index| first_token.wrapping_add(index));
+        tickets.into_iter().zip(tokens).map(|(ticket, token)| Ok(send::Handle::of_pool(ticket?, token))).collect()
     }
 
     fn fetch_all(&self, origin: client::OriginBorrow<'_>, requests: Vec<Request>, first_token: u64, collect_octets_max: u64) {
@@ -84,6 +101,10 @@ impl client::GuestPoll for Handle {
         let poll = self.poll.borrow();
         let given = endpoint::is_host(&host) && poll.network().names.borrow_mut().give(host, port, addresses);
         if given { Ok(()) } else { Err(invalid) }
+    }
+
+    fn shutdown(&self) {
+        self.poll.borrow_mut().shutdown(clock::now());
     }
 
     fn network_changed(&self) {

@@ -7,7 +7,7 @@ use crate::conn::ExchangeId;
 use crate::types::{
     Chunk, ExchangeTiming, Failure, FieldLine, Misuse, PackedHead, PackedResponse, Request, Response, ResponseHead,
 };
-use crate::wit::client::Readiness;
+use crate::wit::client::{ExchangeInfo, Readiness};
 use crate::wit::{self, client};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -146,6 +146,13 @@ impl client::GuestSend for Handle {
         shared.borrow().conn.timing(id).unwrap_or(wit::NO_TIMING)
     }
 
+    fn info(&self) -> ExchangeInfo {
+        match &self.place {
+            Place::Conn(shared, id) => crate::poll::info(&shared.borrow(), *id),
+            Place::Pool(ticket) => ticket.info(),
+        }
+    }
+
     fn cancel(&self) {
         let now = clock::now();
         if let Place::Pool(ticket) = &self.place {
@@ -159,7 +166,10 @@ impl client::GuestSend for Handle {
     }
 
     fn want(&self, readiness: Readiness) {
-        let (shared, id) = self.place();
+        let (shared, id) = match &self.place {
+            Place::Conn(shared, id) => (shared, *id),
+            Place::Pool(ticket) => return ticket.want(readiness),
+        };
         let mut driver = shared.borrow_mut();
         driver.conn.want(id, readiness);
         driver.flag();

@@ -171,6 +171,21 @@ impl ClientConn {
         Ok(self.admit_first(exchange, now))
     }
 
+    /// `poll.submit`, into a waiting line. `collects`: the most octets of content that are collected; `None`: the caller reads.
+    pub fn submit(&mut self, request: Request, token: u64, collects: Option<u64>, now: Instant) -> Result<ExchangeId, Failure> {
+        let exchange = match collects {
+            Some(octets_max) => self.collected(request, token, octets_max, now)?,
+            None => self.checked(request, token, now)?,
+        };
+        let ahead = asks(exchange.sending.reuse, Reuse::AHEAD);
+        let id = self.enqueue(exchange, now);
+        match ahead {
+            true => self.book.queue.push_ahead(id, &mut self.book.exchanges),
+            false => self.book.queue.push_back(id, &mut self.book.exchanges),
+        }
+        Ok(id)
+    }
+
     /// Fails requests that wait, for what has happened to this connection; 0: to none.
     pub fn fail_waiting(&mut self, whom: Waiting, error: Error, connection: u64, now: Instant) {
         let is_meant =
@@ -246,6 +261,31 @@ impl ClientConn {
         self.moves.unsent.push_back(id);
         self.book.reports.changed = true;
     }
+
+    /// Since when no response stands before that of this exchange; `None`: one does, or it is not on the wire.
+    pub fn turn(&self, id: ExchangeId) -> Option<Instant> {
+        self.protocol.turn(id)
+    }
+
+    /// How often a pool has sent the request again, and when it was submitted.
+    pub fn resent(&self, id: ExchangeId) -> Option<(u32, Instant)> {
+        self.book.exchanges.get(id).map(|exchange| (exchange.resent, exchange.started))
+    }
+
+    /// When it began to connect.
+    pub fn created(&self) -> Instant {
+        self.facts.created
+    }
+
+    /// When it was established; `None`: it is not yet.
+    pub fn opened(&self) -> Option<Instant> {
+        self.facts.opened
+    }
+
+    /// How long the addresses took, in nanoseconds: without the lookup, and without TLS.
+    pub fn connecting_took(&self) -> u64 {
+        self.facts.connected.unwrap_or(0).saturating_sub(self.facts.resolved.unwrap_or(0))
+    }
 }
 
 #[cfg(test)]
@@ -281,5 +321,17 @@ mod tests {
             assert_eq!(line.waiting(Waiting::Fresh).is_some(), fresh > 0);
             assert!(line.waiting(Waiting::All).is_some());
         }
+    }
+
+    #[test]
+    fn requests_that_are_ahead_stand_before_the_others_in_their_own_order() {
+        let mut line = line(0);
+        for (token, reuse) in [(1, Reuse::empty()), (2, Reuse::AHEAD), (3, Reuse::empty()), (4, Reuse::AHEAD)] {
+            line.submit(request(reuse), token, None, Instant(0)).expect("room");
+        }
+        assert_eq!(
+            line.book.queue.iter(&line.book.exchanges).map(|exchange| exchange.token).collect::<Vec<_>>(),
+            [2, 4, 0, 1, 3]
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The requests of a connection that have not been written, in their order.
 
 use super::ExchangeId;
-use crate::exchange::Exchanges;
+use crate::exchange::{Exchanges, asks};
+use crate::types::Reuse;
 use alloc::collections::VecDeque;
 
 /// Stale entries beyond the live ones that stay before the queue is tidied.
@@ -50,6 +51,14 @@ impl Queue {
     pub(super) fn push_front(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
         self.length += usize::from(mark(id, true, exchanges));
         self.entries.push_front(id);
+    }
+
+    /// Adds one behind those in front that are ahead of the others, too.
+    pub(super) fn push_ahead(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
+        let is_ahead = |id: &&ExchangeId| exchanges.get(**id).is_some_and(|exchange| asks(exchange.sending.reuse, Reuse::AHEAD));
+        let place = self.entries.iter().take_while(is_ahead).count();
+        self.length += usize::from(mark(id, true, exchanges));
+        self.entries.insert(place, id);
     }
 
     /// Takes the first one.

@@ -356,6 +356,11 @@ impl Connection {
         self.progress_at(position)
     }
 
+    /// Since when an exchange is the first outstanding one; `None`: it is not.
+    pub fn turn(&self, id: ExchangeId) -> Option<Instant> {
+        self.outstanding.front().filter(|first| first.exchange == id).map(|_| self.turn.began)
+    }
+
     pub(super) fn progress_at(&self, position: usize) -> Option<Progress> {
         let outstanding = self.outstanding.get(position)?;
         let end = outstanding.end.unwrap_or(u64::MAX);

@@ -32,8 +32,8 @@ impl<N: Network> Poll<N> {
             counts,
             version: known.version,
             persistence: known.persistence,
-            connect_failures: known.failures,
-            retry_after: known.retry_at.filter(|at| *at > now).map(|at| at.since(now)),
+            connect_failures: known.back_off.failures,
+            retry_after: known.back_off.retry_at.filter(|at| *at > now).map(|at| at.since(now)),
         }
     }
 

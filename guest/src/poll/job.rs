@@ -2,13 +2,16 @@
 
 use super::Poll;
 use crate::conn::{Completed, ExchangeId};
-use crate::driver::Shared;
+use crate::driver::{Driver, Shared};
 use crate::failure;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{CloseReason, Delivery, Error, Failure, PackedCompletion, Request, Timer, TlsProblem};
-use crate::wit;
+use crate::types::{Error, Failure, PackedCompletion, Request, Timer};
+use crate::wit::{
+    self,
+    client::{ExchangeInfo, Readiness},
+};
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
 
@@ -84,6 +87,24 @@ impl<N: Network> Ticket<N> {
         self.poll.upgrade()
     }
 
+    /// `send.info`.
+    pub fn info(&self) -> ExchangeInfo {
+        let (shared, id) = self.seat();
+        info(&shared.borrow(), id)
+    }
+
+    /// `send.want`.
+    pub fn want(&self, wanted: Readiness) {
+        let (shared, id) = self.seat();
+        let mut driver = shared.borrow_mut();
+        driver.conn.want(id, wanted);
+        driver.flag();
+        drop(driver);
+        if let Some(poll) = self.poll() {
+            poll.borrow_mut().take_in(self.job, &shared);
+        }
+    }
+
     /// Brings the poll up to date with what has failed: afterwards the request is where it waits to be sent again, if it is.
     pub fn heed_failed(&self, now: Instant) {
         if let Some(poll) = self.poll() {
@@ -104,23 +125,19 @@ impl<N: Network> Ticket<N> {
     }
 }
 
-/// May a collected request that failed be sent again (RFC 9112 §9.3.1)?
+/// `send.info` of an exchange on this connection, or in this line.
+pub fn info<L>(driver: &Driver<L>, id: ExchangeId) -> ExchangeInfo {
+    let conn = &driver.conn;
+    let (retries, started) = conn.resent(id).unwrap_or_default();
+    let turn = conn.turn(id).map(|turn| turn.since(started));
+    ExchangeInfo { connection: driver.link.is_some().then(|| conn.info()), retries, turn }
+}
+
+/// May a collected request that failed be sent again? Not when its own time has passed.
 pub(super) fn may_repeat<L>(job: &Job<L>, completed: &Completed, retries_max: u32) -> bool {
     let Err(failed) = &completed.outcome else { return false };
-    let cancelled = matches!(failed.error, Error::Closed(CloseReason::Cancelled | CloseReason::Dropped));
-    let by_delivery = match failed.delivery {
-        Delivery::NotSent | Delivery::Unprocessed => true,
-        Delivery::Unanswered => completed.idempotent,
-        Delivery::ResponseStarted => false,
-    };
-    let by_error = match failed.error {
-        Error::TimedOut(timer) => timer == Timer::PipelineStall,
-        Error::ApiMisuse(_) | Error::LimitExceeded(_) | Error::Denied(_) => false,
-        // A server that is refused is refused again.
-        Error::Tls(problem) => matches!(problem, TlsProblem::HandshakeEnded | TlsProblem::RecordCorrupt),
-        _ => true,
-    };
-    job.retries < retries_max && job.request.is_some() && by_delivery && by_error && !cancelled
+    let in_time = failed.error != Error::TimedOut(Timer::Total);
+    job.retries < retries_max && job.request.is_some() && in_time && failure::may_repeat(failed, completed.idempotent)
 }
 
 /// The completion of a request that never came onto a connection.

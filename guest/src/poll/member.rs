@@ -21,6 +21,10 @@ pub(super) struct Member<L> {
     pub(super) reporting: bool,
     /// Where it stands in the list of those that every wait looks at.
     pub(super) watch_place: Option<usize>,
+    /// When the last of its requests was submitted.
+    pub(super) newest: Instant,
+    /// It has answered a request.
+    pub(super) answered: bool,
     /// The stamp of its entry in the list of idle connections.
     pub(super) idle_stamp: Option<u64>,
 }
@@ -53,7 +57,17 @@ impl<L> Member<L> {
     /// A member that nothing is known of yet.
     pub(super) fn new(shared: Shared<L>, role: Role) -> Member<L> {
         let status = Status::Connecting;
-        Member { shared, role, status, armed: None, reporting: false, watch_place: None, idle_stamp: None }
+        Member {
+            shared,
+            role,
+            status,
+            armed: None,
+            reporting: false,
+            watch_place: None,
+            newest: Instant(0),
+            answered: false,
+            idle_stamp: None,
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //! | `member`, `idle`, `timers` | a connection in a poll; the idle ones; the deadlines |
 //! | `stock`, `totals` | the pool: origins, requests, room; its counts |
 //! | `pool`, `job`, `jobs` | requests of the pool: how they come in, wherever they are, and how they end or are sent again; by token |
-//! | `origin`, `trust`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
-//! | `placing`, `choice`, `room` | which connection carries a request; that decision alone; how many connections there may be |
+//! | `origin`, `trust`, `back_off`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
+//! | `placing`, `choice`, `room`, `gate` | which connection carries a request; that decision alone; how many connections there may be, and how fast new ones follow each other |
 //! | `counts` | connections and requests, counted |
 //! | `limits` | the options, each with its value |
 //!
@@ -23,8 +23,10 @@
 //! Requests for an origin wait in its *line*: a connection that is never established, so that an exchange that waits has all its verbs and
 //! deadlines. It moves, as it is, to a connection that can take it at once; and back, if it never left and that connection ends.
 
+mod back_off;
 mod choice;
 mod counts;
+mod gate;
 mod idle;
 mod job;
 mod jobs;
@@ -41,7 +43,7 @@ mod trust;
 mod upkeep;
 
 pub use choice::{Choice, Pipeline, Room, choose};
-pub use job::{Seat, Ticket};
+pub use job::{Seat, Ticket, info};
 use limits::{IDLE_LOOK_NS, IDLE_WATCHED_MIN};
 pub use limits::{IDLE_WATCHED_MAX, Limits, ORIGINS_MAX};
 pub use origin::Origin;

@@ -1,5 +1,7 @@
 //! Where requests of a pool go, and what is known about it.
 
+use super::back_off::BackOff;
+use super::gate::Gate;
 use super::limits::PIPELINE_STALL_NS;
 use super::totals::Totals;
 use super::trust::Trust;
@@ -94,10 +96,10 @@ pub(super) struct Known {
     pub(super) ends_after: Option<u64>,
     /// Whether it can be trusted with pipelines.
     pub(super) trust: Trust,
-    /// Connections in a row that could not be established.
-    pub(super) failures: u32,
-    /// When one may be opened for a request that is sent again, or beside one that works.
-    pub(super) retry_at: Option<Instant>,
+    /// Connections that could not be established.
+    pub(super) back_off: BackOff,
+    /// How fast new connections follow each other.
+    pub(super) gate: Gate,
     /// When it comes up in the timers.
     pub(super) armed: Option<Instant>,
     /// It stands in the list of those whose requests may have a turn.
@@ -134,8 +136,8 @@ impl Known {
             persistence: PersistenceLearnt::Unknown,
             ends_after: None,
             trust: Trust::default(),
-            failures: 0,
-            retry_at: None,
+            back_off: BackOff::default(),
+            gate: Gate::default(),
             armed: None,
             marked: false,
             starved: false,

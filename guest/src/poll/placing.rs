@@ -21,6 +21,8 @@ struct Wanted {
     pipelines: bool,
     reuse: Reuse,
     again: bool,
+    /// When it was submitted.
+    submitted: Instant,
 }
 
 impl<N: Network> Poll<N> {
@@ -46,7 +48,8 @@ impl<N: Network> Poll<N> {
         let driver = self.members.get(line)?.shared.borrow();
         let (number, exchange) = driver.conn.waiting(whom)?;
         let again = exchange.job.and_then(|job| self.pool.jobs.get(job)).is_some_and(|job| job.retries > 0);
-        Some((line, Wanted { exchange: number, pipelines: exchange.sending.pipelines, reuse: exchange.sending.reuse, again }))
+        let (pipelines, reuse, submitted) = (exchange.sending.pipelines, exchange.sending.reuse, exchange.started);
+        Some((line, Wanted { exchange: number, pipelines, reuse, again, submitted }))
     }
 
     /// While the request in front waits for a fresh connection, the first one behind it that needs none has its turn. Returns whether it is
@@ -71,18 +74,19 @@ impl<N: Network> Poll<N> {
         let backs_off = wanted.again || self.works(id);
         let yields = self.yields(id);
         let Some(known) = self.pool.origins.get_mut(id) else { return Choice::Wait };
-        let retry_at = known.retry_at.filter(|at| backs_off && *at > now);
+        let retry_at = known.back_off.retry_at.filter(|at| backs_off && *at > now);
         self.timers.arm(Due::Origin(id), &mut known.armed, retry_at);
         let Some(known) = self.pool.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
-        // A fresh one is for the request in front alone.
-        let comes = known.connecting >= if fresh { 1 } else { known.queued } || undecided;
-        let pipelines = wanted.pipelines && !fresh && !yields && !known.trust.is_one_at_a_time(now);
-        let pipelines = known.members.iter().filter(|_| pipelines);
-        let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn));
+        // A fresh one is for the request in front alone; after a failure, one shows whether the origin can be reached again.
+        let comes = known.connecting >= if fresh || known.back_off.has_failed() { 1 } else { known.queued } || undecided;
+        let alone = fresh || asks(wanted.reuse, Reuse::AHEAD) || yields || known.trust.is_one_at_a_time(now);
+        let pipelines = known.members.iter().filter(|_| wanted.pipelines && !alone);
+        let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn, wanted.submitted));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
         match choose(idle, pipelines, Room { may_open: of_origin && retry_at.is_none(), comes }) {
+            Choice::Open(or) if !self.is_open(id, now) => or.map_or(Choice::Wait, Choice::Use),
             Choice::Open(or) if !self.make_room(id, now) => {
                 if !self.is_full(id) {
                     self.starve(id);
@@ -123,13 +127,20 @@ impl<N: Network> Poll<N> {
             .is_some_and(|member| member.shared.borrow().conn.persistence_learnt() == PersistenceLearnt::Unknown)
     }
 
-    fn pipeline(&self, conn: Id) -> Option<Pipeline<Id>> {
-        let driver = self.members.get(conn)?.shared.borrow();
-        driver.conn.takes_beside().then(|| Pipeline {
+    /// A connection with requests that one more can join: none that was submitted before one of those. Behind a response that nobody reads
+    /// before its own, it would wait for ever.
+    fn pipeline(&self, conn: Id, submitted: Instant) -> Option<Pipeline<Id>> {
+        let member = self.members.get(conn)?;
+        let driver = member.shared.borrow();
+        (member.newest <= submitted && driver.conn.takes_beside()).then(|| Pipeline {
             conn,
             length: driver.conn.length(),
             heavy: driver.conn.response_octets_left() > HEAVY_OCTETS,
         })
+    }
+
+    fn newest(&self, conn: Id) -> Instant {
+        self.members.get(conn).map_or(Instant(0), |member| member.newest)
     }
 
     /// Moves a request of a line onto a connection.
@@ -138,7 +149,10 @@ impl<N: Network> Poll<N> {
         let (from, to) = (Rc::clone(&from.shared), Rc::clone(&to.shared));
         let (mut from, mut driver) = (from.borrow_mut(), to.borrow_mut());
         let Some(exchange) = from.conn.withdraw(exchange) else { return };
-        let reused = u64::from(driver.conn.requests() > 0);
+        let newest = if driver.conn.length() == 0 { Instant(0) } else { self.newest(conn) };
+        // One that is ahead of all others stands before whatever comes.
+        let submitted = if asks(exchange.sending.reuse, Reuse::AHEAD) { Instant(0) } else { exchange.started };
+        let reused = u64::from(driver.conn.requests() > 0 || driver.conn.length() > 0);
         self.pool.counts.reused += reused;
         let job = exchange.job;
         let exchange = driver.conn.admit(exchange, now);
@@ -153,6 +167,9 @@ impl<N: Network> Poll<N> {
             self.recount(origin, &from.conn);
         }
         drop(from);
+        if let Some(member) = self.members.get_mut(conn) {
+            member.newest = newest.max(submitted);
+        }
         if self.status(conn) == Some(Status::Idle) {
             // It is not idle any more: the next request must not close it to make room.
             self.heed(conn, now);
@@ -203,6 +220,7 @@ impl<N: Network> Poll<N> {
                     known.connecting += 1;
                     known.counts.opened += 1;
                     known.members.push(conn);
+                    known.gate.enter(conn);
                 }
                 shared.borrow_mut().advance(now);
             }

@@ -14,6 +14,7 @@ use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{CloseReason, Error, Failure, Limit, Misuse, PackedCompletion, Request, RequestContent};
 use alloc::rc::{Rc, Weak};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
@@ -26,23 +27,44 @@ impl<N: Network> Poll<N> {
         token: u64,
         now: Instant,
     ) -> Result<Ticket<N>, Failure> {
+        let mut submitted = Poll::submit_all(poll, origin, vec![request], token, now);
+        submitted.pop().unwrap_or_else(|| Err(internal()))
+    }
+
+    /// `poll.submit-all`.
+    pub fn submit_all(
+        poll: &Rc<RefCell<Poll<N>>>,
+        origin: &Rc<Origin>,
+        requests: Vec<Request>,
+        first_token: u64,
+        now: Instant,
+    ) -> Vec<Result<Ticket<N>, Failure>> {
         let mut this = poll.borrow_mut();
         // What calls have done may have left a connection idle.
         this.heed_all(now);
         let id = this.known(origin, now);
-        let job = this.enter(id, request, token, None, now)?;
+        let tokens = (0..).map(|index| first_token.wrapping_add(index));
+        let entered = requests.into_iter().zip(tokens).map(|(request, token)| this.enter(id, request, token, None, now));
+        let mut entered: Vec<Result<Id, Failure>> = entered.collect();
         this.dispatch(id, now);
-        if this.take_back(id, job) {
-            return Err(failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0));
+        // Those that waited before stay, also when they are more than may wait by now.
+        for job in entered.iter_mut().rev() {
+            if job.as_ref().is_ok_and(|job| this.take_back(id, *job)) {
+                *job = Err(failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0));
+            }
         }
-        let entered = this.pool.jobs.get_mut(job).ok_or_else(internal)?;
-        let (member, exchange) = entered.place;
-        let shared = this.members.get(member).map(|member| Rc::clone(&member.shared)).ok_or_else(internal)?;
-        let seat = Rc::new(RefCell::new((shared, exchange)));
-        if let Some(entered) = this.pool.jobs.get_mut(job) {
-            entered.seat = Rc::downgrade(&seat);
-        }
+        let tickets = entered.into_iter().map(|job| this.ticket(poll, job?)).collect();
         this.settle(now);
+        tickets
+    }
+
+    /// The caller's hold on a request that was entered.
+    fn ticket(&mut self, poll: &Rc<RefCell<Poll<N>>>, job: Id) -> Result<Ticket<N>, Failure> {
+        let entered = self.pool.jobs.get_mut(job).ok_or_else(internal)?;
+        let (member, exchange) = entered.place;
+        let shared = self.members.get(member).map(|member| Rc::clone(&member.shared)).ok_or_else(internal)?;
+        let seat = Rc::new(RefCell::new((shared, exchange)));
+        entered.seat = Rc::downgrade(&seat);
         Ok(Ticket { poll: Rc::downgrade(poll), job, seat })
     }
 
@@ -136,10 +158,19 @@ impl<N: Network> Poll<N> {
         let origins: Vec<Id> = self.pool.origins.iter().map(|(id, _)| id).collect();
         for id in origins {
             if let Some(known) = self.pool.origins.get_mut(id) {
-                known.failures = 0;
-                known.retry_at = None;
+                known.back_off.forget();
             }
             self.mark(id);
+        }
+        self.settle(now);
+    }
+
+    /// `poll.shutdown`.
+    pub fn shutdown(&mut self, now: Instant) {
+        for (_, member) in self.members.iter().filter(|(_, member)| matches!(member.role, Role::Pooled(_))) {
+            let mut driver = member.shared.borrow_mut();
+            driver.conn.shutdown(now);
+            driver.heed_wish();
         }
         self.settle(now);
     }
@@ -196,10 +227,7 @@ impl<N: Network> Poll<N> {
         let streamed = matches!(request.content, RequestContent::Length(_) | RequestContent::UnknownLength);
         let kept = (self.limits.retries_max > 0 && collects.is_some() && !streamed).then(|| request.clone());
         let mut driver = shared.borrow_mut();
-        let exchange = match collects {
-            Some(octets_max) => driver.conn.send_collected(request, token, octets_max, now)?,
-            None => driver.conn.send(request, token, now)?,
-        };
+        let exchange = driver.conn.submit(request, token, collects, now)?;
         let place = (line, exchange);
         let job = Job {
             token,

@@ -1,7 +1,9 @@
 //! Room for connections: within the limits of an origin and in all, made by closing idle ones, and given to origins in turn.
 
 use super::Poll;
+use super::gate::Entry;
 use super::member::{Role, Status};
+use super::timers::Due;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
@@ -20,7 +22,29 @@ impl<N: Network> Poll<N> {
         if self.pool.open < self.limits.connections_max {
             return true;
         }
-        self.idle_to_close().is_some_and(|conn| self.close_idle(conn, now))
+        self.idle_to_close(Some(id)).is_some_and(|conn| self.close_idle(conn, now))
+    }
+
+    /// Whether so few connections of the origin are new that there may be another one.
+    pub(super) fn is_open(&mut self, id: Id, now: Instant) -> bool {
+        let members = &self.members;
+        let stage = |conn: Id| {
+            let member = members.get(conn)?;
+            match (member.status, member.shared.borrow().conn.opened()) {
+                (Status::Closed, _) => None,
+                _ if member.answered => None,
+                (_, opened) => Some(opened),
+            }
+        };
+        let Some(known) = self.pool.origins.get_mut(id) else { return false };
+        match known.gate.entry(stage, now) {
+            Entry::Now => true,
+            Entry::At(at) => {
+                self.timers.arm(Due::Origin(id), &mut known.armed, Some(at));
+                false
+            }
+            Entry::Later => false,
+        }
     }
 
     /// Whether the origin has as many connections as it may.
@@ -34,10 +58,27 @@ impl<N: Network> Poll<N> {
 
     /// The one that has been idle for longest, but none that is about to carry the first of the requests that it was opened for: two origins
     /// would take each other's place for ever.
-    fn idle_to_close(&mut self) -> Option<Id> {
+    ///
+    /// Nor one of an origin whose requests wait, unless the origin `id` has none, or two fewer than that: else they would take turns.
+    fn idle_to_close(&mut self, id: Option<Id>) -> Option<Id> {
         self.longest_idle()?;
-        let mut idle = self.pool.idle.around(0).filter(|(id, stamp)| self.is_idle(*id, *stamp));
-        idle.find(|(id, _)| !self.is_awaited(*id)).map(|(id, _)| id)
+        let mut idle = self.pool.idle.around(0).filter(|(conn, stamp)| self.is_idle(*conn, *stamp));
+        idle.find(|(conn, _)| !self.is_awaited(*conn) && self.may_take(id, *conn)).map(|(conn, _)| conn)
+    }
+
+    /// Whether an origin, or whichever it is, may have the place of an idle connection.
+    fn may_take(&self, id: Option<Id>, conn: Id) -> bool {
+        let Some(Role::Pooled(owner)) = self.members.get(conn).map(|member| member.role) else { return false };
+        let own = id == Some(owner);
+        self.pool
+            .origins
+            .get(owner)
+            .is_none_or(|known| own || known.queued == 0 || id.is_some_and(|id| self.has_fewer(id, known.open)))
+    }
+
+    /// Whether an origin has no connection, or at least two fewer than another one that has so many.
+    fn has_fewer(&self, id: Id, open: usize) -> bool {
+        self.pool.origins.get(id).is_some_and(|known| known.open == 0 || open > known.open + 1)
     }
 
     fn is_awaited(&self, conn: Id) -> bool {
@@ -86,7 +127,9 @@ impl<N: Network> Poll<N> {
 
     /// Whether an origin leaves its connections as they are, so that one becomes idle and makes room for another origin that waits for it.
     pub(super) fn yields(&self, id: Id) -> bool {
+        let Some(open) = self.pool.origins.get(id).map(|known| known.open) else { return false };
         let waits = |other: &Id| *other != id && self.pool.origins.get(*other).is_some_and(|known| known.queued > 0);
+        let waits = |other: &Id| waits(other) && self.has_fewer(*other, open);
         self.pool.open >= self.limits.connections_max && self.pool.starved.iter().any(waits)
     }
 
@@ -102,7 +145,7 @@ impl<N: Network> Poll<N> {
 
     /// Gives what room there still is to another origin that waits for it: the one that had its turn may not have needed it.
     pub(super) fn share_room(&mut self) {
-        if self.pool.open < self.limits.connections_max || self.idle_to_close().is_some() {
+        if self.pool.open < self.limits.connections_max || self.idle_to_close(None).is_some() {
             self.feed_starved();
         }
     }

@@ -1,10 +1,9 @@
 //! What the pool learns when something has happened to one of its connections.
 
 use super::Poll;
-use super::limits::{BACK_OFF_NS, BACK_OFF_NS_MAX};
-use super::member::Status;
+use super::member::{Role, Status};
 use crate::conn::{ClientConn, Waiting};
-use crate::driver::Driver;
+use crate::driver::{Driver, Shared};
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
@@ -33,6 +32,7 @@ impl<N: Network> Poll<N> {
         }
         self.count_repeats(origin, resent);
         self.learn(origin, conn);
+        self.note_answer(id, origin, conn, now);
         let status = Status::of(conn);
         let before = self.members.get_mut(id).map(|member| core::mem::replace(&mut member.status, status));
         if let Some(before) = before.filter(|before| *before != status) {
@@ -57,6 +57,15 @@ impl<N: Network> Poll<N> {
         self.mark(origin);
     }
 
+    /// Notes how long the first response of a connection took.
+    fn note_answer(&mut self, id: Id, origin: Id, conn: &ClientConn, now: Instant) {
+        let Some(member) = self.members.get_mut(id).filter(|member| !member.answered && conn.responses() > 0) else { return };
+        member.answered = true;
+        if let Some(known) = self.pool.origins.get_mut(origin) {
+            known.gate.answered(now.since(conn.created()));
+        }
+    }
+
     fn learn(&mut self, origin: Id, conn: &ClientConn) {
         let Some(known) = self.pool.origins.get_mut(origin) else { return };
         known.version = conn.version().or(known.version);
@@ -66,6 +75,18 @@ impl<N: Network> Poll<N> {
             && let shown @ (PersistenceLearnt::Pipelining | PersistenceLearnt::Sequential) = conn.persistence_learnt()
         {
             known.persistence = shown;
+        }
+    }
+
+    /// A connection that has closed was forgotten, since nothing of it was to be reported: now there is something again.
+    pub(super) fn take_in(&mut self, job: Id, shared: &Shared<N::Link>) {
+        let driver = shared.borrow();
+        let reports = !driver.is_polled() && driver.conn.may_report();
+        let Some(origin) = self.pool.jobs.get(job).map(|job| job.origin).filter(|_| reports) else { return };
+        drop(driver);
+        let id = self.add(shared, Role::Pooled(origin));
+        if let Some(member) = self.members.get_mut(id) {
+            member.status = Status::Closed;
         }
     }
 
@@ -114,14 +135,12 @@ impl<N: Network> Poll<N> {
         let failed = conn.ended_by().filter(|error| status == Status::Closed && by_peer(error));
         let Some(error) = failed else {
             if status != Status::Closed {
-                known.failures = 0;
-                known.retry_at = None;
+                known.back_off.forget();
+                known.gate.established(conn.connecting_took());
             }
             return;
         };
-        let doubled = BACK_OFF_NS.checked_shl(known.failures.min(32)).unwrap_or(BACK_OFF_NS_MAX);
-        known.failures = known.failures.saturating_add(1);
-        known.retry_at = now.after(Some(doubled.min(BACK_OFF_NS_MAX)));
+        known.back_off.fail(conn.created(), now);
         // One that works is of no use to those that need a fresh one.
         let whom = if self.works(id) { Waiting::Fresh } else { Waiting::All };
         self.fail_line(id, whom, error, conn.id(), now);

@@ -5,7 +5,9 @@ use std::fmt;
 use super::Client;
 use super::handle::Handle;
 use crate::error::{ExchangeError, HostError, flatten};
-use crate::types::{Chunk, ExchangeTiming, FieldLine, PackedHead, PackedResponse, Readiness, Request, Response, ResponseHead};
+use crate::types::{
+    Chunk, ExchangeInfo, ExchangeTiming, FieldLine, PackedHead, PackedResponse, Readiness, Request, Response, ResponseHead,
+};
 
 /// One request and its response: the resource `send` of the WIT package.
 ///
@@ -131,6 +133,15 @@ impl Exchange {
     pub async fn timing(&self, client: &mut Client) -> Result<ExchangeTiming, HostError> {
         let exchange = self.handle.of(client)?;
         call!(client, send.func_timing(exchange))
+    }
+
+    /// Where the exchange is, and how often the request was sent again.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn info(&self, client: &mut Client) -> Result<ExchangeInfo, HostError> {
+        let exchange = self.handle.of(client)?;
+        call!(client, send.func_info(exchange))
     }
 
     /// Gives the exchange up; it fails with `closed(cancelled)`. The others on the connection live.

@@ -12,7 +12,8 @@ use super::wake::Wake;
 use crate::bindings::log::Source;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::types::{
-    Completion, ConnOptions, Endpoint, Event, LogEntry, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request, nanoseconds,
+    Completion, ConnOptions, Endpoint, Event, Failure, LogEntry, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request,
+    nanoseconds,
 };
 
 /// Drives many connections with one wait, and keeps a pool.
@@ -102,6 +103,14 @@ impl Poll {
         call!(client, poll.func_remove(poll, conn))
     }
 
+    /// May a request that failed so be sent again? By the rule of the pool: see `poll.may-repeat` in `wit/client.wit`.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn may_repeat(client: &mut Client, failure: &Failure, idempotent: bool) -> Result<bool, HostError> {
+        call!(client, poll.func_may_repeat(*failure, idempotent))
+    }
+
     /// Moves octets on every connection that is ready, and waits until there is an event, at most `timeout`: `None`
     /// waits for ever, zero does not wait. Gives at most `events_max` events. No event: the timeout or a deadline
     /// passed, or nothing could ever happen.
@@ -149,6 +158,25 @@ impl Poll {
         client.instance.look_at_streams().await;
         let resource = flatten(call!(client, poll.func_submit(poll, origin, request.borrow(), token)))?;
         Ok(Exchange::new(Handle::new(resource, client)))
+    }
+
+    /// Like [`Poll::submit`] for many requests in one call; request *i* has the token `first_token` + *i*. Requests that are written together
+    /// leave in one write. The results are in the order of the requests.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn submit_all(
+        &self,
+        client: &mut Client,
+        origin: &Origin,
+        requests: &[Request],
+        first_token: u64,
+    ) -> Result<Vec<Result<Exchange, Failure>>, HostError> {
+        let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
+        client.instance.look_at_streams().await;
+        let answers = call!(client, poll.func_submit_all(poll, origin, requests, first_token))?;
+        let exchange = |resource| Exchange::new(Handle::new(resource, client));
+        Ok(answers.into_iter().map(|answer| answer.map(exchange)).collect())
     }
 
     /// Sends many requests to one origin, and collects each response: at most `collect_octets_max` octets of content each. Request *i* has
@@ -228,6 +256,15 @@ impl Poll {
     pub async fn resolve(&self, client: &mut Client, host: &str, port: u16, addresses: &[String]) -> Result<(), ConnError> {
         let poll = self.handle.of(client)?;
         flatten(call!(client, poll.func_resolve(poll, host, port, addresses)))
+    }
+
+    /// Shuts down every connection of the pool: idle ones close now, the others when the last of their requests has ended.
+    ///
+    /// # Errors
+    /// Of the call only.
+    pub async fn shutdown(&self, client: &mut Client) -> Result<(), HostError> {
+        let poll = self.handle.of(client)?;
+        call!(client, poll.func_shutdown(poll))
     }
 
     /// The network changed: closes idle connections of the pool, and uses none of the others for new requests.

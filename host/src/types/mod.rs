@@ -10,7 +10,7 @@ mod text;
 pub use duration::nanoseconds;
 
 pub use crate::bindings::client::{
-    Completion, ConnEvent, Event, ExchangeEvent, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness,
+    Completion, ConnEvent, Event, ExchangeEvent, ExchangeInfo, OriginInfo, PollInfo, PollOptions, PoolCounts, Readiness,
 };
 pub use crate::bindings::log::{Entry as LogEntry, Event as LogEvent};
 pub use crate::bindings::packed::{PackedCompletion, PackedHead, PackedResponse};

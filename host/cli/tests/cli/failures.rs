@@ -97,7 +97,7 @@ fn a_limit_that_the_component_does_not_take_is_refused_before_anything_is_sent()
     let arguments = ["fetch", "--limit", "field-lines=100", "--limit", "head-octets=1", &server.url("/")];
     run(&arguments)
         .ended_with(2)
-        .complains_of(&["--limit head-octets=1: the component does not take this value. Octets of ", "default"]);
+        .complains_of(&["--limit head-octets=1: the component does not take this value. Of a connection: octets of ", "default"]);
     assert_eq!(server.accepted(), 0);
 }
 

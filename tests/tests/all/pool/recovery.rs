@@ -2,7 +2,9 @@
 //! (RFC 9112 §9.3.1, §9.3.2).
 
 use super::placing::{Pool, content};
-use sandpiper_host::types::{Chunk, Completion, ConnOptions, Delivery, Limit, Persistence, PollOptions, Readiness, Timer};
+use sandpiper_host::types::{
+    Chunk, Completion, ConnOptions, ConnState, Delivery, Event, Limit, LogEvent, Persistence, PollOptions, Readiness, Timer,
+};
 use sandpiper_host::{CallError, Request};
 use sandpiper_tests::peer::loopback::{answer, serve, target};
 use sandpiper_tests::scenario::sandboxed::runtime;
@@ -308,5 +310,54 @@ fn a_wait_reports_only_what_is_wanted() {
         exchange.want(&mut pool.client, Readiness::HEAD | Readiness::READABLE).await.expect("alive");
         let events = pool.poll.wait(&mut pool.client, Some(Duration::from_secs(5)), 64).await.expect("alive");
         assert_eq!(events.len(), 1, "{events:?}");
+    });
+}
+
+#[test]
+fn a_response_that_was_left_unread_is_reported_when_it_is_wanted_although_its_connection_has_gone() {
+    let (port, _) = threads(|stream| {
+        if let Some(target) = target(stream) {
+            answer(stream, &target);
+        }
+    });
+    runtime().block_on(async {
+        let options = PollOptions::default().limit(Limit::LogEntries, 1000);
+        let mut pool = Pool::new(options, ConnOptions::default(), port).await;
+        let requests = [Request::get("/a"), Request::get("/b")];
+        let answers = pool.poll.submit_all(&mut pool.client, &pool.origin, &requests, 7).await.expect("alive");
+        let exchanges: Vec<_> = answers.into_iter().map(|answer| answer.expect("accepted")).collect();
+        for exchange in &exchanges {
+            exchange.want(&mut pool.client, Readiness::FAILED).await.expect("alive");
+        }
+        let mut ids = Vec::new();
+        for exchange in &exchanges {
+            let id = loop {
+                let info = exchange.info(&mut pool.client).await.expect("alive");
+                match info.connection {
+                    Some(connection) if connection.state == ConnState::Closed => {
+                        assert_eq!((info.turn, connection.responses), (None, 1));
+                        break connection.id;
+                    }
+                    _ => pool.wait(5).await,
+                }
+            };
+            ids.push(id);
+        }
+        assert!(ids == [1, 2] || ids == [2, 1], "{ids:?}");
+        // They are forgotten by now, and have left their log.
+        let events = pool.poll.wait(&mut pool.client, Some(Duration::from_millis(20)), 64).await.expect("alive");
+        assert!(events.is_empty(), "{events:?}");
+        let log = pool.poll.take_log(&mut pool.client, 1000).await.expect("alive");
+        for (id, token) in ids.into_iter().zip(7..) {
+            let of_it: Vec<_> = log.iter().filter(|entry| entry.connection == id).collect();
+            assert!(of_it.iter().any(|entry| entry.token == Some(token)), "{of_it:?}");
+            assert!(matches!(of_it.last().expect("entries").what, LogEvent::Closed(_)), "{of_it:?}");
+        }
+        for (exchange, token) in exchanges.iter().zip(7..) {
+            exchange.want(&mut pool.client, Readiness::all()).await.expect("alive");
+            let events = pool.poll.wait(&mut pool.client, Some(Duration::from_secs(60)), 64).await.expect("alive");
+            assert!(matches!(events.as_slice(), [Event::Exchange(event)] if event.token == token), "{events:?}");
+            exchange.collect(&mut pool.client, 100).await.expect("whole");
+        }
     });
 }
