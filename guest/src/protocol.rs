@@ -139,7 +139,7 @@ impl Protocol {
     }
 
     pub fn request_waits(&mut self) {
-        ask!(self, h1 => h1.request_waits(), ())
+        ask!(self, h1 => h1.request_waits(), ());
     }
 
     pub fn wants_look(&self, queue_is_empty: bool) -> bool {
@@ -174,15 +174,15 @@ impl Protocol {
     }
 
     pub fn content(&mut self, content: Vec<u8>) {
-        ask!(self, h1 => h1.content(content), ())
+        ask!(self, h1 => h1.content(content), ());
     }
 
     pub fn copy(&mut self, content: &[u8]) {
-        ask!(self, h1 => h1.copy(content), ())
+        ask!(self, h1 => h1.copy(content), ());
     }
 
     pub fn finish(&mut self, trailers: &[FieldLine]) {
-        ask!(self, h1 => h1.finish(trailers), ())
+        ask!(self, h1 => h1.finish(trailers), ());
     }
 
     pub fn writing(&self) -> Option<ExchangeId> {
@@ -210,7 +210,7 @@ impl Protocol {
     }
 
     pub fn transmitted(&mut self, octets: usize, now: Instant) {
-        ask!(self, h1 => h1.transmitted(octets, now), ())
+        ask!(self, h1 => h1.transmitted(octets, now), ());
     }
 
     pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> (Closing, Option<ExchangeId>) {
@@ -231,7 +231,7 @@ impl Protocol {
     }
 
     pub fn end_tunnel(&mut self) {
-        ask!(self, h1 => h1.end_tunnel(), ())
+        ask!(self, h1 => h1.end_tunnel(), ());
     }
 
     pub fn refuses_rest(&self, exchange: &Exchange) -> bool {
@@ -255,7 +255,7 @@ impl Protocol {
     }
 
     pub fn resume(&mut self, now: Instant) {
-        ask!(self, h1 => h1.resume(now), ())
+        ask!(self, h1 => h1.resume(now), ());
     }
 
     /// Octets have come. Before the transport is established, nobody has asked for any.
@@ -267,11 +267,11 @@ impl Protocol {
     }
 
     pub fn receive_end(&mut self, ending: Ending) {
-        ask!(self, h1 => h1.receive_end(ending), ())
+        ask!(self, h1 => h1.receive_end(ending), ());
     }
 
     pub fn partly_received(&mut self, queue_is_empty: bool, scene: Scene<'_>) {
-        ask!(self, h1 => h1.partly_received(queue_is_empty, scene), ())
+        ask!(self, h1 => h1.partly_received(queue_is_empty, scene), ());
     }
 
     pub fn nothing_to_receive(&mut self, queue_is_empty: bool) -> Result<(), Error> {
@@ -303,6 +303,6 @@ impl Protocol {
     }
 
     pub fn shut(&mut self) {
-        ask!(self, h1 => h1.shut(), ())
+        ask!(self, h1 => h1.shut(), ());
     }
 }

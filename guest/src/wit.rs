@@ -69,7 +69,6 @@ pub(crate) const NO_TIMING: ExchangeTiming = ExchangeTiming {
     response_ended: None,
 };
 
-#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for RequestOptions {
     fn default() -> RequestOptions {
         RequestOptions {
@@ -83,7 +82,6 @@ impl Default for RequestOptions {
     }
 }
 
-#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for ConnOptions {
     fn default() -> ConnOptions {
         ConnOptions {

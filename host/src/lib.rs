@@ -102,7 +102,8 @@ pub use certificate::{Certificate, Time};
 pub use client::Client;
 pub use client::conn::ClientConn;
 pub use client::exchange::Exchange;
-pub use client::poll::{Origin, Poll};
+pub use client::origin::Origin;
+pub use client::poll::Poll;
 pub use client::wake::Wake;
 pub use error::{CallError, ConnError, Death, DeathCause, ExchangeError, HostError};
 #[cfg(feature = "host-tls")]

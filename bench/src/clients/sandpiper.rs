@@ -89,8 +89,8 @@ impl Client for Sandpiper {
 async fn open(sandbox: &Sandbox, work: &Work, server: SocketAddr) -> anyhow::Result<Open> {
     let mut client = sandbox.instantiate().await?;
     let to = format!("http://{server}");
-    let options =
-        ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() }.limit(Limit::Outstanding, work.depth.into());
+    let options = ConnOptions { persistence: Some(Persistence::Assume), ..ConnOptions::default() }
+        .limit(Limit::Outstanding, work.depth.into());
     let way = if work.window() == 1 {
         let conn = client.connect(&*to, options).await?;
         conn.wait_connected(&mut client).await?;

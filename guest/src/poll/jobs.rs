@@ -192,7 +192,7 @@ mod tests {
         for number in 0..4_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             // Few tokens, so that many are equal, and all of them multiples of a power of two.
-            let token = (state >> 33) % 200 << 20;
+            let token = ((state >> 33) % 200) << 20;
             if state >> 62 == 0 && model.get(&token).is_some_and(|listed| !listed.is_empty()) {
                 let listed = model.get_mut(&token).expect("there");
                 let (number, gone) = listed.remove((state >> 40) as usize % listed.len());

@@ -379,7 +379,7 @@ mod tests {
     fn a_program_gets_what_the_event_has() {
         let entry = LogEntry { time: 5, sequence: 9, connection: 1, token: Some(0), what: LogEvent::Wrote(70) };
         let line = serde_json::to_string(&LogLine::new(Some(4), &entry)).unwrap();
-        assert_eq!(line, r#"{"connection":2,"index":4,"sequence":9,"time_ns":5,"event":"wrote","octets":70}"#);
+        assert_eq!(line, r#"{"connection":1,"index":4,"sequence":9,"time_ns":5,"event":"wrote","octets":70}"#);
         let entry = LogEntry {
             time: 5,
             sequence: 9,
@@ -390,7 +390,7 @@ mod tests {
         let line = serde_json::to_string(&LogLine::new(None, &entry)).unwrap();
         assert_eq!(
             line,
-            r#"{"connection":2,"index":null,"sequence":9,"time_ns":5,"event":"closed","error":"closed","detail":"idle"}"#
+            r#"{"connection":1,"index":null,"sequence":9,"time_ns":5,"event":"closed","error":"closed","detail":"idle"}"#
         );
     }
 }

@@ -9,7 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::relay::Relay;
 use crate::client::Client;
-use crate::client::poll::{Origin, Poll};
+use crate::client::origin::Origin;
+use crate::client::poll::Poll;
 use crate::error::{ExchangeError, HostError};
 use crate::types::{Completion, ExchangeTiming, FieldLine, Request};
 

@@ -45,7 +45,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::client::Client;
-use crate::client::poll::{Origin, Poll};
+use crate::client::origin::Origin;
+use crate::client::poll::Poll;
 use crate::client::wake::Wake;
 use crate::error::{CallError, ConnError, ExchangeError, HostError};
 use crate::sandbox::Sandbox;

@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::pipe::{AsyncReadStream, AsyncWriteStream};
 use super::Client;
 use super::exchange::Exchange;
 use super::handle::Handle;
-use super::poll::Origin;
+use super::origin::Origin;
 use crate::bindings::log::Source;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::types::{ConnInfo, ConnOptions, Endpoint, Failure, LogEntry, Request};

@@ -10,6 +10,7 @@ macro_rules! call {
 pub(crate) mod conn;
 pub(crate) mod exchange;
 mod handle;
+pub(crate) mod origin;
 pub(crate) mod poll;
 mod ready;
 mod tls;

@@ -8,12 +8,12 @@ use super::Client;
 use super::conn::ClientConn;
 use super::exchange::Exchange;
 use super::handle::Handle;
+use super::origin::Origin;
 use super::wake::Wake;
 use crate::bindings::log::Source;
 use crate::error::{ConnError, ExchangeError, HostError, flatten};
 use crate::types::{
-    Completion, ConnOptions, Endpoint, Event, Failure, LogEntry, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request,
-    nanoseconds,
+    Completion, Event, Failure, LogEntry, OriginInfo, PackedCompletion, PollInfo, PollOptions, Request, nanoseconds,
 };
 
 /// Drives many connections with one wait, and keeps a pool.
@@ -26,29 +26,7 @@ pub struct Poll {
     handle: Handle,
 }
 
-/// Where requests of a pool go. Made by [`Client::origin`]; origins with equal endpoints and options share connections. Dropping it closes
-/// nothing.
-pub struct Origin {
-    handle: Handle,
-}
-
 impl Client {
-    /// Makes an origin, for [`Poll::submit`] and [`Client::connect_to`]. `to` is as for [`Client::connect`]; `options` are those of the connections that are opened
-    /// for it.
-    ///
-    /// # Errors
-    /// - [`HostError::InvalidUrl`].
-    /// - `api-misuse(invalid-endpoint)`, `api-misuse(invalid-option)`; `tls(unavailable)`.
-    pub async fn origin<E>(&mut self, to: E, options: impl Into<Option<ConnOptions>>) -> Result<Origin, ConnError>
-    where
-        E: TryInto<Endpoint>,
-        HostError: From<E::Error>,
-    {
-        let endpoint = to.try_into().map_err(HostError::from)?;
-        let resource = flatten(call!(self, origin.func_create(&endpoint, options.into().as_ref())))?;
-        Ok(Origin::new(Handle::new(resource, self)))
-    }
-
     /// Makes a poll, which drives many connections with one wait and keeps a pool. An option outside its range counts
     /// as the nearest value inside.
     ///
@@ -57,22 +35,6 @@ impl Client {
     pub async fn poll(&mut self, options: impl Into<Option<PollOptions>>) -> Result<Poll, HostError> {
         let resource = call!(self, poll.func_constructor(options.into().as_ref()))?;
         Ok(Poll::new(Handle::new(resource, self)))
-    }
-}
-
-impl Origin {
-    pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle }
-    }
-
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
-impl fmt::Debug for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Origin").finish_non_exhaustive()
     }
 }
 
@@ -154,7 +116,7 @@ impl Poll {
         request: impl Borrow<Request>,
         token: u64,
     ) -> Result<Exchange, ExchangeError> {
-        let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
+        let (poll, origin) = (self.handle.of(client)?, origin.handle().of(client)?);
         client.instance.look_at_streams().await;
         let resource = flatten(call!(client, poll.func_submit(poll, origin, request.borrow(), token)))?;
         Ok(Exchange::new(Handle::new(resource, client)))
@@ -172,7 +134,7 @@ impl Poll {
         requests: &[Request],
         first_token: u64,
     ) -> Result<Vec<Result<Exchange, Failure>>, HostError> {
-        let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
+        let (poll, origin) = (self.handle.of(client)?, origin.handle().of(client)?);
         client.instance.look_at_streams().await;
         let answers = call!(client, poll.func_submit_all(poll, origin, requests, first_token))?;
         let exchange = |resource| Exchange::new(Handle::new(resource, client));
@@ -192,7 +154,7 @@ impl Poll {
         first_token: u64,
         collect_octets_max: u64,
     ) -> Result<(), HostError> {
-        let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
+        let (poll, origin) = (self.handle.of(client)?, origin.handle().of(client)?);
         client.instance.look_at_streams().await;
         call!(client, poll.func_fetch_all(poll, origin, requests, first_token, collect_octets_max))
     }
@@ -290,7 +252,7 @@ impl Poll {
     /// # Errors
     /// Of the call only.
     pub async fn origin_info(&self, client: &mut Client, origin: &Origin) -> Result<OriginInfo, HostError> {
-        let (poll, origin) = (self.handle.of(client)?, origin.handle.of(client)?);
+        let (poll, origin) = (self.handle.of(client)?, origin.handle().of(client)?);
         call!(client, poll.func_origin_info(poll, origin))
     }
 

@@ -58,7 +58,7 @@ struct PlayedLookup {
 impl Pollable for PlayedLookup {
     async fn ready(&mut self) {
         if self.outcome.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
