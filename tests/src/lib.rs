@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`scenario`] | plays a scenario in every world, and compares the transcripts; `scenarios!` |
 //! | [`scenario::scene`], [`scenario::world`] | the verbs of scenarios, and what they act on |
-//! | [`scenario::native`] | the core, virtual time, a network that cuts octets anywhere |
+//! | [`mod@scenario::native`] | the core, virtual time, a network that cuts octets anywhere |
 //! | `scenario::sandboxed` | the component in wasmtime, on loopback sockets |
 //! | [`scenario::story`] | results in words |
 //! | [`scenario::script`] | scenarios as text, in `tests/peers` |

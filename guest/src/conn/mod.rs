@@ -11,7 +11,7 @@
 //! | `moves` | the pool's: exchanges move between its waiting line and its connections |
 //! | `book`, `queue` | the exchanges, those of them that have not been written, and what has yet to be reported |
 //!
-//! Nothing here knows how a protocol puts requests onto a transport: that is behind [`Protocol`](crate::protocol::Protocol), which is told octets and
+//! Nothing here knows how a protocol puts requests onto a transport: that is behind [`Protocol`], which is told octets and
 //! calls, and answers with values.
 //!
 //! Whoever drives a connection repeats: give it what the transport has (`receive`, `nothing_to_receive`, `receive_end`), hand over what

@@ -157,7 +157,8 @@ impl Agent {
     pub const COLLECT_OCTETS_MAX: u64 = 1 << 20;
 
     /// Sends a request and waits for the whole response. The content of the request must be whole too; the content of the response may have
-    /// [`Agent::COLLECT_OCTETS_MAX`] octets, and [`Agent::fetch_all`] has a limit of its own. The request is sent again as [`PollOptions::retries_max`] says.
+    /// [`Agent::COLLECT_OCTETS_MAX`] octets, and [`Agent::fetch_all`] has a limit of its own. The request is sent again within
+    /// [`Limit::Retries`](crate::Limit::Retries).
     ///
     /// # Errors
     /// The failure of the exchange; [`HostError::WrongClient`]: the origin is another agent's.

@@ -13,7 +13,7 @@ pub struct Parts {
     /// Octets to the peer. When it is dropped before all has left, the rest is thrown away, and the connection of a
     /// socket ends in a reset, so that the peer cannot take for whole what it has: wait for `cancel` first.
     pub output: DynOutputStream,
-    /// The socket that the streams belong to; `None` for streams that were given to [`Client::handshake`]. It closes
+    /// The socket that the streams belong to; `None` for streams that were given to [`Client::handshake`](crate::Client::handshake). It closes
     /// when all three are dropped.
     pub socket: Option<TcpSocket>,
     /// Octets that were read from `input` and belong to nobody yet.
