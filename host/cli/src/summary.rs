@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use sandpiper_host::types::PoolCounts;
 use serde::Serialize;
 
 use super::escape;
@@ -19,11 +18,11 @@ pub(crate) struct Tally {
     /// Failed ones, by class.
     failed: BTreeMap<&'static str, usize>,
     /// Requests that were sent again.
-    pub(crate) repeated: u64,
+    pub(crate) repeated: usize,
     /// Connections that were opened.
-    pub(crate) opened: u64,
+    pub(crate) opened: usize,
     /// Requests that a connection carried after another one.
-    pub(crate) reused: u64,
+    pub(crate) reused: usize,
     /// Octets of content that were received.
     pub(crate) octets: u64,
     began: Option<Instant>,
@@ -43,13 +42,6 @@ impl Tally {
     pub(crate) fn fail(&mut self, class: &'static str) {
         *self.failed.entry(class).or_default() += 1;
         self.ended = Some(Instant::now());
-    }
-
-    /// Adds what the pool has counted.
-    pub(crate) fn take_over(&mut self, counts: &PoolCounts) {
-        self.repeated += counts.retried;
-        self.opened += counts.opened;
-        self.reused += counts.reused;
     }
 
     fn failures(&self) -> usize {
@@ -149,9 +141,9 @@ struct Counts<'a> {
     origin: Option<&'a str>,
     requests: usize,
     ok: usize,
-    repeated: u64,
-    opened: u64,
-    reused: u64,
+    repeated: usize,
+    opened: usize,
+    reused: usize,
     octets: u64,
     seconds: f64,
     failed: BTreeMap<&'static str, usize>,

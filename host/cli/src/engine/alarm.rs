@@ -5,13 +5,13 @@ use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alarm {
-    /// The origin's requests may be submitted again.
+    /// The origin may have a connection again.
     Origin(usize),
     /// The request may be sent again.
     Job(usize),
-    /// The exchange with this token may have used up its time.
-    Time(u64),
-    /// Octets of the exchange with this token may move again.
+    /// The connection's first exchange may have used up its time.
+    Front(u64),
+    /// Octets may move on the connection again.
     Pause(u64),
     /// The run has used up its time.
     End,

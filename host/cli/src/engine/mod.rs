@@ -1,10 +1,11 @@
-//! Drives all exchanges of a fetch: requests into the pool of the component, responses to where they go, failures to what follows from them.
+//! Drives all exchanges of a fetch: requests onto connections, responses to where they go, failures to what follows from them.
 //!
-//! One loop: submit requests, wait on one poll, act on its events. Which connection carries a request, and whether an unanswered one is sent
-//! again, is decided by the pool. A response for standard output is read when all before it have ended; until then its exchange wants to hear
-//! of nothing but its failure (`send.want`), and the component stops reading it.
+//! One loop: fill the connections, wait on one poll, act on its events. Requests of one origin go onto its connections in the order
+//! of the URLs. A response for standard output is read when all before it have ended; until then its connection is
+//! taken out of the poll, which would report it again and again, and the component stops reading it.
 
 mod alarm;
+mod choice;
 mod ending;
 mod facts;
 mod recovery;
@@ -12,25 +13,26 @@ mod supply;
 mod times;
 mod traffic;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandpiper_host::types::{Event, Readiness};
-use sandpiper_host::{Client, Exchange, HostError, Origin, Poll};
+use sandpiper_host::types::{ConnState, Error, Event, Readiness};
+use sandpiper_host::{CallError, Client, Exchange, HostError, Poll};
 
 use super::backoff::{Backoff, Cause};
 use super::bounds::Bounds;
-use super::connections::ConnectionOptions;
+use super::gate::Gate;
 use super::incoming::{Form, Incoming};
 use super::key_log::KeyLog;
+use super::link::{Known, Link, LinkOptions};
 use super::outgoing::Outgoing;
 use super::plan::Plan;
 use super::progress::{COUNT_INTERVAL, Counts};
 use super::rate::Rate;
 use super::report::Report;
-use super::stopwatch::{Allowance, Stopwatch};
+use super::stopwatch::Allowance;
 use super::summary::Tally;
 use super::wire_log::WireLog;
 use super::write_out::WriteOut;
@@ -42,6 +44,10 @@ const EVENTS_MAX: u32 = 1024;
 const LOG_INTERVAL: Duration = Duration::from_millis(200);
 /// Waits in a row that end at once and without an event. Then nothing is ever going to happen.
 const EMPTY_WAITS_MAX: u32 = 10_000;
+
+/// Broken pipelines after which an origin is spoken to one request at a time (RFC 9112 §9.3.2 asks for that after one, for the first
+/// request of the next connection).
+const BREAKS_MAX: u32 = 2;
 
 /// What ends a fetch before its exchanges have.
 #[derive(Debug)]
@@ -65,10 +71,20 @@ impl From<io::Error> for Stop {
     }
 }
 
+impl From<CallError<Error>> for Stop {
+    fn from(error: CallError<Error>) -> Self {
+        match error {
+            CallError::Host(error) => Self::Host(error),
+            // Of `poll.insert` only, for a connection that is in no poll.
+            CallError::Http(_) => Self::Stalled,
+        }
+    }
+}
+
 /// What the command line says about all exchanges.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) connections: ConnectionOptions,
+    pub(crate) links: LinkOptions,
     pub(crate) bounds: Bounds,
     pub(crate) form: Form,
     pub(crate) backoff: Backoff,
@@ -92,7 +108,7 @@ struct State {
     resent: u32,
     /// It has gone once more by itself, and wants a connection that has carried nothing.
     went_again: bool,
-    /// When it was submitted first.
+    /// When it was handed to a connection first.
     began: Option<Instant>,
     ended: bool,
     /// A stream of which no exchange has accepted anything yet.
@@ -104,63 +120,57 @@ struct State {
 struct Active {
     exchange: Exchange,
     token: u64,
+    link: u64,
     incoming: Incoming,
     outgoing: Option<Outgoing>,
-    /// When its request was submitted.
+    /// When a connection had its request.
     began: Instant,
     /// Its response has been asked whether it wants another try.
     asked: bool,
     /// It does: the response is thrown away.
     again: Option<Cause>,
-    /// Its response came before its turn on standard output, and is left unread.
-    held: bool,
-    /// No octets may move before this moment, for `--limit-rate`.
-    paused: Option<Instant>,
     /// `--limit-rate`: of what is received, and of what is sent.
     rates: Option<[Rate; 2]>,
-    /// `--max-time` and `--speed-limit`.
-    stopwatch: Option<Stopwatch>,
 }
 
-impl Active {
-    /// What the program can act upon now.
-    fn wanted(&self) -> Readiness {
-        match (self.held, self.paused) {
-            (_, Some(_)) => Readiness::FAILED,
-            (true, None) => Readiness::FAILED | Readiness::WRITABLE,
-            (false, None) => Readiness::all(),
-        }
-    }
-}
-
-impl Active {
-    /// Content has moved.
-    fn count(&mut self, octets: u64) {
-        if let Some(stopwatch) = &mut self.stopwatch {
-            stopwatch.count(octets);
-        }
-    }
-}
-
-/// An origin's requests.
+/// An origin's requests that are on no connection.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// As the component has it; made with the first request.
-    origin: Option<Origin>,
-    /// Those that are not submitted.
     jobs: BTreeSet<usize>,
-    /// Those that are, and have not ended.
-    submitted: BTreeSet<usize>,
-    /// Those that have not ended, wherever they are.
-    unended: usize,
-    /// The pool takes no more of them until one has ended.
+    /// Its connections.
+    links: usize,
+    /// A connection to it has ended.
+    again: bool,
+    /// Connections that ended with pipelined requests unanswered, and undeclared.
+    breaks: u32,
+    /// It took no further connection while it had one.
     is_full: bool,
-    /// A connection to it came about, and none has failed to since.
-    is_reached: bool,
-    /// The connection whose failure all of them were told of.
-    failed_by: u64,
-    /// When they may be submitted again.
+    gate: Gate,
+    /// Connections that ended without a response.
+    failures: u32,
     not_before: Option<Instant>,
+}
+
+impl Waiting {
+    fn known(&self) -> Known {
+        match () {
+            () if self.breaks >= BREAKS_MAX => Known::Unpipelined,
+            () if self.again => Known::Ended,
+            () => Known::Nothing,
+        }
+    }
+}
+
+/// Which of the origins that wait for a connection is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// It has one already.
+    served: bool,
+    /// Those whose server answers come first.
+    failures: u32,
+    /// Its first request.
+    job: usize,
+    origin: usize,
 }
 
 pub(crate) struct Engine<'a> {
@@ -176,16 +186,17 @@ pub(crate) struct Engine<'a> {
     active: HashMap<usize, Active>,
     origins: Vec<Waiting>,
     tallies: Vec<Tally>,
-    /// Origins with a request that may be submitted, each with the rank of its first one.
-    hungry: BTreeSet<(usize, usize)>,
-    /// The rank of each request: the lowest is submitted first.
-    ranks: Vec<usize>,
+    links: BTreeMap<u64, Link>,
+    /// Origins that may have something for a connection.
+    hungry: BTreeSet<usize>,
     /// What waits until a moment.
     alarms: Alarms,
+    /// Origins that wait for other origins' connections.
+    blocked: BTreeSet<Rank>,
+    /// Requests for standard output that are on no connection.
+    ordered: BTreeSet<usize>,
     /// The exchange that each token was given to.
     tokens: Vec<usize>,
-    /// Connections of exchanges that have ended.
-    carried: HashSet<u64>,
     /// The exchange that standard output waits for.
     turn: usize,
     /// The exchange whose content waits for its source; one at most, since standard input is one.
@@ -201,17 +212,11 @@ impl<'a> Engine<'a> {
         log: WireLog,
         key_log: KeyLog,
     ) -> Result<Self, HostError> {
-        let poll = client.poll(settings.bounds.poll_options(log.entries())).await?;
+        let poll = client.poll(None).await?;
         let mut origins: Vec<Waiting> = plan.origins.iter().map(|_| Waiting::default()).collect();
         let mut tallies = vec![Tally::default(); origins.len()];
-        let mut ranks = Vec::with_capacity(plan.jobs.len());
         for (index, job) in plan.jobs.iter().enumerate() {
-            let ordered = !settings.form.json && job.destination.is_stdout();
-            let waiting = &mut origins[job.origin];
-            // What has no order has a turn in each round of the origins.
-            ranks.push(if ordered { index } else { waiting.unended * plan.origins.len() });
-            waiting.jobs.insert(index);
-            waiting.unended += 1;
+            origins[job.origin].jobs.insert(index);
             tallies[job.origin].requests += 1;
         }
         let mut engine = Self {
@@ -224,18 +229,19 @@ impl<'a> Engine<'a> {
             states: plan.jobs.iter().map(|_| State::default()).collect(),
             unended: plan.jobs.len(),
             active: HashMap::new(),
-            hungry: BTreeSet::new(),
-            ranks,
+            hungry: (0..origins.len()).collect(),
             alarms: Alarms::default(),
+            blocked: BTreeSet::new(),
+            ordered: BTreeSet::new(),
             origins,
             tallies,
+            links: BTreeMap::new(),
             tokens: Vec::new(),
-            carried: HashSet::new(),
             turn: 0,
             starving: None,
             plan,
         };
-        (0..plan.origins.len()).for_each(|origin| engine.feed(origin));
+        engine.ordered = (0..plan.jobs.len()).filter(|&job| engine.is_ordered(job)).collect();
         engine.advance_turn();
         if let Some(end) = engine.settings.time_of_all.and_then(|time| Instant::now().checked_add(time)) {
             engine.alarms.set(end, Alarm::End);
@@ -252,7 +258,7 @@ impl<'a> Engine<'a> {
             if self.unended == 0 {
                 break;
             }
-            self.show_counts().await?;
+            self.show_counts();
             let began = Instant::now();
             let events = self.wait().await?;
             let idle = events.is_empty() && self.starving.is_none() && began.elapsed() < Duration::from_millis(1);
@@ -266,8 +272,7 @@ impl<'a> Engine<'a> {
             self.feed_starving().await?;
             self.take_logs().await?;
         }
-        self.poll.shutdown(&mut self.client).await?;
-        self.take_logs().await
+        self.end_links().await
     }
 
     async fn wait(&mut self) -> Result<Vec<Event>, Stop> {
@@ -278,48 +283,68 @@ impl<'a> Engine<'a> {
             self.report.progress.counts().then_some(COUNT_INTERVAL),
         ];
         let timeout = look.into_iter().flatten().chain(next).min();
+        let driven = self.links.values().any(|link| link.is_driven() && !link.is_idle());
         match timeout {
-            // Nothing is on its way.
-            Some(timeout) if self.active.is_empty() => {
+            _ if driven => Ok(self.poll.wait(&mut self.client, timeout, EVENTS_MAX).await?),
+            Some(timeout) => {
                 tokio::time::sleep(timeout).await;
                 Ok(Vec::new())
             }
-            _ => Ok(self.poll.wait(&mut self.client, timeout, EVENTS_MAX).await?),
+            None => Ok(Vec::new()),
         }
     }
 
     async fn act(&mut self, event: Event) -> Result<(), Stop> {
-        // No connection is inserted, no request is collected, and nothing wakes.
-        let Event::Exchange(event) = event else {
-            return Ok(());
-        };
-        let job = usize::try_from(event.token).ok().and_then(|token| self.tokens.get(token).copied());
-        match job {
-            Some(job) if self.active.get(&job).is_some_and(|active| active.token == event.token) => {
-                self.act_on(job, event.ready).await
+        match event {
+            Event::Conn(event) => {
+                if event.state != ConnState::Connecting {
+                    self.note_established(event.token).await?;
+                }
+                if matches!(event.state, ConnState::Closing | ConnState::Closed)
+                    && let Some(link) = self.links.get_mut(&event.token)
+                {
+                    link.accepting = false;
+                    self.hungry.insert(link.origin);
+                    self.retire(event.token).await?;
+                }
+                Ok(())
             }
-            _ => Ok(()),
+            Event::Exchange(event) => {
+                let job = usize::try_from(event.token).ok().and_then(|token| self.tokens.get(token).copied());
+                match job {
+                    Some(job) if self.active.get(&job).is_some_and(|active| active.token == event.token) => {
+                        self.act_on(job, event.ready).await
+                    }
+                    _ => Ok(()),
+                }
+            }
+            // No request is collected, and nothing wakes.
+            Event::Completions(_) | Event::Woken => Ok(()),
         }
     }
 
     async fn act_on(&mut self, job: usize, ready: Readiness) -> Result<(), Stop> {
-        if !ready.contains(Readiness::FAILED) {
-            self.reach(self.plan.jobs[job].origin);
-        }
         if ready.contains(Readiness::WRITABLE) {
             self.send_content(job).await?;
         }
+        let link = self.active.get(&job).map(|active| active.link);
         let receiving = Readiness::INTERIM | Readiness::HEAD | Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED;
         if (ready & receiving) == Readiness::empty() || !self.active.contains_key(&job) {
             return Ok(());
         }
-        if self.is_turn(job) {
-            self.receive(job, ready).await
-        } else if ready.contains(Readiness::FAILED) {
-            self.receive_failure(job).await
-        } else {
-            self.hold(job).await
+        match self.is_turn(job) {
+            true => self.receive(job, ready).await?,
+            false if ready.contains(Readiness::FAILED) => self.receive_failure(job).await?,
+            false => self.hold(job, ready.contains(Readiness::COMPLETE)).await?,
         }
+        // Octets of its response are still to be read: it failed with those, and bears the end of its connection.
+        if ready.contains(Readiness::FAILED)
+            && self.active.contains_key(&job)
+            && let Some(link) = link.and_then(|id| self.links.get_mut(&id))
+        {
+            link.charged = true;
+        }
+        Ok(())
     }
 
     /// May its response be read only when all before it have ended?
@@ -333,26 +358,26 @@ impl<'a> Engine<'a> {
     }
 
     async fn take_logs(&mut self) -> Result<(), Stop> {
-        self.log.take(&mut self.client, &self.poll, &self.tokens, &self.report).await?;
+        for link in self.links.values() {
+            self.log.take(&mut self.client, link, &self.tokens, &self.report).await?;
+        }
         Ok(self.key_log.take(&mut self.client).await?)
     }
 
-    async fn show_counts(&mut self) -> Result<(), Stop> {
-        if !self.report.progress.is_due() {
-            return Ok(());
-        }
-        let pool = self.poll.info(&mut self.client).await?.counts;
-        let total = Tally::total(&self.tallies);
-        self.report.progress.count(&Counts {
-            done: total.done(),
-            active: pool.outstanding,
-            queued: u32::try_from(self.unended).unwrap_or(u32::MAX).saturating_sub(pool.outstanding),
-            connections: pool.connections,
-            idle: pool.idle,
-            reused: pool.reused,
-            repeated: pool.retried + total.repeated,
+    fn show_counts(&mut self) {
+        let (links, tallies, active, jobs) = (&self.links, &self.tallies, self.active.len(), self.plan.jobs.len());
+        self.report.progress.count(|| {
+            let total = Tally::total(tallies);
+            Counts {
+                done: total.done(),
+                active,
+                queued: jobs - total.done() - active,
+                connections: links.len(),
+                idle: links.values().filter(|link| link.is_idle()).count(),
+                reused: total.reused,
+                repeated: total.repeated,
+            }
         });
-        Ok(())
     }
 
     /// # Errors
@@ -363,5 +388,14 @@ impl<'a> Engine<'a> {
         }
         let names: Vec<&str> = self.plan.origins.iter().map(|origin| origin.name.as_str()).collect();
         self.report.sum_up(&names, &self.tallies)
+    }
+
+    /// All exchanges have ended: the connections may go, and say so in the log.
+    async fn end_links(&mut self) -> Result<(), Stop> {
+        for (_, link) in std::mem::take(&mut self.links) {
+            link.conn.shutdown(&mut self.client).await?;
+            self.log.take(&mut self.client, &link, &self.tokens, &self.report).await?;
+        }
+        Ok(self.key_log.take(&mut self.client).await?)
     }
 }

@@ -167,7 +167,7 @@ fn a_host_that_never_accepts_costs_one_timeout() {
     let live = Server::echo();
     let urls: String =
         (0..600).map(|number| if number % 2 == 0 { format!("http://{address}/\n") } else { live.url("/\n") }).collect();
-    let arguments = ["fetch", "-K", "-", "--json", "--depth", "1", "--connect-timeout", "4"];
+    let arguments = ["fetch", "-K", "-", "--json", "--depth", "1", "--connect-timeout", "0.5"];
     let started = Instant::now();
     let run = run_with_input(&arguments, urls.as_bytes()).ended_with(1);
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
@@ -201,9 +201,9 @@ fn a_server_that_takes_no_further_connection_is_asked_on_the_one_that_it_has() {
     let arguments = [&["fetch", "--summary", "--max-host-conns", "3", "--depth", "1"], &urls[..]].concat();
     let run = run(&arguments).ended_with(0);
     assert_eq!(run.text(), "yes ".repeat(40));
-    // It was tried once more, or twice at the same time, and again after each of the pool's waits, which double: four more in 1.5 s.
-    let opened: usize = run.stderr.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().parse().unwrap();
-    assert!((4..=10).contains(&opened), "{}", run.stderr);
+    // It was tried once more, or twice at the same time.
+    let opened = run.stderr.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().to_owned();
+    assert!(opened == "4" || opened == "5", "{}", run.stderr);
 }
 
 #[test]
