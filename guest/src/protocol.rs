@@ -67,10 +67,6 @@ impl Protocol {
         ask!(self, h1 => h1.outstanding(), 0)
     }
 
-    pub fn ids(&self) -> Vec<ExchangeId> {
-        ask!(self, h1 => h1.ids().collect(), Vec::new())
-    }
-
     pub fn holds(&self, id: ExchangeId) -> bool {
         ask!(self, h1 => h1.holds(id), false)
     }

@@ -190,7 +190,7 @@ impl Settings {
             Limit::ContentOctets        => return set_count(&mut limits.content_octets_max, value),
             Limit::QueuedOctets         => return set_count(&mut limits.queued_octets_max, value),
             Limit::DrainOctets          => return set_count(&mut limits.drain_octets_max, value),
-            Limit::Requests             => return set_count(&mut limits.requests_max, value),
+            Limit::Requests if value > 0 => return set_count(&mut limits.requests_max, value),
             _ => return Err(INVALID),
         };
         if !range.contains(&value) {

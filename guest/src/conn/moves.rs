@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use crate::slab::Id;
 use crate::table::Illegal;
 use crate::timer::Instant;
-use crate::types::{ConnState, Delivery, Error, Failure, Request, Reuse, Timer};
+use crate::types::{CloseReason, ConnState, Delivery, Error, Failure, Request, Reuse, Timer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -85,12 +85,14 @@ impl ClientConn {
         self.protocol.expect_end(ends_after);
     }
 
-    /// Ends that.
-    pub fn leave_pool(&mut self) {
+    /// Ends that, since the pool is dropped: the connection closes, and every exchange that was to move fails with it.
+    pub fn leave_pool(&mut self, now: Instant) {
+        let reason = CloseReason::Dropped;
         self.moves.pooled = false;
         for id in core::mem::take(&mut self.moves.unsent) {
-            self.book.queue.push_back(id, &mut self.book.exchanges);
+            self.fail_waiting_one(id, Error::Closed(reason), self.protocol.octets_received(), now);
         }
+        self.close(reason, now);
     }
 
     /// Whether one more request that may stand beside others can leave with or behind those that it has.
@@ -331,5 +333,28 @@ mod tests {
         }
         let exchanges = line.book.queue.ids().filter_map(|id| line.book.exchanges.get(id));
         assert_eq!(exchanges.map(|exchange| exchange.token).collect::<Vec<_>>(), [2, 4, 0, 1, 3]);
+    }
+
+    #[test]
+    fn a_request_that_is_ahead_stands_behind_earlier_ones_also_where_one_between_them_has_left() {
+        let mut line = line(0);
+        let submitted: Vec<ExchangeId> =
+            (1..=3).map(|token| line.submit(request(Reuse::AHEAD), token, None, Instant(0)).expect("room")).collect();
+        line.forget(submitted[1], Instant(0));
+        line.submit(request(Reuse::AHEAD), 4, None, Instant(0)).expect("room");
+        let waiting = line.book.queue.ids().filter_map(|id| line.book.exchanges.get(id)).filter(|exchange| exchange.is_queued);
+        assert_eq!(waiting.map(|exchange| exchange.token).collect::<Vec<_>>(), [1, 3, 4, 0]);
+    }
+
+    #[test]
+    fn an_exchange_that_was_to_move_ends_when_its_pool_is_dropped_first() {
+        let mut line = line(0);
+        let id = line.submit(request(Reuse::empty()), 1, None, Instant(0)).expect("room");
+        line.book.queue.remove(id, &mut line.book.exchanges);
+        line.moves.unsent.push_back(id);
+        line.state = ConnState::Closed;
+        line.leave_pool(Instant(0));
+        let failure = line.head(id).expect_err("nobody takes the exchange any more");
+        assert_eq!((failure.error, failure.delivery), (Error::Closed(CloseReason::Dropped), Delivery::NotSent));
     }
 }

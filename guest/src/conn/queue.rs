@@ -55,8 +55,11 @@ impl Queue {
 
     /// Adds one behind those in front that are ahead of the others, too.
     pub(super) fn push_ahead(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
-        let is_ahead = |id: &&ExchangeId| exchanges.get(**id).is_some_and(|exchange| asks(exchange.sending.reuse, Reuse::AHEAD));
-        let place = self.entries.iter().take_while(is_ahead).count();
+        // A stale entry tells nothing of those behind it.
+        let may_pass = |id: &&ExchangeId| {
+            exchanges.get(**id).is_none_or(|exchange| !exchange.is_queued || asks(exchange.sending.reuse, Reuse::AHEAD))
+        };
+        let place = self.entries.iter().take_while(may_pass).count();
         self.length += usize::from(mark(id, true, exchanges));
         self.entries.insert(place, id);
     }

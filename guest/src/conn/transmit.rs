@@ -63,6 +63,7 @@ impl ClientConn {
         let close = self.settings.persistence == Persistence::Close || last || asks(exchange.sending.reuse, Reuse::FORBID);
         let closes = match self.protocol.begin(id, exchange, &self.authority, close, now) {
             Ok(closes) => closes,
+            Err(Error::Internal) => return self.end(Error::Internal, now),
             Err(error) => return self.apply(Incoming::Failed { exchange: id, error }, now),
         };
         self.book.log.add(now, Some(exchange.token), || LogEvent::RequestHead(self.protocol.last_head()));

@@ -93,11 +93,6 @@ impl Connection {
         self.outstanding.len()
     }
 
-    /// The ids of the exchanges on the wire.
-    pub fn ids(&self) -> impl Iterator<Item = ExchangeId> {
-        self.outstanding.iter().map(|outstanding| outstanding.exchange)
-    }
-
     /// The first outstanding exchange.
     pub(super) fn first<'a>(&self, scene: Scene<'a>) -> Option<&'a Exchange> {
         scene.exchanges.get(self.outstanding.front()?.exchange)
@@ -372,7 +367,7 @@ impl Connection {
 
     /// Whether an exchange is on the wire.
     pub fn holds(&self, id: ExchangeId) -> bool {
-        self.ids().any(|outstanding| outstanding == id)
+        self.outstanding.iter().any(|outstanding| outstanding.exchange == id)
     }
 
     /// How the transport ended that takes no more octets.

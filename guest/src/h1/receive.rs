@@ -91,7 +91,7 @@ impl Connection {
             ReadSide::Ended => Ok(None),
         };
         match heard {
-            Ok(None) if self.reader.end != TransportEnd::No => Ok(self.end_of_transport(scene)),
+            Ok(None) if self.reader.end != TransportEnd::No => self.end_of_transport(scene),
             heard => heard,
         }
     }
@@ -209,37 +209,37 @@ impl Connection {
 
     /// Ends what has to end with the transport, once all that came before has been taken.
     #[inline(never)]
-    fn end_of_transport(&mut self, scene: Scene<'_>) -> Option<Incoming> {
+    fn end_of_transport(&mut self, scene: Scene<'_>) -> Result<Option<Incoming>, Fault> {
         let ending = match self.reader.end {
-            TransportEnd::No | TransportEnd::Told(_) if self.reader.state() == ReadSide::Answered => return None,
-            TransportEnd::No => return None,
-            TransportEnd::Waits(_) if self.is_paused(scene) => return None,
+            TransportEnd::No | TransportEnd::Told(_) if self.reader.state() == ReadSide::Answered => return Ok(None),
+            TransportEnd::No => return Ok(None),
+            TransportEnd::Waits(_) if self.is_paused(scene) => return Ok(None),
             TransportEnd::Came(ending) if self.is_paused(scene) && !self.reader.inbox.is_empty() => {
                 // What came before the end comes first.
                 self.reader.end = TransportEnd::Waits(ending);
-                return None;
+                return Ok(None);
             }
             TransportEnd::Came(ending) | TransportEnd::Waits(ending) | TransportEnd::Told(ending) => ending,
         };
         let in_order = ending == Ending::Ended;
-        match self.reader.state() {
+        Ok(match self.reader.state() {
             ReadSide::Ended => None,
             ReadSide::Idle => Some(Incoming::Closing(self.close_now(Error::Closed(CloseReason::PeerEnded), scene.exchanges))),
             ReadSide::Tunnel if in_order => {
-                let exchange = self.outstanding.front()?.exchange;
+                let Some(exchange) = self.outstanding.front().map(|first| first.exchange) else { return Ok(None) };
                 let ended = self.reader.input(ReadInput::End);
                 self.heed(ended);
                 Some(Incoming::End { exchange, trailers: Vec::new() })
             }
-            ReadSide::Content if in_order && self.ends_with_transport() => self.end_response(Vec::new(), scene).ok()?,
+            ReadSide::Content if in_order && self.ends_with_transport() => self.end_response(Vec::new(), scene)?,
             ReadSide::Answered if in_order => {
                 // The peer may still take the rest of the request.
                 self.reader.end = TransportEnd::Told(ending);
                 Some(Incoming::Closing(self.close_behind_first(Error::Closed(CloseReason::PeerEnded), None, scene)))
             }
-            ReadSide::Head if in_order && self.is_http09(scene) => self.final_head(PackedHead::of_http09(), scene).ok()?,
+            ReadSide::Head if in_order && self.is_http09(scene) => self.final_head(PackedHead::of_http09(), scene)?,
             _ => Some(Incoming::Closing(self.close_now(Error::Incomplete(ending), scene.exchanges))),
-        }
+        })
     }
 
     fn ends_with_transport(&self) -> bool {

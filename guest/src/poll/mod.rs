@@ -53,7 +53,7 @@ use crate::link::Network;
 use crate::log::Log;
 use crate::slab::{Id, Slab};
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Error, LogEntry, Misuse, PackedCompletion, PackedHead};
+use crate::types::{ConnState, Error, LogEntry, Misuse, PackedCompletion, PackedHead};
 use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PollOptions};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
@@ -437,8 +437,7 @@ impl<N: Network> Poll<N> {
                 let mut driver = member.shared.borrow_mut();
                 driver.leave();
                 if !matches!(member.role, Role::Inserted(_)) {
-                    driver.conn.leave_pool();
-                    driver.conn.close(CloseReason::Dropped, now);
+                    driver.conn.leave_pool(now);
                     driver.heed_wish();
                 }
             }

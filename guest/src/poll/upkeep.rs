@@ -31,10 +31,13 @@ impl<N: Network> Poll<N> {
             self.put_back(origin, exchange, now);
         }
         self.count_repeats(origin, resent);
-        self.learn(origin, conn);
-        self.note_answer(id, origin, conn, now);
         let status = Status::of(conn);
         let before = self.members.get_mut(id).map(|member| core::mem::replace(&mut member.status, status));
+        // A closed connection shows nothing new.
+        if before != Some(Status::Closed) {
+            self.learn(origin, conn);
+            self.note_answer(id, origin, conn, now);
+        }
         if let Some(before) = before.filter(|before| *before != status) {
             self.change_status(id, origin, before, status);
             if before == Status::Connecting {
