@@ -307,7 +307,9 @@ async fn nothing_is_left_behind_by_ten_thousand_exchanges() {
         }
     }
     let info = agent.info().await.unwrap();
-    assert_eq!(info.memory_octets, memory);
+    // How much is under way at once depends on the machine; thirty octets left behind by each exchange would be more.
+    let grown = info.memory_octets.saturating_sub(memory);
+    assert!(grown <= 256 << 10, "{memory} octets grew by {grown}");
     assert_eq!(agent.close(SOON).await.unwrap(), 0);
     timeout(SOON, server.all_closed()).await.unwrap();
 }
