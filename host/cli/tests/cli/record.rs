@@ -22,12 +22,14 @@ fn moody() -> Server {
     })
 }
 
-/// Its lines without times.
+/// Its lines without times, in the order of the URLs.
 fn lines(run: &Run) -> Vec<Value> {
     let mut lines = run.json();
     for line in &mut lines {
         line.as_object_mut().unwrap().remove("timing_ns");
+        line.get_mut("tls").map(|tls| tls.as_object_mut().unwrap().remove("duration_ns"));
     }
+    lines.sort_by_key(|line| line["index"].as_u64());
     lines
 }
 
@@ -45,15 +47,45 @@ fn a_replay_gives_the_same_lines_without_the_servers() {
     assert!(recorded.json().iter().any(|line| line["ok"] == true) && recorded.json().iter().any(|line| line["ok"] == false));
     for _ in 0..2 {
         let replayed = run(&[&["fetch", "--json", "--replay", file], urls.as_slice()].concat()).ended_with(1);
-        let by_index = |run: &Run| {
-            let mut lines = lines(run);
-            lines.sort_by_key(|line| line["index"].as_u64());
-            lines
-        };
-        assert_eq!(by_index(&replayed), by_index(&recorded));
+        assert_eq!(lines(&replayed), lines(&recorded));
         assert!(!replayed.stderr.contains("--replay"), "{}", replayed.stderr);
     }
     assert_eq!(server.accepted(), connections);
+}
+
+/// Where the recordings of an earlier program are: see the file `README.md` there.
+const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
+
+#[test]
+fn recordings_of_an_earlier_program_are_replayed_with_the_same_story() {
+    let authority = format!("{RECORDINGS}/authority.pem");
+    let of_secured = ["--cacert", &authority, "-d", "content"];
+    let (plain, secured) = ("http://localhost:18080", "https://localhost:18443");
+    for (name, options, origin, targets) in [
+        ("plain", &["-H", "X-Test:yes"][..], plain, &["/hello", "/chunked", "/hints", "/close", "/cut"][..]),
+        ("secured", &of_secured, secured, &["/echo", "/hello", "/close"]),
+    ] {
+        let mut urls: Vec<String> = targets.iter().map(|target| format!("{origin}{target}")).collect();
+        urls.extend((name == "plain").then(|| "http://127.0.0.1:9/refused".to_owned()));
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        let recording = format!("{RECORDINGS}/{name}.recording");
+        let arguments = ["fetch", "--json", "--depth", "1", "-A", "example/1", "--replay", &recording];
+        let replayed = run(&[&arguments, options, &urls].concat()).ended_with(1);
+        let reported = std::fs::read_to_string(format!("{RECORDINGS}/{name}.json")).unwrap();
+        let reported: Vec<Value> = reported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines(&replayed), reported, "{name}");
+        assert!(!replayed.stderr.contains("--replay"), "{}", replayed.stderr);
+    }
+}
+
+#[test]
+fn a_recording_of_another_version_is_refused_by_its_version() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("recording");
+    let text = std::fs::read_to_string(format!("{RECORDINGS}/plain.recording")).unwrap();
+    std::fs::write(&file, text.replacen("\"version\":1", "\"version\":2", 1)).unwrap();
+    let words = ["it is a recording of version 2, and version 1 is what can be read"];
+    run(&["fetch", "--replay", file.to_str().unwrap(), "http://127.0.0.1:1/"]).ended_with(2).complains_of(&words);
 }
 
 #[test]
