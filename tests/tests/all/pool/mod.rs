@@ -1,5 +1,8 @@
 //! The pool: through the component, and with its model on the core alone.
 
+mod handing_back;
+#[cfg(feature = "sandboxed")]
+mod log;
 mod model;
 #[cfg(feature = "sandboxed")]
 mod names;
