@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a program may take to listen, or to end.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_millis(10);
 const KEEP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/keep.sh");

@@ -12,9 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::agent_server::TargetServer;
-
-/// Long enough for anything here on a busy machine; what takes longer hangs.
-const SOON: Duration = Duration::from_secs(30);
+use crate::server::PATIENCE;
 
 fn connections(count: u32) -> PollOptions {
     PollOptions::default().limit(Limit::ConnectionsPerOrigin, count.into())
@@ -65,7 +63,7 @@ async fn many_tasks_fetch_at_once() {
         })
         .collect();
     for task in tasks {
-        timeout(SOON, task).await.unwrap().unwrap();
+        timeout(PATIENCE, task).await.unwrap().unwrap();
     }
     let info = agent.info().await.unwrap();
     let counts = info.poll.counts;
@@ -110,7 +108,7 @@ async fn what_is_submitted_during_a_wait_is_served_at_once() {
             agent.fetch(&origin, Request::get("/")).await.unwrap();
         }
     };
-    timeout(SOON, all).await.unwrap();
+    timeout(PATIENCE, all).await.unwrap();
     assert!(!stalled.is_finished());
     stalled.abort();
 }
@@ -130,8 +128,8 @@ async fn a_dropped_fetch_is_cancelled_alone() {
         assert!(given_up.await.unwrap_err().is_cancelled());
     }
     server.open_gate();
-    assert_eq!(timeout(SOON, first).await.unwrap().unwrap().unwrap().content, b"/gate");
-    assert_eq!(timeout(SOON, last).await.unwrap().unwrap().unwrap().content, b"/last");
+    assert_eq!(timeout(PATIENCE, first).await.unwrap().unwrap().unwrap().content, b"/gate");
+    assert_eq!(timeout(PATIENCE, last).await.unwrap().unwrap().unwrap().content, b"/last");
     under_way(&agent, 0).await;
     assert_eq!(agent.info().await.unwrap().poll.counts.opened, 1);
 }
@@ -147,8 +145,8 @@ async fn a_dropped_fetch_that_has_not_left_is_never_sent() {
     assert!(timeout(Duration::from_millis(20), agent.fetch(&origin, Request::get("/stall"))).await.is_err());
     under_way(&agent, 1).await;
     server.open_gate();
-    timeout(SOON, first).await.unwrap().unwrap().unwrap();
-    assert_eq!(timeout(SOON, agent.fetch(&origin, Request::get("/on"))).await.unwrap().unwrap().content, b"/on");
+    timeout(PATIENCE, first).await.unwrap().unwrap().unwrap();
+    assert_eq!(timeout(PATIENCE, agent.fetch(&origin, Request::get("/on"))).await.unwrap().unwrap().content, b"/on");
     assert_eq!(agent.info().await.unwrap().poll.counts.opened, 1);
 }
 
@@ -178,7 +176,7 @@ async fn the_pool_is_told_of_names_and_networks() {
     agent.network_changed().await.unwrap();
     under_way(&agent, 0).await;
     assert_eq!(agent.info().await.unwrap().sockets_open, 0);
-    timeout(SOON, server.all_closed()).await.unwrap();
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
 }
 
 #[tokio::test]
@@ -186,7 +184,7 @@ async fn a_deadline_ends_a_fetch_and_is_told() {
     let (_server, agent, origin) = TargetServer::with_agent(None).await;
     let options = RequestOptions::default().deadline(Timer::Total, Duration::from_millis(20));
     let fetch = agent.fetch(&origin, Request::get("/stall").with_options(options));
-    let failure = failure_of(timeout(SOON, fetch).await.unwrap());
+    let failure = failure_of(timeout(PATIENCE, fetch).await.unwrap());
     assert_eq!(failure.error.case(), "timed-out(total)");
 }
 
@@ -206,18 +204,18 @@ async fn the_death_of_the_instance_fails_every_call() {
         Err(CallError::Host(error)) => assert!(is_death(&error), "{error}"),
         other => panic!("{other:?}"),
     };
-    died(timeout(SOON, fatal).await.unwrap().map(|_| ()).map_err(CallError::from));
+    died(timeout(PATIENCE, fatal).await.unwrap().map(|_| ()).map_err(CallError::from));
     for stalled in stalled {
-        died(timeout(SOON, stalled).await.unwrap().unwrap().map(|_| ()));
+        died(timeout(PATIENCE, stalled).await.unwrap().unwrap().map(|_| ()));
     }
-    died(timeout(SOON, streamed.head()).await.unwrap().map(|_| ()));
-    died(timeout(SOON, streamed.read(1)).await.unwrap().map(|_| ()));
-    died(timeout(SOON, streamed.write(b"x")).await.unwrap().map(|_| ()));
-    died(timeout(SOON, streamed.finish(Vec::new())).await.unwrap());
+    died(timeout(PATIENCE, streamed.head()).await.unwrap().map(|_| ()));
+    died(timeout(PATIENCE, streamed.read(1)).await.unwrap().map(|_| ()));
+    died(timeout(PATIENCE, streamed.write(b"x")).await.unwrap().map(|_| ()));
+    died(timeout(PATIENCE, streamed.finish(Vec::new())).await.unwrap());
     died(agent.fetch(&origin, Request::get("/")).await.map(|_| ()));
     assert!(is_death(&agent.info().await.unwrap_err()));
-    assert!(is_death(&agent.close(SOON).await.unwrap_err()));
-    timeout(SOON, server.all_closed()).await.unwrap();
+    assert!(is_death(&agent.close(PATIENCE).await.unwrap_err()));
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
 }
 
 #[tokio::test]
@@ -228,7 +226,7 @@ async fn closing_lets_what_is_under_way_end() {
     under_way(&agent, 2).await;
     let closing = tokio::spawn({
         let agent = agent.clone();
-        async move { agent.close(SOON).await }
+        async move { agent.close(PATIENCE).await }
     });
     // No longer than it takes until `close` has run.
     while !matches!(agent.fetch(&origin, Request::get("/")).await, Err(CallError::Host(HostError::Closed))) {
@@ -237,14 +235,14 @@ async fn closing_lets_what_is_under_way_end() {
     assert!(!closing.is_finished());
     server.open_gate();
     server.open_gate();
-    assert_eq!(timeout(SOON, closing).await.unwrap().unwrap().unwrap(), 0);
+    assert_eq!(timeout(PATIENCE, closing).await.unwrap().unwrap().unwrap(), 0);
     assert_eq!(fetched.await.unwrap().unwrap().content, b"/gate");
     // What had come is still there.
     assert_eq!(streamed.head().await.unwrap().status, 200);
     assert!(matches!(streamed.read(100).await.unwrap(), Chunk::Data(content) if content == b"/gate"));
     assert!(matches!(streamed.read(100).await.unwrap(), Chunk::End(_)));
-    assert!(matches!(agent.close(SOON).await, Err(HostError::Closed)));
-    timeout(SOON, server.all_closed()).await.unwrap();
+    assert!(matches!(agent.close(PATIENCE).await, Err(HostError::Closed)));
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
 }
 
 #[tokio::test]
@@ -256,12 +254,12 @@ async fn closing_cuts_off_what_does_not_end() {
         async move { agent.fetch_all(&origin, vec![Request::get("/stall"), Request::get("/stall")], Agent::COLLECT_OCTETS_MAX).await }
     });
     under_way(&agent, 3).await;
-    assert_eq!(timeout(SOON, agent.close(Duration::from_millis(20))).await.unwrap().unwrap(), 3);
+    assert_eq!(timeout(PATIENCE, agent.close(Duration::from_millis(20))).await.unwrap().unwrap(), 3);
     for completion in fetched.await.unwrap().unwrap() {
         assert_eq!(completion.outcome.unwrap_err().error, Error::Closed(CloseReason::Cancelled));
     }
     assert_eq!(failure_of(streamed.read(1).await).error, Error::Closed(CloseReason::Cancelled));
-    timeout(SOON, server.all_closed()).await.unwrap();
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
 }
 
 #[tokio::test]
@@ -274,13 +272,13 @@ async fn dropping_every_handle_closes_every_socket() {
     under_way(&agent, 1).await;
     let clone = agent.clone();
     drop(agent);
-    timeout(SOON, clone.fetch(&origin, Request::get("/"))).await.unwrap().unwrap();
+    timeout(PATIENCE, clone.fetch(&origin, Request::get("/"))).await.unwrap().unwrap();
     drop(clone);
     // The exchange keeps the client.
     streamed.cancel();
-    assert_eq!(failure_of(timeout(SOON, streamed.head()).await.unwrap()).error, Error::Closed(CloseReason::Cancelled));
+    assert_eq!(failure_of(timeout(PATIENCE, streamed.head()).await.unwrap()).error, Error::Closed(CloseReason::Cancelled));
     drop(streamed);
-    timeout(SOON, server.all_closed()).await.unwrap();
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
 }
 
 /// Four sockets give a table of some eight thousand entries: one entry left behind by each exchange would end the instance.
@@ -297,7 +295,7 @@ async fn nothing_is_left_behind_by_ten_thousand_exchanges() {
         }
         for _ in 0..10 {
             let streamed = agent.open(&origin, Request::get("/streamed")).await.unwrap();
-            assert_eq!(timeout(SOON, streamed.collect()).await.unwrap().unwrap().content, b"/streamed");
+            assert_eq!(timeout(PATIENCE, streamed.collect()).await.unwrap().unwrap().content, b"/streamed");
             drop(agent.origin(&server.url(), None).await.unwrap());
         }
         let info = agent.info().await.unwrap();
@@ -310,6 +308,6 @@ async fn nothing_is_left_behind_by_ten_thousand_exchanges() {
     // How much is under way at once depends on the machine; thirty octets left behind by each exchange would be more.
     let grown = info.memory_octets.saturating_sub(memory);
     assert!(grown <= 256 << 10, "{memory} octets grew by {grown}");
-    assert_eq!(agent.close(SOON).await.unwrap(), 0);
-    timeout(SOON, server.all_closed()).await.unwrap();
+    assert_eq!(agent.close(PATIENCE).await.unwrap(), 0);
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
 }

@@ -11,9 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::agent_server::TargetServer;
+use crate::server::PATIENCE;
 
-/// Long enough for anything here on a busy machine; what takes longer hangs.
-const SOON: Duration = Duration::from_secs(60);
 const CONNECTIONS: usize = 6;
 /// The default of the limit `outstanding`.
 const DEPTH: usize = 64;
@@ -35,7 +34,7 @@ async fn until_answered(server: &TargetServer, count: usize) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    timeout(SOON, answered).await.expect("the server answers as many as it may");
+    timeout(PATIENCE, answered).await.expect("the server answers as many as it may");
 }
 
 /// Drops what these tasks wait for, has the server answer all that it has, and returns how many requests it has had in the end.
@@ -45,10 +44,10 @@ async fn dropped(server: &TargetServer, agent: &Agent, origin: &Arc<Origin>, tas
         assert!(task.await.unwrap_err().is_cancelled());
     }
     server.open_gates(100_000);
-    let last = timeout(SOON, agent.fetch(origin, Request::get("/last"))).await.expect("the agent answers").unwrap();
+    let last = timeout(PATIENCE, agent.fetch(origin, Request::get("/last"))).await.expect("the agent answers").unwrap();
     assert_eq!(last.content, b"/last");
-    agent.close(SOON).await.unwrap();
-    timeout(SOON, server.all_closed()).await.unwrap();
+    agent.close(PATIENCE).await.unwrap();
+    timeout(PATIENCE, server.all_closed()).await.unwrap();
     server.requests()
 }
 
@@ -95,7 +94,7 @@ async fn others_are_answered_while_many_are_given_up() {
     until_answered(&server, ANSWERED).await;
     task.abort();
     server.open_gates(100_000);
-    let answer = timeout(SOON, agent.fetch(&beside, Request::get("/beside"))).await.expect("the agent answers").unwrap();
+    let answer = timeout(PATIENCE, agent.fetch(&beside, Request::get("/beside"))).await.expect("the agent answers").unwrap();
     assert_eq!(answer.content, b"/beside");
     // Behind what was on the wire, and long before the rest could have been answered.
     assert!(server.answered() <= ANSWERED + 4 * CONNECTIONS * DEPTH, "{} were answered before", server.answered());

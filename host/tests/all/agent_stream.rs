@@ -10,8 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::agent_server::TargetServer;
-
-const SOON: Duration = Duration::from_secs(30);
+use crate::server::PATIENCE;
 
 /// Reads to the end; gives how many octets that were.
 async fn drain(exchange: &AgentExchange) -> Result<usize, ExchangeError> {
@@ -31,7 +30,7 @@ async fn drain(exchange: &AgentExchange) -> Result<usize, ExchangeError> {
 async fn fetches(agent: &Agent, server: &TargetServer, count: usize) {
     let origin = agent.origin(&server.url(), None).await.unwrap();
     for _ in 0..count {
-        assert_eq!(timeout(SOON, agent.fetch(&origin, Request::get("/on"))).await.unwrap().unwrap().content, b"/on");
+        assert_eq!(timeout(PATIENCE, agent.fetch(&origin, Request::get("/on"))).await.unwrap().unwrap().content, b"/on");
     }
 }
 
@@ -61,7 +60,7 @@ async fn uploads_and_downloads_go_on_at_once() {
         })
         .collect();
     for task in tasks {
-        timeout(SOON, task).await.unwrap().unwrap();
+        timeout(PATIENCE, task).await.unwrap().unwrap();
     }
 }
 
@@ -70,12 +69,12 @@ async fn uploads_and_downloads_go_on_at_once() {
 async fn an_unread_response_holds_up_nobody() {
     let (server, agent, origin) = TargetServer::with_agent(None).await;
     let unread = agent.open(&origin, Request::get("/big/50000000")).await.unwrap();
-    assert_eq!(timeout(SOON, unread.head()).await.unwrap().unwrap().status, 200);
+    assert_eq!(timeout(PATIENCE, unread.head()).await.unwrap().unwrap().status, 200);
     fetches(&agent, &server, 100).await;
     assert!(agent.info().await.unwrap().memory_octets < 8 << 20);
     // It is more than all buffers between the two hold.
     assert_eq!(server.answered(), 100);
-    assert_eq!(timeout(SOON, drain(&unread)).await.unwrap().unwrap(), 50_000_000);
+    assert_eq!(timeout(PATIENCE, drain(&unread)).await.unwrap().unwrap(), 50_000_000);
 }
 
 #[tokio::test]
@@ -87,7 +86,7 @@ async fn an_upload_that_pauses_holds_up_nobody() {
     assert_eq!(upload.write(b"").await.unwrap(), 0);
     upload.write_all(b"def").await.unwrap();
     upload.finish(Vec::new()).await.unwrap();
-    assert_eq!(timeout(SOON, upload.collect()).await.unwrap().unwrap().content, b"6");
+    assert_eq!(timeout(PATIENCE, upload.collect()).await.unwrap().unwrap().content, b"6");
 }
 
 /// Processor time that this thread has used.
@@ -128,17 +127,17 @@ async fn too_much_content_is_refused() {
     let (_server, agent, origin) = TargetServer::with_agent(None).await;
     let upload = agent.open(&origin, Request::new("POST", "/count").with_content_length(3)).await.unwrap();
     upload.write_all(b"abcd").await.unwrap();
-    match timeout(SOON, upload.finish(Vec::new())).await.unwrap() {
+    match timeout(PATIENCE, upload.finish(Vec::new())).await.unwrap() {
         Err(CallError::Http(failure)) => assert_eq!(failure.error.case(), "api-misuse(content-too-short)"),
         other => panic!("{other:?}"),
     }
     // It ends once.
-    assert!(matches!(timeout(SOON, upload.finish(Vec::new())).await.unwrap(), Err(CallError::Http(_))));
-    match timeout(SOON, upload.write(b"x")).await.unwrap() {
+    assert!(matches!(timeout(PATIENCE, upload.finish(Vec::new())).await.unwrap(), Err(CallError::Http(_))));
+    match timeout(PATIENCE, upload.write(b"x")).await.unwrap() {
         Err(CallError::Http(failure)) => assert_eq!(failure.error.case(), "api-misuse(content-too-long)"),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(timeout(SOON, upload.head()).await.unwrap(), Err(CallError::Http(_))));
+    assert!(matches!(timeout(PATIENCE, upload.head()).await.unwrap(), Err(CallError::Http(_))));
 }
 
 /// Nobody waits for what cannot leave any more.
@@ -156,9 +155,9 @@ async fn an_upload_that_is_answered_early_ends_for_all_who_wait() {
         stream
     };
     let content = vec![b'x'; 64 << 20];
-    let (stream, written) = tokio::join!(server, timeout(SOON, upload.write_all(&content)));
+    let (stream, written) = tokio::join!(server, timeout(PATIENCE, upload.write_all(&content)));
     assert!(written.unwrap().is_err());
-    assert_eq!(timeout(SOON, upload.head()).await.unwrap().unwrap().status, 413);
+    assert_eq!(timeout(PATIENCE, upload.head()).await.unwrap().unwrap().status, 413);
     drop(stream);
 }
 
@@ -172,7 +171,7 @@ async fn the_future_of_a_read_may_be_dropped() {
         assert!(timeout(Duration::from_millis(1), exchange.head()).await.is_err());
     }
     server.open_gate();
-    assert_eq!(timeout(SOON, exchange.collect()).await.unwrap().unwrap().content, b"/gate");
+    assert_eq!(timeout(PATIENCE, exchange.collect()).await.unwrap().unwrap().content, b"/gate");
 }
 
 #[tokio::test]
@@ -185,13 +184,13 @@ async fn a_dropped_exchange_is_cancelled_alone() {
     let last = agent.open(&origin, Request::get("/last")).await.unwrap();
     drop(dropped);
     cancelled.cancel();
-    match timeout(SOON, cancelled.head()).await.unwrap() {
+    match timeout(PATIENCE, cancelled.head()).await.unwrap() {
         Err(CallError::Http(failure)) => assert_eq!(failure.error, Error::Closed(CloseReason::Cancelled)),
         other => panic!("{other:?}"),
     }
     server.open_gate();
-    assert_eq!(timeout(SOON, first.collect()).await.unwrap().unwrap().content, b"/gate");
-    assert_eq!(timeout(SOON, last.collect()).await.unwrap().unwrap().content, b"/last");
+    assert_eq!(timeout(PATIENCE, first.collect()).await.unwrap().unwrap().content, b"/gate");
+    assert_eq!(timeout(PATIENCE, last.collect()).await.unwrap().unwrap().content, b"/last");
     assert_eq!(agent.info().await.unwrap().poll.counts.opened, 1);
 }
 
@@ -216,7 +215,7 @@ async fn a_tunnel_carries_octets_in_both_directions_at_once() {
     let upgrade = Request::get("/tunnel").with_field("Connection", "upgrade").with_field("Upgrade", "echo");
     for (request, status) in [(upgrade, 101), (Request::new("CONNECT", "a.example:443"), 200)] {
         let tunnel = Arc::new(agent.open(&origin, request).await.unwrap());
-        assert_eq!(timeout(SOON, tunnel.head()).await.unwrap().unwrap().status, status);
+        assert_eq!(timeout(PATIENCE, tunnel.head()).await.unwrap().unwrap().status, status);
         fetches(&agent, &server, 10).await;
         let writer = tokio::spawn({
             let tunnel = Arc::clone(&tunnel);
@@ -227,8 +226,8 @@ async fn a_tunnel_carries_octets_in_both_directions_at_once() {
                 tunnel.finish(Vec::new()).await.unwrap();
             }
         });
-        assert_eq!(timeout(SOON, drain(&tunnel)).await.unwrap().unwrap(), 2_000_000);
-        timeout(SOON, writer).await.unwrap().unwrap();
+        assert_eq!(timeout(PATIENCE, drain(&tunnel)).await.unwrap().unwrap(), 2_000_000);
+        timeout(PATIENCE, writer).await.unwrap().unwrap();
     }
 }
 
@@ -246,7 +245,7 @@ async fn a_wait_can_be_ended_from_another_task() {
             wake.wake();
         }
     });
-    let events = timeout(SOON, poll.wait(&mut client, None, 16)).await.unwrap().unwrap();
+    let events = timeout(PATIENCE, poll.wait(&mut client, None, 16)).await.unwrap().unwrap();
     assert!(matches!(events[..], [Event::Woken]), "{events:?}");
     // As long as it is set.
     assert!(matches!(poll.wait(&mut client, None, 16).await.unwrap()[..], [Event::Woken]));
@@ -270,7 +269,7 @@ async fn a_host_can_wait_for_a_whole_pool() {
     poll.fetch_all(&mut client, &origin, &requests, 0, 1 << 20).await.unwrap();
     let mut completed = 0;
     while completed < requests.len() {
-        timeout(SOON, client.ready_poll(&poll)).await.unwrap().unwrap();
+        timeout(PATIENCE, client.ready_poll(&poll)).await.unwrap().unwrap();
         poll.wait(&mut client, Some(Duration::ZERO), 16).await.unwrap();
         completed += poll.take_completions(&mut client, 100).await.unwrap().len();
     }

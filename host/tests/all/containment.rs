@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sandpiper_host::{CallError, Client, CompiledCache, DeathCause, Endpoint, HostError, Request, Sandbox, SandboxBuilder};
 
 use crate::hostile::{GROW, SPIN, TRAP, component, polling};
-use crate::server::Server;
+use crate::server::{PATIENCE, Server};
 
 fn sandbox_of(instructions: &[u8]) -> SandboxBuilder {
     Sandbox::builder().component_bytes(component(instructions)).cache(CompiledCache::Off)
@@ -66,7 +66,7 @@ async fn computing_without_end_is_ended() {
     let mut client = sandbox_of(SPIN).compute_time_max(limit).build().unwrap().instantiate().await.unwrap();
     let begin = Instant::now();
     assert_eq!(cause_of(&mut client).await, DeathCause::Computing { compute_time_max: limit });
-    assert!(begin.elapsed() >= limit && begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= limit && begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
 }
 
 /// That others have their turn now and then is no wait of the component.
@@ -75,7 +75,7 @@ async fn polling_what_is_ready_without_end_is_computing() {
     let limit = Duration::from_millis(100);
     let sandbox = Sandbox::builder().component_bytes(polling()).cache(CompiledCache::Off).compute_time_max(limit);
     let mut client = sandbox.build().unwrap().instantiate().await.unwrap();
-    let cause = tokio::time::timeout(Duration::from_secs(20), cause_of(&mut client)).await.expect("it is not ended");
+    let cause = tokio::time::timeout(PATIENCE, cause_of(&mut client)).await.expect("it is not ended");
     assert_eq!(cause, DeathCause::Computing { compute_time_max: limit });
 }
 
@@ -100,18 +100,21 @@ async fn fuel_is_given_anew_to_every_call() {
 #[tokio::test]
 async fn a_call_that_takes_too_long_ends_the_instance() {
     let server = Server::silent().await;
-    let limit = Duration::from_millis(50);
-    let sandbox = Sandbox::builder().allow(&server.rule()).unwrap().call_time_max(limit).build().unwrap();
-    let mut client = sandbox.instantiate().await.unwrap();
-    let conn = client.connect(&server.url(), None).await.unwrap();
-    let exchange = conn.send(&mut client, Request::get("/"), 0).await.unwrap();
-    match exchange.collect(&mut client, 10).await {
-        Err(CallError::Host(HostError::Dead(death))) => {
-            assert_eq!(death.cause, DeathCause::CallTime { call_time_max: limit });
+    // On a machine that is too slow for the calls before the long one, these have more time in the next round.
+    for limit in (0..10).map(|round| Duration::from_millis(50 << round)) {
+        let sandbox = Sandbox::builder().allow(&server.rule()).unwrap().call_time_max(limit).build().unwrap();
+        let mut client = sandbox.instantiate().await.unwrap();
+        let Ok(conn) = client.connect(&server.url(), None).await else { continue };
+        let Ok(exchange) = conn.send(&mut client, Request::get("/"), 0).await else { continue };
+        match exchange.collect(&mut client, 10).await {
+            Err(CallError::Host(HostError::Dead(death))) => {
+                assert_eq!(death.cause, DeathCause::CallTime { call_time_max: limit });
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
+        return assert_eq!(client.sockets_open(), 0);
     }
-    assert_eq!(client.sockets_open(), 0);
+    panic!("two calls take longer than twenty seconds");
 }
 
 /// Computing yields: other tasks of the same thread go on, and the caller can stop waiting.

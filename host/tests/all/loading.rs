@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sandpiper_host::{Build, COMPONENT, CompiledCache, HostError, Sandbox};
 
 use crate::hostile::{empty, importing};
+
+/// At least so many instances are made while one component is compiled.
+const INSTANCES_MIN: u32 = 20;
 
 fn refusal(bytes: impl Into<Vec<u8>>) -> HostError {
     match Sandbox::builder().component_bytes(bytes).cache(CompiledCache::Off).build() {
@@ -128,8 +131,8 @@ fn a_cache_that_cannot_be_used_is_no_error() {
     }
 }
 
-/// The second start takes the compiled component from the cache, and an instance takes next to nothing. The bounds are
-/// for a machine with other work to do.
+/// The second start takes the compiled component from the cache, and an instance takes next to nothing: both are compared with what
+/// compiling takes on the same machine at the same time.
 #[tokio::test]
 async fn a_later_start_is_quick() {
     let directory = tempfile::tempdir().unwrap();
@@ -151,6 +154,6 @@ async fn a_later_start_is_quick() {
     times.sort();
     println!("compiling {compiling:?}, from the cache {cached:?}, instance {:?} (median), {:?} (slowest)", times[50], times[99]);
     assert!(cached < compiling, "{cached:?} {compiling:?}");
-    // On a busy machine some of them wait for their turn.
-    assert!(times[10] < Duration::from_millis(5), "{times:?}");
+    // An instance that compiled anything would take about as long as compiling; on a busy machine some of them wait for their turn.
+    assert!(times[10] * INSTANCES_MIN < compiling, "{times:?} {compiling:?}");
 }

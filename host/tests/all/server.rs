@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+/// How long a test waits for what has to come. No measure of speed: whoever waits so long waits in vain.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Answers every request head, on every connection, with the same octets. Ends when it is dropped.
 pub(crate) struct Server {

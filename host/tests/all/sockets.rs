@@ -8,10 +8,10 @@ use sandpiper_host::{Client, ClientConn, ConnOptions, Limit, PollOptions, Reques
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use crate::server::PATIENCE;
+
 const CONNECTIONS: u32 = 200;
 const REQUESTS: u32 = 6_000;
-/// Far longer than it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers each request after a while of its own: at once, or some milliseconds later, in one piece or two.
 async fn answer_at_random(mut stream: TcpStream, mut seed: u64) {

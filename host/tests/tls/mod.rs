@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData};
 use rustls::crypto::ring;
@@ -12,6 +12,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+
+/// How long a test waits for a handshake that has to come: no measure of speed.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The years of a certificate that is valid while the tests run.
 pub(crate) const ALWAYS: (i32, i32) = (2000, 4000);
@@ -123,7 +126,8 @@ impl TlsServer {
 
     /// Waits until as many handshakes have ended.
     pub(crate) fn seen(&self, handshakes: usize) -> Vec<Seen> {
-        for _ in 0..1000 {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
             let seen = self.seen.lock().unwrap();
             if seen.len() >= handshakes {
                 return seen.clone();

@@ -17,7 +17,7 @@ const COLLECTED_OCTETS_MAX: u64 = 1 << 20;
 /// What one read may give.
 const READ_OCTETS: u64 = 1 << 18;
 /// How long something may take that has to happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const EVENTS_MAX: u32 = 64;
 
 /// One instance of the component, with its own poll.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long a server may take to listen, or to end.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Another process may take a port between its choice and its use.
 const ATTEMPTS: usize = 3;
 /// What is asked for to see whether a server answers.

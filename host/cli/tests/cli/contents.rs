@@ -1,5 +1,6 @@
 //! Contents, heads and JSON.
 
+use std::io::{BufRead, BufReader};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -193,17 +194,20 @@ fn json_comes_in_the_order_of_completion() {
     let slow = Server::start(move |_, mut connection| {
         connection.request().unwrap();
         released.lock().unwrap().recv().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
         connection.answer(b"slow");
     });
     let fast = Server::start(move |_, mut connection| {
         connection.request().unwrap();
         connection.answer(b"fast");
-        _ = release.send(());
     });
-    let run = run(&["fetch", "--json", &slow.url("/"), &fast.url("/")]).ended_with(0);
-    let indices: Vec<_> = run.json().iter().map(|line| line["index"].as_u64().unwrap()).collect();
-    assert_eq!(indices, [1, 0]);
+    let mut child = start(&["fetch", "--json", &slow.url("/"), &fast.url("/")]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut index = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap()["index"].as_u64();
+    assert_eq!(index(), Some(1));
+    // The second line cannot come before the first one has been read.
+    release.send(()).unwrap();
+    assert_eq!(index(), Some(0));
+    assert!(wait(&mut child).success());
 }
 
 #[test]

@@ -107,9 +107,10 @@ fn after_a_failed_pipeline_requests_go_one_at_a_time_until_one_is_answered() {
 #[test]
 fn a_post_is_neither_pipelined_nor_repeated_by_itself() {
     let server = Server::start(|_, mut connection| {
-        connection.stream().set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
         while let Some(request) = connection.request() {
+            connection.stream().set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
             let alone = connection.stream().peek(&mut [0]).is_err();
+            connection.stream().set_read_timeout(None).unwrap();
             connection.answer(format!("{} {alone} ", String::from_utf8_lossy(&request.content)).as_bytes());
         }
     });

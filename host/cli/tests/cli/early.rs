@@ -1,7 +1,6 @@
 //! Responses that come before the request is whole.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::time::Duration;
 
 use super::program::{run, run_with_input, scratch, start, wait};
 use super::server::{Connection, Server};
@@ -73,13 +72,23 @@ fn an_early_refusal_ends_it_and_that_is_said() {
 
 #[test]
 fn an_upload_that_breaks_after_its_response_is_a_failure() {
-    let server = Server::start(|_, mut connection| {
+    let (release, released) = std::sync::mpsc::channel();
+    let released = std::sync::Mutex::new(released);
+    let server = Server::start(move |_, mut connection| {
         connection.head();
         connection.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
-        std::thread::sleep(Duration::from_millis(200));
+        released.lock().unwrap().recv().unwrap();
     });
-    let run = run_with_input(&["fetch", "-T", "-", &server.url("/")], &vec![b'x'; UPLOAD_OCTETS]);
-    run.ended_with(1).complains_of(&["[0]", "response-started"]);
+    let mut child = start(&["fetch", "-v", "-T", "-", &server.url("/")]);
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::spawn(move || _ = stdin.write_all(&vec![b'x'; UPLOAD_OCTETS]));
+    // The connection breaks once the program has the response.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(stderr.any(|line| line.contains("202 Accepted")));
+    release.send(()).unwrap();
+    let rest: Vec<String> = stderr.collect();
+    assert_eq!(wait(&mut child).code(), Some(1), "{rest:?}");
+    assert!(["[0]", "response-started"].iter().all(|word| rest.iter().any(|line| line.contains(word))), "{rest:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::program::{run, run_with_input};
+use super::program::{PATIENCE, run, run_with_input};
 use super::server::Server;
 
 /// Answers each request after this time.
@@ -17,14 +17,19 @@ fn slow(time: Duration) -> Server {
 
 #[test]
 fn each_transfer_has_its_own_time() {
-    // All together take longer than one may.
-    let server = slow(Duration::from_millis(700));
-    let urls: Vec<String> = (0..5).map(|number| server.url(&format!("/{number}"))).collect();
+    // All together take longer than one may; one takes a tenth of that.
+    let server = slow(Duration::from_millis(600));
+    let urls: Vec<String> = (0..11).map(|number| server.url(&format!("/{number}"))).collect();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    for options in [&["-m", "3"][..], &["-m", "3", "--depth", "1"], &["-m", "3", "--persistence", "assume"]] {
-        let run = run(&[&["fetch"], options, &urls].concat()).ended_with(0);
-        assert_eq!(run.text(), "/0/1/2/3/4", "{options:?}");
-    }
+    std::thread::scope(|scope| {
+        for options in [&["-m", "6"][..], &["-m", "6", "--depth", "1"], &["-m", "6", "--persistence", "assume"]] {
+            let urls = &urls;
+            scope.spawn(move || {
+                let run = run(&[&["fetch"], options, urls].concat()).ended_with(0);
+                assert_eq!(run.text(), "/0/1/2/3/4/5/6/7/8/9/10", "{options:?}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn a_rate_holds_in_both_directions() {
     assert!(started.elapsed() > Duration::from_millis(1500), "{:?}", started.elapsed());
     let started = Instant::now();
     super::program::run(&["fetch", "--limit-rate", "1G", &server.url("/")]).ended_with(0);
-    assert!(started.elapsed() < Duration::from_secs(60));
+    assert!(started.elapsed() < PATIENCE);
 }
 
 #[test]
@@ -127,7 +132,7 @@ fn new_connections_come_a_few_at_a_time() {
         seen.lock().unwrap().push(Instant::now());
         while let Some(request) = connection.request() {
             let started = Instant::now();
-            while seen.lock().unwrap().len() < 30 && started.elapsed() < Duration::from_secs(10) {
+            while seen.lock().unwrap().len() < 30 && started.elapsed() < PATIENCE {
                 std::thread::sleep(Duration::from_millis(1));
             }
             connection.answer(request.target().as_bytes());

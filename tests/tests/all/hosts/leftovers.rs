@@ -1,6 +1,7 @@
 //! Many connections, one after the other and side by side, and the end of an instance that has some.
 
 use sandpiper_host::{CallError, Client, Endpoint, Request};
+use sandpiper_tests::peer::loopback::PATIENCE;
 use sandpiper_tests::peer::server::Server;
 use sandpiper_tests::scenario::sandboxed::{runtime, sandbox};
 use std::io::Read;
@@ -105,7 +106,7 @@ fn a_client_that_is_dropped_closes_its_connections_and_sends_nothing_more() {
         <(_, _)>::from(accepted)
     });
     for stream in [&mut idle, &mut uploading] {
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let mut octets = Vec::new();
         stream.read_to_end(&mut octets).expect("its end");
         assert!(octets.is_empty() || octets.ends_with(b"\r\n\r\npart"), "{}", octets.escape_ascii());

@@ -123,7 +123,7 @@ fn a_host_that_says_once_that_all_is_ready_stops_no_wait() {
         while !poll.wait(&mut client, Some(Duration::ZERO), 64).await.expect("alive").is_empty() {}
         lies.store(1, Ordering::Relaxed);
         let wait = poll.wait(&mut client, Some(Duration::from_millis(50)), 64);
-        let events = tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it ends").expect("alive");
+        let events = tokio::time::timeout(PATIENCE, wait).await.expect("it ends").expect("alive");
         assert!(events.is_empty(), "{events:?}");
         assert_eq!(lies.load(Ordering::Relaxed), 0, "it was not told");
     });

@@ -23,6 +23,8 @@ const OTHER_FILES: usize = 200;
 const PAGE_OCTETS: usize = 65_536;
 /// What one connection without requests may take in the component, but for the last page: several times what is measured is a defect.
 const GUEST_OCTETS_MAX: usize = 8_192;
+/// An exchange beside many idle connections takes at most so many times as long as beside few.
+const SLOWDOWN_MAX: u32 = 8;
 const EXCHANGES: usize = 100_000;
 
 /// The server, which ends with this value.
@@ -112,13 +114,15 @@ struct Row {
     host_octets: usize,
     /// One exchange, of several at once, beside idle connections of the pool, and beside connections of the caller's.
     pooled: Duration,
+    /// One exchange beside idle connections of the pool, in the quickest round.
+    quickest: Duration,
     inserted: Duration,
     /// One wait that does not wait, with all connections of the caller's.
     look: Duration,
 }
 
 /// Connections of the pool stand idle, and some carry requests.
-async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usize, usize, Duration) {
+async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usize, usize, [Duration; 2]) {
     let mut client = sandbox.instantiate().await.expect("an instance");
     let (poll, origin) = pool(&mut client, connections, port).await;
     poll.fetch_all(&mut client, &origin, &[Request::get("/")], 0, 1 << 20).await.expect("alive");
@@ -136,15 +140,17 @@ async fn among_pooled(sandbox: &Sandbox, connections: usize, port: u16) -> (usiz
     assert_eq!(client.sockets_open(), connections);
     assert_eq!(poll.info(&mut client).await.expect("alive").counts.idle as usize, connections);
     let (guest, host) = (client.memory_octets() - guest, resident().saturating_sub(host));
-    let began = Instant::now();
+    let (began, mut quickest) = (Instant::now(), Duration::MAX);
     for _ in 0..ROUNDS {
+        let round = Instant::now();
         poll.fetch_all(&mut client, &origin, &vec![Request::get("/"); ACTIVE as usize], 0, 1 << 20).await.expect("alive");
         answered(&mut client, &poll, ACTIVE as usize).await;
+        quickest = quickest.min(round.elapsed() / ACTIVE);
     }
     let spent = began.elapsed() / (ROUNDS * ACTIVE);
     poll.release(&mut client).await.expect("alive");
     assert_eq!(client.sockets_open(), 0, "a connection outlives its pool");
-    (guest / connections, host / connections, spent)
+    (guest / connections, host / connections, [spent, quickest])
 }
 
 /// Connections of the caller's are all looked at by every wait, and some carry requests.
@@ -193,9 +199,9 @@ fn thousands_of_connections_stand_in_one_instance_at_a_small_price() {
         among_pooled(&sandbox, most.min(10), server.port).await;
         among_inserted(&sandbox, most.min(10), server.port).await;
         for connections in [10, 100, 1_000, 10_000].into_iter().filter(|connections| *connections < most).chain([most]) {
-            let (guest_octets, host_octets, pooled) = among_pooled(&sandbox, connections, server.port).await;
+            let (guest_octets, host_octets, [pooled, quickest]) = among_pooled(&sandbox, connections, server.port).await;
             let (look, inserted) = among_inserted(&sandbox, connections, server.port).await;
-            rows.push(Row { connections, guest_octets, host_octets, pooled, inserted, look });
+            rows.push(Row { connections, guest_octets, host_octets, pooled, quickest, inserted, look });
         }
     });
     println!(
@@ -213,7 +219,9 @@ fn thousands_of_connections_stand_in_one_instance_at_a_small_price() {
     let octets_max = GUEST_OCTETS_MAX + PAGE_OCTETS / largest.connections;
     assert!(largest.guest_octets < octets_max, "{} octets for each connection", largest.guest_octets);
     // A wait looks at 256 idle connections of a pool at most, in turn; at 4 if it did so less than 50 ms ago while others are busy.
-    assert!(largest.pooled < Duration::from_millis(20), "{:?} for an exchange", largest.pooled);
+    // Of every kind of machine, busy or not, the quickest rounds are compared: a walk over all would take many times as long.
+    let few = rows.first().expect("a row");
+    assert!(largest.quickest < few.quickest * SLOWDOWN_MAX, "{:?}, with few {:?}", largest.quickest, few.quickest);
 }
 
 #[test]

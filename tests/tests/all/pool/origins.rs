@@ -3,7 +3,7 @@
 use sandpiper_host::Limit;
 use sandpiper_host::types::{CloseReason, ConnEvent, ConnOptions, ConnState, Delivery, Error, Event, Persistence, PollOptions};
 use sandpiper_host::{CallError, Client, ClientConn, Endpoint, Poll, Request};
-use sandpiper_tests::peer::loopback::{answer, endpoint, serve, target};
+use sandpiper_tests::peer::loopback::{PATIENCE, answer, endpoint, serve, target};
 use sandpiper_tests::scenario::sandboxed::{runtime, sandbox};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -59,7 +59,7 @@ async fn pooled(retries_max: u32, request: Request, port: u16) -> (String, u32) 
     let origin = client.origin(endpoint(port), None).await.expect("an origin");
     poll.fetch_all(&mut client, &origin, &[request], 7, 1 << 20).await.expect("alive");
     loop {
-        poll.wait(&mut client, Some(Duration::from_secs(5)), 16).await.expect("alive");
+        poll.wait(&mut client, Some(PATIENCE), 16).await.expect("alive");
         if let Some(completion) = poll.take_completions(&mut client, 16).await.expect("alive").pop() {
             assert_eq!(completion.token, 7);
             let outcome = match completion.outcome {
@@ -104,7 +104,7 @@ fn a_pool_repeats_only_what_may_be_repeated_and_only_when_it_is_told_to() {
 /// The next event of the inserted connection.
 async fn next_change(client: &mut Client, poll: &Poll) -> ConnEvent {
     loop {
-        let events = poll.wait(client, Some(Duration::from_secs(5)), 1).await.expect("alive");
+        let events = poll.wait(client, Some(PATIENCE), 1).await.expect("alive");
         assert!(!events.is_empty(), "nothing happens");
         if let Some(Event::Conn(change)) = events.into_iter().next() {
             return change;

@@ -425,6 +425,10 @@ fn what_is_not_taken_holds_others_back_until_it_is_taken() {
         let mut pool = Pool::new(options, sequential(), port).await;
         pool.submit(&vec![Request::get("/"); 4], 1).await;
         for token in 1..=4 {
+            while pool.poll.info(&mut pool.client).await.expect("alive").completions == 0 {
+                pool.wait(5).await;
+            }
+            // In this time others would come.
             pool.wait(60).await;
             let info = pool.poll.info(&mut pool.client).await.expect("alive");
             assert_eq!((info.completions, info.counts.outstanding), (1, 0), "at {token}");

@@ -6,7 +6,7 @@ use sandpiper_host::types::{
     Chunk, Completion, ConnOptions, ConnState, Delivery, Event, Limit, LogEvent, Persistence, PollOptions, Readiness, Timer,
 };
 use sandpiper_host::{CallError, Request};
-use sandpiper_tests::peer::loopback::{answer, serve, target};
+use sandpiper_tests::peer::loopback::{PATIENCE, answer, serve, target};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -308,7 +308,7 @@ fn a_wait_reports_only_what_is_wanted() {
         let events = pool.poll.wait(&mut pool.client, Some(Duration::from_millis(50)), 64).await.expect("alive");
         assert!(events.is_empty(), "{events:?}");
         exchange.want(&mut pool.client, Readiness::HEAD | Readiness::READABLE).await.expect("alive");
-        let events = pool.poll.wait(&mut pool.client, Some(Duration::from_secs(5)), 64).await.expect("alive");
+        let events = pool.poll.wait(&mut pool.client, Some(PATIENCE), 64).await.expect("alive");
         assert_eq!(events.len(), 1, "{events:?}");
     });
 }
@@ -355,7 +355,7 @@ fn a_response_that_was_left_unread_is_reported_when_it_is_wanted_although_its_co
         }
         for (exchange, token) in exchanges.iter().zip(7..) {
             exchange.want(&mut pool.client, Readiness::all()).await.expect("alive");
-            let events = pool.poll.wait(&mut pool.client, Some(Duration::from_secs(60)), 64).await.expect("alive");
+            let events = pool.poll.wait(&mut pool.client, Some(PATIENCE), 64).await.expect("alive");
             assert!(matches!(events.as_slice(), [Event::Exchange(event)] if event.token == token), "{events:?}");
             exchange.collect(&mut pool.client, 100).await.expect("whole");
         }

@@ -2,6 +2,7 @@
 
 use sandpiper_host::types::{CloseReason, Delivery, Error};
 use sandpiper_host::{CallError, Client, ClientConn, Endpoint, Exchange, Request, Response};
+use sandpiper_tests::peer::loopback::PATIENCE;
 use sandpiper_tests::scenario::sandboxed::{runtime, sandbox};
 use sandpiper_tests::servers::content::{FILES, file, length};
 use sandpiper_tests::servers::kind::KINDS;
@@ -33,7 +34,7 @@ fn log(nginx: &Running, lines: usize) -> Vec<Vec<String>> {
         if read.len() >= lines {
             return read;
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "{} lines of {lines}", read.len());
+        assert!(began.elapsed() < PATIENCE, "{} lines of {lines}", read.len());
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -5,7 +5,7 @@
 use super::nginx;
 use sandpiper_host::types::{Completion, Delivery, PollOptions};
 use sandpiper_host::{Limit, Request, Sandbox};
-use sandpiper_tests::peer::loopback::endpoint;
+use sandpiper_tests::peer::loopback::{PATIENCE, endpoint};
 use sandpiper_tests::random::Random;
 use sandpiper_tests::scenario::sandboxed::runtime;
 use sandpiper_tests::servers::content::{FILES, file};
@@ -60,7 +60,7 @@ fn while_a_real_server_is_reloaded_every_request_ends_once_and_truthfully() {
         let (began, mut reload_at) = (Instant::now(), Duration::from_millis(400));
         while began.elapsed() < Duration::from_secs(seconds) || !under_way.is_empty() {
             let ending = began.elapsed() >= Duration::from_secs(seconds);
-            assert!(began.elapsed() < Duration::from_secs(seconds + 20), "never end: {under_way:?}");
+            assert!(began.elapsed() < Duration::from_secs(seconds) + PATIENCE, "never end: {under_way:?}");
             if !ending && began.elapsed() > reload_at {
                 nginx.restart().expect("a server that is told to restart");
                 reloads += 1;
