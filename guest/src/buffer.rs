@@ -65,7 +65,8 @@ impl ReceiveBuffer {
         if range.start == 0 && self.start == 0 && range.end >= self.block.len() {
             return core::mem::take(&mut self.block);
         }
-        let taken = self.octets().get(range.clone()).unwrap_or_default().to_vec();
+        let (start, end) = (self.start + range.start, self.start + range.end);
+        let taken = self.block.get(start..end).unwrap_or_default().to_vec();
         self.consume(range.end);
         taken
     }

@@ -40,9 +40,16 @@ impl Log {
     }
 
     /// Adds what `event` makes, unless the log is off; the oldest entry makes room.
+    #[inline]
     pub fn add(&self, now: Instant, token: Option<u64>, event: impl FnOnce() -> LogEvent) {
+        if self.entries.is_some() {
+            self.note(now, token, event());
+        }
+    }
+
+    #[inline(never)]
+    fn note(&self, now: Instant, token: Option<u64>, what: LogEvent) {
         let Some(log) = &self.entries else { return };
-        let what = event();
         let log = &mut *log.borrow_mut();
         if log.entries.len() >= log.entries_max {
             log.entries.pop_front();

@@ -38,9 +38,9 @@ macro_rules! ask {
 
 #[expect(missing_docs, reason = "one for one the methods of `h1::Connection`, where each is documented")]
 impl Protocol {
-    /// How many octets the limit of a request's head counts, whatever may carry it: those of its longest form, which is that of HTTP/1.1.
-    pub fn head_octets(request: &Request, checked: &Checked, authority: &str) -> usize {
-        h1::encode::head_octets(request, checked, authority)
+    /// Whether the head of a request has at most `octets_max` octets, whatever may carry it: in its longest form, which is that of HTTP/1.1.
+    pub fn head_fits(request: &Request, checked: &Checked, authority: &str, octets_max: usize) -> bool {
+        h1::encode::head_fits(request, checked, authority, octets_max)
     }
 
     /// The transport is established, and this protocol was agreed upon.

@@ -5,6 +5,10 @@
 //! and export, and of the imports of the components inside, which wit-component makes to repeat the types of an export. Each of these names
 //! becomes the same other one wherever it stands, so that what fitted fits.
 //!
+//! These components also repeat the cases of each enum that their interface mentions. An enum is nothing but the names of its cases, so an alias of
+//! the enum that the component is given says the same. Records and variants refer to types that the component has to import by itself: their
+//! definitions stay.
+//!
 //! The format: <https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>.
 
 use std::collections::HashMap;
@@ -31,6 +35,7 @@ mod component {
     pub const COMPONENT: u8 = 4;
     pub const INSTANCE: u8 = 5;
     pub const ALIAS: u8 = 6;
+    pub const TYPE: u8 = 7;
     pub const IMPORT: u8 = 10;
     pub const EXPORT: u8 = 11;
 }
@@ -44,7 +49,8 @@ fn main() -> ExitCode {
     let without = args.next();
     let shortened = std::fs::read(&from).map_err(|error| error.to_string()).and_then(|component| {
         let hidden = without.map_or_else(|| Ok(component.clone()), |name| hide(&component, name.as_bytes()));
-        hidden.and_then(|component| shorten(&component)).map_err(str::to_owned)
+        let shared = hidden.and_then(|component| share_enums(&component));
+        shared.and_then(|component| shorten(&component)).map_err(str::to_owned)
     });
     match shortened.and_then(|component| std::fs::write(&to, component).map_err(|error| error.to_string())) {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,6 +116,85 @@ fn export<'a>(copy: &mut Copy<'a>) -> Result<&'a [u8], Problem> {
         _ => return Err("an unknown export"),
     }
     Ok(name)
+}
+
+/// The types that a component inside is given: their indices, by the names of its imports.
+type Given<'a> = HashMap<&'a [u8], usize>;
+
+/// The component, with the enums of the components inside taken from around them.
+fn share_enums(component: &[u8]) -> Result<Vec<u8>, Problem> {
+    let given = given(component)?;
+    let mut inside = 0..;
+    sections(component, |id, section| {
+        let given = if id == component::COMPONENT { inside.next().and_then(|index| given.get(&index)) } else { None };
+        given.map_or_else(|| Ok(section.to_vec()), |given| share_enums_of(section, given)).map(Some)
+    })
+}
+
+/// What each component inside is given, by its index.
+fn given(component: &[u8]) -> Result<HashMap<usize, Given<'_>>, Problem> {
+    let mut all = HashMap::new();
+    sections(component, |id, section| {
+        if id == component::INSTANCE {
+            Copy::of(section).each(|read| {
+                if read.octet()? != 0 {
+                    return Err("an unknown instance");
+                }
+                let given: &mut Given<'_> = all.entry(read.number()?).or_default();
+                read.each(|read| {
+                    let name = read.text()?;
+                    let is_type = read.unread.first() == Some(&TYPE);
+                    sort(read)?;
+                    let index = read.number()?;
+                    if is_type {
+                        given.insert(name, index);
+                    }
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(None)
+    })?;
+    Ok(all)
+}
+
+/// wit-component defines an enum in a section of its own, directly before the import of which the enum is the type.
+fn share_enums_of(component: &[u8], given: &Given<'_>) -> Result<Vec<u8>, Problem> {
+    const ONE_ENUM: [u8; 2] = [1, 0x6d];
+    const ONE_ALIAS_OF_A_TYPE_AROUND: [u8; 4] = [1, TYPE, 2, 1];
+    let mut all = Vec::new();
+    let mut copy = Copy {
+        unread: &[],
+        written: sections(component, |id, section| {
+            all.push((id, section));
+            Ok(None)
+        })?,
+    };
+    for (at, &(id, section)) in all.iter().enumerate() {
+        let around = match all.get(at + 1) {
+            Some(&(component::IMPORT, import)) if id == component::TYPE && section.starts_with(&ONE_ENUM) => {
+                given.get(first_name(import)?).copied()
+            }
+            _ => None,
+        };
+        match around {
+            Some(around) => {
+                let mut alias = Copy { unread: &[], written: ONE_ALIAS_OF_A_TYPE_AROUND.to_vec() };
+                alias.push_number(around);
+                copy.push_section(component::ALIAS, &alias.written);
+            }
+            None => copy.push_section(id, section),
+        }
+    }
+    Ok(copy.written)
+}
+
+/// The name of the first import of a section.
+fn first_name(imports: &[u8]) -> Result<&[u8], Problem> {
+    let mut read = Copy::of(imports);
+    read.number()?;
+    read.octet()?;
+    read.text()
 }
 
 fn shorten(component: &[u8]) -> Result<Vec<u8>, Problem> {
@@ -266,6 +351,9 @@ fn short(mut number: usize) -> Vec<u8> {
     name
 }
 
+/// The sort of a type.
+const TYPE: u8 = 3;
+
 /// The kind of thing that an index refers to.
 fn sort(copy: &mut Copy<'_>) -> Result<(), Problem> {
     const CORE: u8 = 0;
@@ -317,9 +405,7 @@ fn sections<'a>(
         copy.unread = behind;
         let section = copy.read_text()?;
         if let Some(section) = each(id, section)? {
-            copy.written.push(id);
-            copy.push_number(section.len());
-            copy.written.extend(section);
+            copy.push_section(id, &section);
         }
     }
     Ok(copy.written)
@@ -392,6 +478,12 @@ impl<'a> Copy<'a> {
             }
         }
         Err("a number without an end")
+    }
+
+    fn push_section(&mut self, id: u8, section: &[u8]) {
+        self.written.push(id);
+        self.push_number(section.len());
+        self.written.extend_from_slice(section);
     }
 
     fn push_number(&mut self, mut number: usize) {

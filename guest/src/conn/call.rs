@@ -104,7 +104,7 @@ impl ClientConn {
             return Err(Error::LimitExceeded(Limit::QueuedOctets));
         }
         let checked = request::check(request, &self.authority)?;
-        if Protocol::head_octets(request, &checked, &self.authority) > limits.request_head_octets_max {
+        if !Protocol::head_fits(request, &checked, &self.authority, limits.request_head_octets_max) {
             return Err(Error::LimitExceeded(Limit::RequestHeadOctets));
         }
         Ok(checked)

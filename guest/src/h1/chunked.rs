@@ -88,22 +88,28 @@ impl ChunkDecoder {
         }
         let mut at = 0;
         loop {
-            if self.state == State::Trailers {
-                return Ok((at, Decoded::Trailers));
-            }
+            let Some(row) = NEXT.get(self.state as usize) else { return Ok(self.behind_framing(at, octets.len())) };
             let Some(&octet) = octets.get(at) else {
                 return Ok((at, Decoded::Partial));
             };
-            if self.state == State::Data {
-                let end = at + self.take_data(octets.len() - at);
-                return Ok((end, Decoded::Data(at..end)));
-            }
             at += 1;
-            if let Err(error) = self.step(octet) {
+            if let Err(error) = self.step(row, octet) {
                 self.failed = Some(error);
                 return Err(Fault { error, at });
             }
         }
+    }
+
+    /// What stands where the table ends: data, of which octets up to `end` are there, or the trailer section.
+    fn behind_framing(&mut self, at: usize, end: usize) -> (usize, Decoded) {
+        if self.state == State::Trailers {
+            return (at, Decoded::Trailers);
+        }
+        if at == end {
+            return (at, Decoded::Partial);
+        }
+        let end = at + self.take_data(end - at);
+        (end, Decoded::Data(at..end))
     }
 
     /// How many of the octets that are there belong to the chunk.
@@ -116,11 +122,8 @@ impl ChunkDecoder {
         taken
     }
 
-    fn step(&mut self, octet: u8) -> Result<(), Error> {
+    fn step(&mut self, row: &[Step; CLASS_COUNT], octet: u8) -> Result<(), Error> {
         let class = CLASSES[usize::from(octet)];
-        let Some(row) = NEXT.get(self.state as usize) else {
-            return Err(Error::Internal);
-        };
         match row[class as usize] {
             Step::To(state) => self.state = state,
             Step::Digit => self.digit(octet)?,
@@ -227,6 +230,8 @@ enum Class {
     Control,
 }
 
+const CLASS_COUNT: usize = Class::Control as usize + 1;
+
 /// What an octet does.
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -244,7 +249,7 @@ enum Step {
 
 /// What an octet of a [`Class`] does in a [`State`].
 #[rustfmt::skip]
-static NEXT: [[Step; 11]; 16] = {
+static NEXT: [[Step; CLASS_COUNT]; 16] = {
     use Misbehaviour::{InvalidChunkEnd, InvalidChunkExtension, InvalidChunkSize};
     use Step::{Digit, EndSize, Refuse, SpaceEnd, To};
     const SIZ: Step = Refuse(InvalidChunkSize);

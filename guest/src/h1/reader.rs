@@ -150,10 +150,11 @@ impl Reader {
     /// Whether the content that is expected is complete, by its length.
     #[inline]
     pub(super) fn has_ended_content(&self) -> bool {
-        self.state == ReadSide::Content && self.content_left == 0 && matches!(self.framing, Framing::None | Framing::Length(_))
+        matches!(self.framing, Framing::None | Framing::Length(_)) && self.content_left == 0 && self.state == ReadSide::Content
     }
 
     /// Takes content, at most `room` octets.
+    #[inline]
     pub(super) fn content(&mut self, room: usize) -> Result<Piece, Fault> {
         if self.has_ended_content() {
             return Ok(Piece::End);
@@ -173,6 +174,7 @@ impl Reader {
         }
     }
 
+    #[inline]
     fn chunk(&mut self, within: usize) -> Result<Piece, Fault> {
         let octets = self.inbox.octets().get(..within).unwrap_or_default();
         let (consumed, decoded) = self.chunks.decode(octets)?;
@@ -181,12 +183,7 @@ impl Reader {
                 self.inbox.consume(consumed);
                 Ok(if consumed > 0 { Piece::Framing } else { Piece::Partial })
             }
-            Decoded::Data(range) => {
-                let rest = consumed.saturating_sub(range.end);
-                let piece = self.inbox.take(range);
-                self.inbox.consume(rest);
-                Ok(Piece::Content(piece))
-            }
+            Decoded::Data(range) => Ok(Piece::Content(self.inbox.take(range))),
             Decoded::Trailers => {
                 self.inbox.consume(consumed);
                 match self.input(ReadInput::Trailers) {

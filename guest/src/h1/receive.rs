@@ -90,10 +90,10 @@ impl Connection {
             ReadSide::Trailers => self.response_trailers(scene),
             ReadSide::Ended => Ok(None),
         };
-        match heard {
-            Ok(None) if self.reader.end != TransportEnd::No => self.end_of_transport(scene),
-            heard => heard,
+        if self.reader.end != TransportEnd::No && matches!(heard, Ok(None)) {
+            return self.end_of_transport(scene);
         }
+        heard
     }
 
     fn unasked(&mut self, scene: Scene<'_>) -> Result<Option<Incoming>, Fault> {

@@ -62,8 +62,8 @@ fn misuse<T>(why: Misuse) -> Result<T, Error> {
 /// Checks a request as a connection does.
 fn plan(request: &Request, authority: &str, head_octets_max: usize) -> Result<Checked, Error> {
     let checked = check(request, authority)?;
-    let is_long = head_octets(request, &checked, authority) > head_octets_max;
-    if is_long { Err(Error::LimitExceeded(Limit::RequestHeadOctets)) } else { Ok(checked) }
+    let fits = head_fits(request, &checked, authority, head_octets_max);
+    if fits { Ok(checked) } else { Err(Error::LimitExceeded(Limit::RequestHeadOctets)) }
 }
 
 fn planned(request: &Request) -> Result<Checked, Error> {
@@ -82,6 +82,10 @@ fn written_with(request: &Request, close: bool) -> String {
     let mut places = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut places);
     assert_eq!(parsed.parse(octets), Ok(httparse::Status::Complete(octets.len())));
+    if !close {
+        let limits = 0..octets.len() + 2 * ADDED_OCTETS_MAX;
+        assert!(limits.into_iter().all(|max| head_fits(request, &plan, DEFAULT, max) == (octets.len() <= max)));
+    }
     assert_eq!(parsed.method, Some(request.method.as_str()));
     let target = Some(request.request_target.as_str()).filter(|target| !target.is_empty());
     assert_eq!(parsed.path, Some(target.unwrap_or("/")));

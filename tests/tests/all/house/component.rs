@@ -52,6 +52,32 @@ fn the_component_stays_small() {
     assert!(octets <= OCTETS_MAX, "{octets} octets, {OCTETS_MAX} at most");
 }
 
+/// wit-component repeats the types of each interface that is exported; `guest/tools` shares the enums.
+#[test]
+fn the_cases_of_an_enum_stand_in_the_component_once() {
+    let Some(path) = component() else { return };
+    let octets = std::fs::read(path).expect("readable");
+    let (resolve, package) = wit();
+    let types = &resolve.interfaces[resolve.packages[package].interfaces["types"]].types;
+    let enums = types.values().filter_map(|id| match &resolve.types[*id].kind {
+        wit_parser::TypeDefKind::Enum(cases) => Some(cases),
+        _ => None,
+    });
+    let mut count = 0;
+    for cases in enums {
+        // As the binary format has them: each with its length in front.
+        let list: Vec<u8> = cases
+            .cases
+            .iter()
+            .flat_map(|case| [&[u8::try_from(case.name.len()).unwrap()], case.name.as_bytes()].concat())
+            .collect();
+        let places = octets.windows(list.len()).filter(|window| *window == list).count();
+        assert!(places <= 1, "{:?} stand {places} times", cases.cases.iter().map(|case| &case.name).collect::<Vec<_>>());
+        count += places;
+    }
+    assert!(count > 10, "{count} enums");
+}
+
 #[test]
 fn the_main_interface_uses_nothing_of_wasi() {
     let (resolve, package) = wit();
