@@ -22,8 +22,8 @@ pub type Shared<L> = Rc<RefCell<Driver<L>>>;
 pub struct Driver<L> {
     /// The connection.
     pub conn: ClientConn,
-    /// Its transport; `None` for the waiting line of a pool, which is a connection that is never established.
-    pub link: Option<L>,
+    /// Its transport.
+    pub link: L,
     /// The handle of the connection is gone.
     pub dropped: bool,
     /// The last write found no room, or was not tried.
@@ -61,7 +61,7 @@ impl Attention {
 
 impl<L: Link> Driver<L> {
     /// A connection with its transport.
-    pub fn new(conn: ClientConn, link: Option<L>) -> Shared<L> {
+    pub fn new(conn: ClientConn, link: L) -> Shared<L> {
         let driver = Driver { conn, link, dropped: false, output_full: false, closed: false, attention: None, flagged: false };
         Rc::new(RefCell::new(driver))
     }
@@ -83,16 +83,18 @@ impl<L: Link> Driver<L> {
         if !self.conn.is_established() {
             return;
         }
-        if let Some(link) = self.link.as_mut().filter(|_| !self.closed) {
-            self.output_full = !move_octets(link, &mut self.conn, now);
+        if !self.closed {
+            self.output_full = !move_octets(&mut self.link, &mut self.conn, now);
         }
     }
 
     /// Goes on with establishing the transport, without moving octets yet.
     pub fn dial(&mut self, now: Instant) {
-        let Some(link) = self.link.as_mut().filter(|_| self.conn.state() != ConnState::Closed) else { return };
+        if self.conn.state() == ConnState::Closed {
+            return;
+        }
         let mut progress = Vec::new();
-        link.dial(now, &mut progress);
+        self.link.dial(now, &mut progress);
         for progress in progress {
             self.conn.progress(progress, now);
         }
@@ -101,7 +103,10 @@ impl<L: Link> Driver<L> {
     /// Does with the transport what the connection wishes, after a call has changed it.
     pub fn heed_wish(&mut self) {
         self.flag();
-        let Some(link) = self.link.as_mut().filter(|_| !self.closed) else { return };
+        if self.closed {
+            return;
+        }
+        let link = &mut self.link;
         match self.conn.transport() {
             TransportWish::Keep => {}
             TransportWish::HalfClose => {
@@ -122,7 +127,7 @@ impl<L: Link> Driver<L> {
 
     /// The next deadline, of the connection or of its transport.
     pub fn deadline(&self) -> Option<Instant> {
-        let of_link = self.link.as_ref().and_then(Link::deadline).filter(|_| !self.conn.is_established());
+        let of_link = self.link.deadline().filter(|_| !self.conn.is_established());
         match (self.conn.deadline(), of_link) {
             (Some((at, _)), Some(of_link)) => Some(at.min(of_link)),
             (of_conn, of_link) => of_conn.map(|(at, _)| at).or(of_link),
@@ -136,15 +141,15 @@ impl<L: Link> Driver<L> {
 
     /// Moves what calls have left to be moved.
     pub fn catch_up(&mut self, now: Instant) {
-        if self.link.as_ref().is_some_and(|link| self.is_behind(link)) {
+        if self.is_behind() {
             self.advance(now);
         }
     }
 
     /// Whether octets can be moved without anything having to come first: calls have moved the connection on.
-    fn is_behind(&self, link: &L) -> bool {
+    fn is_behind(&self) -> bool {
         let conn = &self.conn;
-        let reads = conn.wants_look() || (conn.wants_octets() > 0 && link.has_ended());
+        let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.link.has_ended());
         let writes = !self.output_full && !conn.to_transmit().is_empty();
         conn.is_established() && !self.closed && (reads || writes)
     }
@@ -360,7 +365,7 @@ mod tests {
     #[test]
     fn a_broken_pipeline_is_remembered_where_its_transport_leads_and_a_single_request_is_not() {
         for (requests, expected) in [(2, Persistence::Learn), (1, Persistence::Assume)] {
-            let shared = Driver::new(connection(), Some(Ending::default()));
+            let shared = Driver::new(connection(), Ending::default());
             let mut driver = shared.borrow_mut();
             for token in 0..requests {
                 driver.conn.send(get(), token, Instant(1)).expect("queued");
@@ -369,7 +374,7 @@ mod tests {
                 driver.advance(Instant(now));
             }
             assert_eq!(driver.conn.state(), ConnState::Closed);
-            let link = driver.link.as_ref().expect("a link");
+            let link = &driver.link;
             assert_eq!((link.closed, link.broken.expects("a", Persistence::Assume)), (1, expected), "{requests} requests");
         }
     }

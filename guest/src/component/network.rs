@@ -53,14 +53,14 @@ pub(super) fn connect(origin: &Origin) -> Shared {
     if let Some(error) = refused {
         conn.end(error, now);
     }
-    Driver::new(conn, Some(wire))
+    Driver::new(conn, wire)
 }
 
 /// Takes over streams that are established.
 pub(super) fn handshake(input: InputStream, output: OutputStream, authority: String, settings: Settings) -> Shared {
     let (now, number) = (clock::now(), next_connection());
     let conn = ClientConn::new(number, authority, settings, now);
-    let driver = Driver::new(conn, Some(Wire::connected(number, Socket::new(input, output, None))));
+    let driver = Driver::new(conn, Wire::connected(number, Socket::new(input, output, None)));
     driver.borrow_mut().dial(now);
     driver
 }

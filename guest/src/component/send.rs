@@ -34,18 +34,19 @@ impl Handle {
         client::Send::new(Handle { place: Place::Pool(ticket), token })
     }
 
-    fn place(&self) -> (Shared, ExchangeId) {
+    /// The connection that has the exchange, and its id there; else the ticket of the request that waits for one.
+    fn seat(&self) -> Result<(Shared, ExchangeId), &Ticket> {
         match &self.place {
-            Place::Conn(shared, id) => (Rc::clone(shared), *id),
-            Place::Pool(ticket) => ticket.seat(),
+            Place::Conn(shared, id) => Ok((Rc::clone(shared), *id)),
+            Place::Pool(ticket) => ticket.seat().ok_or(ticket),
         }
     }
 
     /// Waits until something has moved that may bring the exchange on. Returns whether there was something to wait for.
-    fn wait(&self, shared: &Shared) -> bool {
+    fn wait(&self) -> bool {
         match &self.place {
-            Place::Pool(ticket) => ticket.poll().is_some_and(|poll| !poll.borrow().is_held_back(shared) && wait::turn(&poll)),
-            Place::Conn(..) => {
+            Place::Pool(ticket) => wait::turn(ticket.poll()),
+            Place::Conn(shared, _) => {
                 wire::wait(&mut shared.borrow_mut(), clock::now());
                 true
             }
@@ -56,31 +57,41 @@ impl Handle {
 /// What `send` and `packed` have in common.
 impl Handle {
     pub(super) fn packed_head(&self) -> Result<Option<PackedHead>, Failure> {
-        let (shared, id) = self.place();
-        shared.borrow_mut().conn.head(id)
+        match self.seat() {
+            Ok((shared, id)) => shared.borrow_mut().conn.head(id),
+            Err(ticket) => ticket.head(),
+        }
     }
 
     pub(super) fn collect_packed(&self, octets_max: u64) -> Result<PackedResponse, Failure> {
-        let (shared, id) = self.place();
-        let now = clock::now();
         // What the transport has is read by the wait: often it is not there yet.
-        shared.borrow_mut().conn.begin_collect(id, octets_max, now)?;
+        match self.seat() {
+            Ok((shared, id)) => shared.borrow_mut().conn.begin_collect(id, octets_max, clock::now())?,
+            Err(ticket) => ticket.begin_collect(octets_max)?,
+        }
         loop {
-            let (shared, id) = self.place();
-            let mut driver = shared.borrow_mut();
-            if let Some(response) = driver.conn.take_response(id) {
-                driver.catch_up(clock::now());
-                // It may have been the last that the connection had to do.
-                driver.heed_wish();
-                return response;
-            }
-            if let Some(refusal) = driver.conn.refuses_wait(id) {
+            let refusal = match self.seat() {
+                Ok((shared, id)) => {
+                    let mut driver = shared.borrow_mut();
+                    if let Some(response) = driver.conn.take_response(id) {
+                        driver.catch_up(clock::now());
+                        // It may have been the last that the connection had to do.
+                        driver.heed_wish();
+                        return response;
+                    }
+                    driver.conn.refuses_wait(id)
+                }
+                Err(ticket) => ticket.refuses_wait(),
+            };
+            if let Some(refusal) = refusal {
                 return Err(refusal);
             }
-            drop(driver);
-            if !self.wait(&shared) {
-                // Every connection that could carry it is held up by a response, or by completions, that nobody takes.
-                return Err(shared.borrow_mut().conn.refuse_wait(id, Misuse::BehindUnreadResponse));
+            if !self.wait() {
+                // Every connection that could carry it is held up by a response that nobody takes.
+                return Err(match self.seat() {
+                    Ok((shared, id)) => shared.borrow_mut().conn.refuse_wait(id, Misuse::BehindUnreadResponse),
+                    Err(ticket) => ticket.refuse_wait(Misuse::BehindUnreadResponse),
+                });
             }
         }
     }
@@ -92,7 +103,10 @@ impl client::GuestSend for Handle {
     }
 
     fn write(&self, content: Vec<u8>) -> Result<u64, Failure> {
-        let (shared, id) = self.place();
+        let (shared, id) = match self.seat() {
+            Ok(seat) => seat,
+            Err(ticket) => return ticket.write(content.len() as u64),
+        };
         let mut driver = shared.borrow_mut();
         let now = clock::now();
         let accepted = driver.conn.write(id, content, now);
@@ -101,7 +115,10 @@ impl client::GuestSend for Handle {
     }
 
     fn finish(&self, trailers: Vec<FieldLine>) -> Result<(), Failure> {
-        let (shared, id) = self.place();
+        let (shared, id) = match self.seat() {
+            Ok(seat) => seat,
+            Err(ticket) => return ticket.finish(trailers),
+        };
         let mut driver = shared.borrow_mut();
         let now = clock::now();
         let finished = driver.conn.finish(id, trailers, now);
@@ -110,7 +127,7 @@ impl client::GuestSend for Handle {
     }
 
     fn take_interim(&self) -> Vec<ResponseHead> {
-        let (shared, id) = self.place();
+        let Ok((shared, id)) = self.seat() else { return Vec::new() };
         shared.borrow_mut().conn.take_interim(id).iter().map(PackedHead::unpacked).collect()
     }
 
@@ -119,7 +136,10 @@ impl client::GuestSend for Handle {
     }
 
     fn read(&self, octets_max: u64) -> Result<Chunk, Failure> {
-        let (shared, id) = self.place();
+        let (shared, id) = match self.seat() {
+            Ok(seat) => seat,
+            Err(ticket) => return ticket.read(),
+        };
         let mut driver = shared.borrow_mut();
         let now = clock::now();
         let read = driver.conn.read(id, octets_max, now);
@@ -137,32 +157,35 @@ impl client::GuestSend for Handle {
     }
 
     fn take_request(&self) -> Option<Request> {
-        let (shared, id) = self.place();
-        shared.borrow_mut().conn.take_request(id)
+        match self.seat() {
+            Ok((shared, id)) => shared.borrow_mut().conn.take_request(id),
+            Err(ticket) => ticket.take_request(),
+        }
     }
 
     fn timing(&self) -> ExchangeTiming {
-        let (shared, id) = self.place();
-        shared.borrow().conn.timing(id).unwrap_or(wit::NO_TIMING)
+        match self.seat() {
+            Ok((shared, id)) => shared.borrow().conn.timing(id).unwrap_or(wit::NO_TIMING),
+            Err(ticket) => ticket.timing(),
+        }
     }
 
     fn info(&self) -> ExchangeInfo {
-        match &self.place {
-            Place::Conn(shared, id) => crate::poll::info(&shared.borrow(), *id),
-            Place::Pool(ticket) => ticket.info(),
+        match self.seat() {
+            Ok((shared, id)) => crate::poll::info(&shared.borrow(), id),
+            Err(ticket) => ticket.info(),
         }
     }
 
     fn cancel(&self) {
-        let now = clock::now();
-        if let Place::Pool(ticket) = &self.place {
-            // What has failed, and is about to be sent again, is given up too.
-            ticket.heed_failed(now);
+        match &self.place {
+            Place::Conn(shared, id) => {
+                let mut driver = shared.borrow_mut();
+                driver.conn.cancel(*id, clock::now());
+                driver.heed_wish();
+            }
+            Place::Pool(ticket) => ticket.cancel(clock::now()),
         }
-        let (shared, id) = self.place();
-        let mut driver = shared.borrow_mut();
-        driver.conn.cancel(id, now);
-        driver.heed_wish();
     }
 
     fn want(&self, readiness: Readiness) {

@@ -46,7 +46,7 @@ impl Guest for Component {
 
     fn into_parts(conn: client::ClientConnBorrow<'_>) -> Result<Parts, Error> {
         let driver = &mut *conn.get::<client_conn::Handle>().shared.borrow_mut();
-        let Some(wire) = &mut driver.link else { return Err(Error::Internal) };
+        let wire = &mut driver.link;
         if wire.lends() {
             return Err(Error::LimitExceeded(Limit::Subscriptions));
         }
@@ -93,7 +93,7 @@ impl GuestSubscription for Handle {
             let driver = &mut *shared.borrow_mut();
             let before = pollables.len();
             let interest = driver.interest();
-            let Some(wire) = &mut driver.link else { return false };
+            let wire = &mut driver.link;
             wire.lend(interest, &mut pollables);
             let lends = pollables.len() > before;
             if !lends {
@@ -114,9 +114,7 @@ impl GuestSubscription for Handle {
         let taken = self.taken.replace(Some(0));
         let connections = core::mem::take(&mut *self.connections.borrow_mut());
         for shared in connections.iter().filter(|_| taken.is_some()) {
-            if let Some(wire) = &mut shared.borrow_mut().link {
-                wire.give_back();
-            }
+            shared.borrow_mut().link.give_back();
         }
         Ok(())
     }

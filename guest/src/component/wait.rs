@@ -74,10 +74,7 @@ fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>,
     let watched = poll.watched(now);
     for (_, shared) in &watched {
         let driver = &mut *shared.borrow_mut();
-        let interest = driver.interest();
-        if let Some(wire) = &mut driver.link {
-            wire.prepare_wait(interest);
-        }
+        driver.link.prepare_wait(driver.interest());
     }
     let drivers: Vec<_> = watched.iter().map(|(_, shared)| shared.borrow()).collect();
     let mut pollables = Vec::with_capacity(drivers.len() + 2);
@@ -85,9 +82,7 @@ fn look(poll: &mut Poll<Sockets>, waiting: &mut Waiting, until: Option<Instant>,
     pollables.extend(waiting.waker.as_ref());
     owners.resize(pollables.len(), None);
     for (driver, owner) in drivers.iter().zip(&watched) {
-        if let Some(wire) = &driver.link {
-            wire.pollables(driver.interest(), &mut pollables);
-        }
+        driver.link.pollables(driver.interest(), &mut pollables);
         owners.resize(pollables.len(), Some(owner));
     }
     let deadline = poll.next_deadline().into_iter().chain(until).min();
@@ -135,9 +130,7 @@ impl Turn {
         self.operations = CONNECTION_OPERATIONS;
         let driver = ready.borrow();
         let mut pollables = Vec::new();
-        if let Some(wire) = &driver.link {
-            wire.pollables(driver.interest(), &mut pollables);
-        }
+        driver.link.pollables(driver.interest(), &mut pollables);
         clock::turn(&pollables);
     }
 }

@@ -255,14 +255,13 @@ impl Wire {
 pub(super) fn wait(driver: &mut Driver, now: Instant) -> Instant {
     driver.catch_up(now);
     let (deadline, interest) = (driver.deadline(), driver.interest());
-    if let Some(wire) = &mut driver.link {
-        wire.prepare_wait(interest);
-        let mut alarm = core::mem::take(&mut wire.alarm);
-        let mut pollables = Vec::with_capacity(3);
-        wire.pollables(interest, &mut pollables);
-        clock::wait(&pollables, deadline, now, &mut alarm);
-        wire.alarm = alarm;
-    }
+    let wire = &mut driver.link;
+    wire.prepare_wait(interest);
+    let mut alarm = core::mem::take(&mut wire.alarm);
+    let mut pollables = Vec::with_capacity(3);
+    wire.pollables(interest, &mut pollables);
+    clock::wait(&pollables, deadline, now, &mut alarm);
+    wire.alarm = alarm;
     let now = clock::now();
     driver.advance(now);
     now

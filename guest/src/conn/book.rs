@@ -9,7 +9,7 @@ use crate::log::Log;
 use crate::settings::Settings;
 use crate::table::Illegal;
 use crate::timer::Instant;
-use crate::types::{Delivery, Failure, LogEvent, RequestContent};
+use crate::types::{Failure, LogEvent};
 use crate::wit::client::Readiness;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -67,15 +67,14 @@ impl Book {
 
     /// Takes over an exchange whose turn is to come; it still has to be put into the queue.
     pub(super) fn enqueue(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
-        let (started, spans) = (exchange.started, exchange.deadlines);
         self.queued_octets += exchange.sending.queued_octets;
         if let Some(request) = &exchange.sending.request {
             let what = || LogEvent::Queued((request.method.clone(), request.request_target.clone()));
             self.log.add(now, Some(exchange.token), what);
         }
+        let ends = exchange.ends();
         let id = self.exchanges.insert_boxed(exchange);
-        self.deadlines.set(id, TimerOrder::Queue, started.after(spans.queue));
-        self.deadlines.set(id, TimerOrder::Total, started.after(spans.total));
+        self.deadlines.add(id, ends);
         self.reports.changed = true;
         id
     }
@@ -99,11 +98,8 @@ impl Book {
     /// The exchange, or the failure that it, or its absence, is.
     pub(super) fn live(&mut self, id: ExchangeId, place: Place) -> Result<&mut Exchange, Failure> {
         let exchange = self.exchanges.get_mut(id).ok_or_else(|| place.absent())?;
-        match exchange.failure {
-            Some(failure) => {
-                exchange.handle.failure_told = true;
-                Err(failure)
-            }
+        match exchange.tell_failure() {
+            Some(failure) => Err(failure),
             None => Ok(exchange),
         }
     }
@@ -152,18 +148,7 @@ impl Book {
             return;
         };
         let failure = of_all_attempts(exchange.furthest, failure);
-        if failure.delivery == Delivery::NotSent {
-            recover_request(exchange, content);
-        }
-        self.illegal |= exchange.receiving.input(ResponseInput::Fail) == Err(Illegal);
-        self.illegal |= exchange.sending.input(RequestInput::Stop) == Err(Illegal);
-        if exchange.handle.reader != Reader::Caller {
-            exchange.receiving.content.clear();
-        }
-        exchange.failure = Some(failure);
-        if failure.delivery != Delivery::NotSent || exchange.is_streamed() {
-            exchange.sending.request = None;
-        }
+        self.illegal |= exchange.fail(failure, content) == Err(Illegal);
         self.log.add(now, Some(exchange.token), || LogEvent::Failed(failure));
         if matches!(exchange.handle.reader, Reader::Completion(_)) && exchange.handle.hold != Hold::Forgotten {
             self.reports.completed.push_back(id);
@@ -187,22 +172,9 @@ impl Book {
 
     pub(super) fn clear_deadlines(&mut self, id: ExchangeId) {
         let Some(exchange) = self.exchanges.get(id) else { return };
-        let (started, spans) = (exchange.started, exchange.deadlines);
-        self.deadlines.clear(id, TimerOrder::Queue, started.after(spans.queue));
-        self.deadlines.clear(id, TimerOrder::Total, started.after(spans.total));
+        self.deadlines.remove(id, exchange.ends());
         if let Some(since) = exchange.sending.continue_since {
-            self.deadlines.clear(id, TimerOrder::AwaitContinue, since.after(spans.await_continue));
+            self.deadlines.clear(id, TimerOrder::AwaitContinue, since.after(exchange.deadlines.await_continue));
         }
-    }
-}
-
-/// Puts the content of a request of which nothing has left back into it.
-pub(super) fn recover_request(exchange: &mut Exchange, content: Option<Vec<u8>>) {
-    if !core::mem::take(&mut exchange.sending.content_moved) {
-        return;
-    }
-    match (content, &mut exchange.sending.request) {
-        (Some(content), Some(request)) => request.content = RequestContent::Whole(content),
-        _ => exchange.sending.request = None,
     }
 }

@@ -1,94 +1,40 @@
 //! The caller's verbs. What each does, and its errors, is documented in `wit/client.wit`; here stands how.
 
-use super::{ClientConn, ExchangeId};
+use super::{ClientConn, Completed, ExchangeId, entry};
 use crate::exchange::{EndTold, Exchange, Finish, Hold, Reader, RequestHalf, ResponseHalf};
 use crate::failure::{self, Place};
 use crate::incoming::Progress;
-use crate::protocol::Protocol;
-use crate::request::{self, Checked, ContentKind};
-use crate::slab::Id;
+use crate::request::ContentKind;
 use crate::timer::Instant;
 use crate::types::{
-    Chunk, CloseReason, ConnState, Delivery, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
-    PackedResponse, Phase, Request, RequestContent,
+    Chunk, CloseReason, ConnState, Error, ExchangeTiming, Failure, FieldLine, Limit, LogEvent, Misuse, PackedHead,
+    PackedResponse, Request,
 };
 use crate::wit::client::Readiness;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-/// The end of an exchange that was collected for `poll.take-completions`.
-#[derive(Debug)]
-pub struct Completed {
-    /// Which one.
-    pub id: ExchangeId,
-    /// The caller's number for it.
-    pub token: u64,
-    /// The job of a pool that it carried out.
-    pub job: Option<Id>,
-    /// The response, or why there is none.
-    pub outcome: Result<PackedResponse, Failure>,
-    /// When its steps happened.
-    pub timing: ExchangeTiming,
-    /// Whether the request may be repeated although the server may have acted on it.
-    pub idempotent: bool,
-    /// How often it was sent again by itself.
-    pub resent: u32,
-}
 
 impl ClientConn {
     /// `client-conn.send`.
     pub fn send(&mut self, request: Request, token: u64, now: Instant) -> Result<ExchangeId, Failure> {
-        let exchange = self.checked(request, token, now)?;
-        Ok(self.send_checked(exchange, now))
+        self.send_checked(request, token, None, now)
     }
 
-    /// `send` for one request of `poll.fetch-all`: its response is collected, with at most `octets_max` octets of content.
+    /// `send` for a request whose response is collected, with at most `octets_max` octets of content.
     ///
     /// Errors: as `send`; `api-misuse(tunnel)`: the response may have no end.
     pub fn send_collected(&mut self, request: Request, token: u64, octets_max: u64, now: Instant) -> Result<ExchangeId, Failure> {
-        let exchange = self.collected(request, token, octets_max, now)?;
-        Ok(self.send_checked(exchange, now))
+        self.send_checked(request, token, Some(octets_max), now)
     }
 
-    fn send_checked(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
-        let id = self.enqueue(exchange, now);
-        self.book.queue.push_back(id, &mut self.book.exchanges);
-        self.settle(now);
-        id
+    fn send_checked(&mut self, request: Request, token: u64, collects: Option<u64>, now: Instant) -> Result<ExchangeId, Failure> {
+        let refused = |error| self.no_exchange().refused(error);
+        self.check_room(&request).map_err(refused)?;
+        let exchange = entry::exchange(request, token, collects, &self.authority, &self.settings, now).map_err(refused)?;
+        Ok(self.admit(exchange, now))
     }
 
-    /// The exchange of a request that can be sent here and is collected.
-    pub(super) fn collected(
-        &self,
-        request: Request,
-        token: u64,
-        octets_max: u64,
-        now: Instant,
-    ) -> Result<Box<Exchange>, Failure> {
-        let mut exchange = self.checked(request, token, now)?;
-        if exchange.sending.may_switch() {
-            return Err(self.no_exchange().refused(Error::ApiMisuse(Misuse::Tunnel)));
-        }
-        exchange.handle.completes = true;
-        exchange.handle.reader = Reader::Completion(octets_max);
-        Ok(exchange)
-    }
-
-    /// The exchange of a request that can be sent here.
-    pub(super) fn checked(&self, request: Request, token: u64, now: Instant) -> Result<Box<Exchange>, Failure> {
-        let checked = self.check(&request).map_err(|error| self.no_exchange().refused(error))?;
-        let bounds = self.settings.of_exchange(request.options.as_ref()).map_err(|error| self.no_exchange().refused(error))?;
-        Ok(Box::new(Exchange::new(request, checked, bounds, token, now)))
-    }
-
-    /// Takes over an exchange whose turn is to come; it still has to be put into the queue.
-    pub(super) fn enqueue(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
-        self.protocol.request_waits();
-        self.book.enqueue(exchange, now)
-    }
-
-    /// Checks a request against the connection's state and limits.
-    fn check(&self, request: &Request) -> Result<Checked, Error> {
+    /// Whether the connection takes one more request.
+    fn check_room(&self, request: &Request) -> Result<(), Error> {
         if let (true, reason) = (self.is_closed(), self.ended_by) {
             return Err(reason.unwrap_or(Error::Internal));
         }
@@ -99,21 +45,12 @@ impl ClientConn {
         if self.queued() >= limits.queue_length_max {
             return Err(Error::LimitExceeded(Limit::QueueLength));
         }
-        let octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
-        if self.book.queued_octets.saturating_add(octets) > limits.queued_octets_max {
-            return Err(Error::LimitExceeded(Limit::QueuedOctets));
-        }
-        let checked = request::check(request, &self.authority)?;
-        if !Protocol::head_fits(request, &checked, &self.authority, limits.request_head_octets_max) {
-            return Err(Error::LimitExceeded(Limit::RequestHeadOctets));
-        }
-        Ok(checked)
+        entry::check_queued_octets(request, self.book.queued_octets, &self.settings)
     }
 
     /// Where a call fails that has no exchange.
     fn no_exchange(&self) -> Place {
-        let waiting = if self.is_established() { Phase::Queued } else { Phase::Connecting };
-        Place { connection: self.id, octets_received: self.protocol.octets_received(), waiting }
+        self.place(self.protocol.octets_received())
     }
 
     /// The exchange, or the failure that it, or its absence, is.
@@ -128,8 +65,8 @@ impl ClientConn {
     }
 
     fn call_failure(&self, id: ExchangeId, error: Error) -> Failure {
-        let place = self.place(error, self.protocol.octets_received());
-        let Some(exchange) = self.book.exchanges.get(id) else { return self.no_exchange().absent() };
+        let place = self.no_exchange();
+        let Some(exchange) = self.book.exchanges.get(id) else { return place.absent() };
         let gone = Progress { octets_sent: exchange.sending.octets, in_trailers: false };
         let progress = self.protocol.progress(id).unwrap_or(gone);
         place.failure(error, exchange, failure::delivery(exchange), progress)
@@ -141,16 +78,12 @@ impl ClientConn {
         let exchange = self.live(id)?;
         let octets = content.len() as u64;
         let tunnel = exchange.is_tunnel();
-        let sending = &exchange.sending;
-        let half = sending.half;
+        let half = exchange.sending.half;
         let refusal = match half {
-            _ if sending.is_finished() => Some(Error::ApiMisuse(Misuse::ContentFinished)),
-            _ if tunnel => None,
+            _ if exchange.sending.is_finished() || tunnel => exchange.check_write(octets).err().map(Error::ApiMisuse),
             RequestHalf::Stopped => Some(self.stopped_by(id)),
-            RequestHalf::Sent if sending.may_switch() => return Ok(0),
-            _ if !exchange.is_streamed() => Some(Error::ApiMisuse(Misuse::ContentFinished)),
-            _ if sending.to_write.is_some_and(|left| octets > left) => Some(Error::ApiMisuse(Misuse::ContentTooLong)),
-            _ => None,
+            RequestHalf::Sent if exchange.sending.may_switch() => return Ok(0),
+            _ => exchange.check_write(octets).err().map(Error::ApiMisuse),
         };
         let its_turn = tunnel || half == RequestHalf::Content;
         if let Some(error) = refusal {
@@ -185,14 +118,7 @@ impl ClientConn {
         let exchange = self.live(id)?;
         let open_ended = exchange.sending.checked.content == ContentKind::UnknownLength;
         let tunnel = exchange.is_tunnel();
-        let refusal = if exchange.sending.is_finished() || !(exchange.is_streamed() || tunnel) {
-            Some(Error::ApiMisuse(Misuse::ContentFinished))
-        } else if !trailers.is_empty() && (!open_ended || tunnel) {
-            Some(Error::ApiMisuse(Misuse::ForbiddenTrailer))
-        } else {
-            request::check_trailers(&trailers).err()
-        };
-        if let Some(error) = refusal {
+        if let Err(error) = exchange.check_finish(&trailers) {
             return Err(self.call_failure(id, error));
         }
         let Ok(exchange) = self.live(id) else { return Ok(()) };
@@ -385,18 +311,7 @@ impl ClientConn {
         while let Some(id) = self.book.reports.completed.pop_front() {
             let internal = self.no_exchange().refused(Error::Internal);
             let Some(exchange) = self.book.exchanges.get_mut(id) else { continue };
-            let completed = Completed {
-                id,
-                token: exchange.token,
-                job: exchange.job,
-                outcome: match exchange.failure {
-                    Some(failure) => Err(failure),
-                    None => exchange.take_response().ok_or(internal),
-                },
-                timing: exchange.timing,
-                idempotent: exchange.sending.checked.idempotent,
-                resent: exchange.resent,
-            };
+            let completed = Completed::of(exchange, internal);
             exchange.handle.hold = Hold::Forgotten;
             self.drop_if_forgotten(id);
             return Some(completed);
@@ -406,9 +321,7 @@ impl ClientConn {
 
     /// `send.take-request`.
     pub fn take_request(&mut self, id: ExchangeId) -> Option<Request> {
-        let exchange = self.book.exchanges.get_mut(id)?;
-        let unsent = exchange.failure.is_some_and(|failure| failure.delivery == Delivery::NotSent);
-        exchange.sending.request.take_if(|_| unsent)
+        self.book.exchanges.get_mut(id)?.take_request()
     }
 
     /// `send.timing`.

@@ -1,4 +1,4 @@
-//! The deadlines of exchanges that do not follow from what the connection does, earliest first.
+//! The deadlines of exchanges that do not follow from what a connection does, earliest first.
 
 use crate::exchange::ExchangeId;
 use crate::timer::Instant;
@@ -7,18 +7,18 @@ use alloc::collections::VecDeque;
 
 /// A deadline of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     /// When it passes.
-    pub(super) at: Instant,
-    /// Whose it is.
-    pub(super) exchange: ExchangeId,
+    pub(crate) at: Instant,
+    /// Whose it is: an exchange of the connection, or a request of the pool.
+    pub(crate) exchange: ExchangeId,
     /// Which one it is: `queue`, `await-continue` or `total`. The others follow from the connection's state.
-    pub(super) timer: TimerOrder,
+    pub(crate) timer: TimerOrder,
 }
 
 /// A [`Timer`] that can be put in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum TimerOrder {
+pub(crate) enum TimerOrder {
     /// When to send content although no `100 (Continue)` came.
     AwaitContinue,
     /// When to give up waiting for a turn.
@@ -37,16 +37,28 @@ impl From<TimerOrder> for Timer {
     }
 }
 
-/// The deadlines of all exchanges of a connection, earliest first.
+/// The deadlines of all exchanges of a connection, or of all that wait in a pool, earliest first.
 ///
 /// An exchange that does not set one costs nothing here. Finding one is logarithmic in their number; with equal spans, the usual case, a
 /// new one goes to the end.
 #[derive(Debug, Default)]
-pub(super) struct DeadlineTable(VecDeque<Deadline>);
+pub(crate) struct DeadlineTable(VecDeque<Deadline>);
 
 impl DeadlineTable {
+    /// Adds those of an exchange whose turn is to come: see [`Exchange::ends`](crate::exchange::Exchange::ends).
+    pub(crate) fn add(&mut self, exchange: ExchangeId, [queue, total]: [Option<Instant>; 2]) {
+        self.set(exchange, TimerOrder::Queue, queue);
+        self.set(exchange, TimerOrder::Total, total);
+    }
+
+    /// Removes what `add` added with the same values.
+    pub(crate) fn remove(&mut self, exchange: ExchangeId, [queue, total]: [Option<Instant>; 2]) {
+        self.clear(exchange, TimerOrder::Queue, queue);
+        self.clear(exchange, TimerOrder::Total, total);
+    }
+
     /// Adds a deadline; without effect when `at` is `None`.
-    pub(super) fn set(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
+    pub(crate) fn set(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
         let place = self.place(&deadline);
@@ -56,7 +68,7 @@ impl DeadlineTable {
     }
 
     /// Removes what `set` added with the same values.
-    pub(super) fn clear(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
+    pub(crate) fn clear(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
         let place = self.place(&deadline);
@@ -71,12 +83,12 @@ impl DeadlineTable {
     }
 
     /// The earliest deadline.
-    pub(super) fn first(&self) -> Option<&Deadline> {
+    pub(crate) fn first(&self) -> Option<&Deadline> {
         self.0.front()
     }
 
     /// Takes the earliest deadline if it has passed.
-    pub(super) fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
+    pub(crate) fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
         self.0.pop_front_if(|deadline| deadline.at <= now)
     }
 }

@@ -1,6 +1,5 @@
 //! How exchanges and the connection end, and with which delivery.
 
-use super::book::recover_request;
 use super::moves::Recovery;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Hold, Reader, RequestHalf};
@@ -91,11 +90,11 @@ impl ClientConn {
             let Some(exchange) = self.book.exchanges.get(lost.exchange) else { continue };
             let known = failure::delivery(exchange);
             let delivery = declared.filter(|_| known != Delivery::NotSent).unwrap_or(known);
-            let failure = self.place(error, at).failure(error, exchange, delivery, lost.progress);
+            let failure = self.place(at).failure(error, exchange, delivery, lost.progress);
             match self.recovery(exchange, lost.is_first, &failure) {
                 Some(Recovery::Move) => {
                     if let Some(exchange) = self.book.exchanges.get_mut(lost.exchange) {
-                        recover_request(exchange, lost.content);
+                        exchange.recover_request(lost.content);
                     }
                     self.set_aside(lost.exchange, Recovery::Move, failure);
                 }
@@ -131,7 +130,7 @@ impl ClientConn {
 
     fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, content: Option<Vec<u8>>, at: u64, now: Instant) {
         let Some(exchange) = self.book.exchanges.get(id) else { return };
-        let failure = self.place(error, at).failure(error, exchange, failure::delivery(exchange), progress);
+        let failure = self.place(at).failure(error, exchange, failure::delivery(exchange), progress);
         self.book.fail(id, failure, content, now);
     }
 

@@ -8,7 +8,8 @@
 //! | `apply` | octets in: what the protocol has heard, applied; and `settle`, with which every verb ends |
 //! | `end` | how exchanges and the connection end, and with which delivery |
 //! | `clock`, `deadlines` | deadlines |
-//! | `moves` | the pool's: exchanges move between its waiting line and its connections |
+//! | `entry` | how a request becomes an exchange, and the end of one that was collected; for the lines of a pool too |
+//! | `moves` | the pool's: exchanges come onto a connection, and leave it for another one |
 //! | `book`, `queue` | the exchanges, those of them that have not been written, and what has yet to be reported |
 //!
 //! Nothing here knows how a protocol puts requests onto a transport: that is behind [`Protocol`], which is told octets and
@@ -25,6 +26,7 @@ mod clock;
 mod deadlines;
 mod dialling;
 mod end;
+mod entry;
 mod facts;
 mod moves;
 mod queue;
@@ -33,10 +35,11 @@ mod transmit;
 pub use crate::exchange::ExchangeId;
 pub use crate::incoming::Break;
 use crate::log::Log;
-pub use call::Completed;
-pub use moves::Waiting;
+pub(crate) use deadlines::DeadlineTable;
+pub use entry::Completed;
+pub(crate) use entry::{check_queued_octets, exchange};
 
-use crate::failure::{Place, is_local};
+use crate::failure::Place;
 use crate::incoming::{Expected, Scene};
 use crate::protocol::Protocol;
 use crate::settings::Settings;
@@ -124,13 +127,9 @@ impl ClientConn {
         self.book.scene(&self.settings, now)
     }
 
-    /// Where a failure with this error happens, when so many octets have come.
-    fn place(&self, error: Error, at: u64) -> Place {
-        let waiting = match (self.is_line(), self.is_established()) {
-            (true, _) if is_local(&error) => Phase::Queued,
-            (false, true) => Phase::Queued,
-            _ => Phase::Connecting,
-        };
+    /// Where a failure happens, when so many octets have come.
+    fn place(&self, at: u64) -> Place {
+        let waiting = if self.is_established() { Phase::Queued } else { Phase::Connecting };
         Place { connection: self.id, octets_received: at, waiting }
     }
 

@@ -1,18 +1,13 @@
-//! How exchanges move between the connections of a pool, and its waiting lines, which are connections that are never established.
+//! How exchanges come onto a connection of a pool, and leave it for another one.
 
 use super::{ClientConn, ExchangeId};
-use crate::exchange::{Exchange, Hold, Reader, RequestHalf, asks};
-use crate::failure::{Place, ends_all, of_all_attempts};
-use crate::incoming::Progress;
-use crate::settings::Settings;
-use crate::slab::Id;
+use crate::exchange::{Exchange, Hold, Reader};
+use crate::failure::{ends_all, of_all_attempts};
 use crate::table::Illegal;
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Delivery, Error, Failure, Request, Reuse, Timer};
+use crate::types::{CloseReason, ConnState, Delivery, Error, Failure, Reuse, Timer};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 /// The part of a pool in a connection.
 #[derive(Debug, Default)]
@@ -36,48 +31,7 @@ pub(super) enum Recovery {
     ResendAlone,
 }
 
-/// Which of the requests that wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiting {
-    /// All of them.
-    All,
-    /// Those that need a connection that has carried none.
-    Fresh,
-    /// The others.
-    NotFresh,
-}
-
-impl Waiting {
-    fn includes(self, exchange: &Exchange) -> bool {
-        let fresh = asks(exchange.sending.reuse, Reuse::FRESH);
-        match self {
-            Waiting::All => true,
-            Waiting::Fresh => fresh,
-            Waiting::NotFresh => !fresh,
-        }
-    }
-}
-
-/// How many requests that need a fresh connection others pass by: so looking for the others costs the same, however many wait.
-const PASSED_MAX: usize = 256;
-
-/// The id of a waiting line: of no connection.
-const LINE: u64 = 0;
-
 impl ClientConn {
-    /// A waiting line for requests to this authority. `settings` are those of the connections.
-    pub fn line(authority: String, mut settings: Settings, now: Instant) -> ClientConn {
-        settings.deadlines.connect = None;
-        settings.limits.queue_length_max = usize::MAX;
-        settings.limits.requests_max = u64::MAX;
-        settings.log_entries_max = 0;
-        ClientConn::new(LINE, authority, settings, now)
-    }
-
-    pub(super) fn is_line(&self) -> bool {
-        self.id == LINE
-    }
-
     /// From now on, requests that have no turn any more because the connection ends are set aside: see [`take_unsent`](Self::take_unsent).
     /// `ends_after`: after so many requests the server has ended an earlier connection, and said so.
     pub fn join_pool(&mut self, ends_after: Option<u64>) {
@@ -106,35 +60,14 @@ impl ClientConn {
             && last.is_some_and(|last| self.protocol.gathers(last, self.book.queue.len(), &self.settings))
     }
 
-    /// Names the job that an exchange carries out.
-    pub fn assign(&mut self, id: ExchangeId, job: Id) {
-        if let Some(exchange) = self.book.exchanges.get_mut(id) {
-            exchange.job = Some(job);
-        }
-    }
-
-    /// The first request that waits, among so many in front as may be passed by.
-    pub fn waiting(&self, whom: Waiting) -> Option<(ExchangeId, &Exchange)> {
-        let mut listed = self.book.queue.ids().take(PASSED_MAX).filter_map(|id| Some((id, self.book.exchanges.get(id)?)));
-        listed.find(|(_, exchange)| exchange.is_queued && whom.includes(exchange))
-    }
-
-    /// Takes an exchange away whose turn has not come.
-    pub fn withdraw(&mut self, id: ExchangeId) -> Option<Box<Exchange>> {
-        let waits = |exchange: &&Exchange| exchange.sending.half == RequestHalf::Queued && !exchange.has_ended();
-        self.book.exchanges.get(id).filter(waits)?;
+    /// Takes the last of the exchanges that were set aside.
+    pub fn take_unsent(&mut self) -> Option<Box<Exchange>> {
+        let id = self.moves.unsent.pop_back()?;
         self.book.clear_deadlines(id);
-        self.unlist(id);
         let exchange = self.book.exchanges.remove(id)?;
         self.book.queued_octets = self.book.queued_octets.saturating_sub(exchange.sending.queued_octets);
         self.book.reports.changed = true;
         Some(exchange)
-    }
-
-    /// Takes the last of the exchanges that were set aside.
-    pub fn take_unsent(&mut self) -> Option<Box<Exchange>> {
-        let id = self.moves.unsent.pop_back()?;
-        self.withdraw(id)
     }
 
     /// How many of its requests were set aside to be sent again since this was last asked.
@@ -142,65 +75,13 @@ impl ClientConn {
         core::mem::take(&mut self.moves.resent)
     }
 
-    /// Takes over an exchange that was withdrawn elsewhere; its deadlines run on. It is written if its turn has come.
-    pub fn admit(&mut self, mut exchange: Box<Exchange>, now: Instant) -> ExchangeId {
-        exchange.in_ready_list = false;
-        let id = self.enqueue(exchange, now);
+    /// Takes over an exchange; its deadlines run on. It is written if its turn has come.
+    pub fn admit(&mut self, exchange: Box<Exchange>, now: Instant) -> ExchangeId {
+        self.protocol.request_waits();
+        let id = self.book.enqueue(exchange, now);
         self.book.queue.push_back(id, &mut self.book.exchanges);
         self.settle(now);
         id
-    }
-
-    /// The same, in front of all others; nothing is written.
-    pub fn admit_first(&mut self, mut exchange: Box<Exchange>, now: Instant) -> ExchangeId {
-        exchange.in_ready_list = false;
-        let id = self.enqueue(exchange, now);
-        self.book.queue.push_front(id, &mut self.book.exchanges);
-        id
-    }
-
-    /// `send_collected` for a request that is sent again: it was submitted at `started`, and waits in front of all others.
-    pub fn send_again(
-        &mut self,
-        request: Request,
-        token: u64,
-        octets_max: u64,
-        started: Instant,
-        now: Instant,
-    ) -> Result<ExchangeId, Failure> {
-        let mut exchange = self.collected(request, token, octets_max, now)?;
-        exchange.started = started;
-        Ok(self.admit_first(exchange, now))
-    }
-
-    /// `poll.submit`, into a waiting line. `collects`: the most octets of content that are collected; `None`: the caller reads.
-    pub fn submit(&mut self, request: Request, token: u64, collects: Option<u64>, now: Instant) -> Result<ExchangeId, Failure> {
-        let exchange = match collects {
-            Some(octets_max) => self.collected(request, token, octets_max, now)?,
-            None => self.checked(request, token, now)?,
-        };
-        let ahead = asks(exchange.sending.reuse, Reuse::AHEAD);
-        let id = self.enqueue(exchange, now);
-        match ahead {
-            true => self.book.queue.push_ahead(id, &mut self.book.exchanges),
-            false => self.book.queue.push_back(id, &mut self.book.exchanges),
-        }
-        Ok(id)
-    }
-
-    /// Fails requests that wait, for what has happened to this connection; 0: to none.
-    pub fn fail_waiting(&mut self, whom: Waiting, error: Error, connection: u64, now: Instant) {
-        let is_meant =
-            |id: &ExchangeId| self.book.exchanges.get(*id).is_some_and(|exchange| exchange.is_queued && whom.includes(exchange));
-        let meant: Vec<ExchangeId> = self.book.queue.ids().filter(is_meant).collect();
-        for id in meant {
-            self.book.queue.remove(id, &mut self.book.exchanges);
-            let Some(exchange) = self.book.exchanges.get(id) else { continue };
-            let place = Place { connection, ..self.place(error, 0) };
-            let failure = place.failure(error, exchange, Delivery::NotSent, Progress::default());
-            self.book.fail(id, failure, None, now);
-            self.drop_if_forgotten(id);
-        }
     }
 
     /// Takes an exchange out of the lists of those that have not been written.
@@ -293,68 +174,29 @@ impl ClientConn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{RequestContent, RequestOptions};
+    use crate::settings::Settings;
+    use crate::types::{Request, RequestContent};
+    use alloc::string::String;
+    use alloc::vec::Vec;
 
-    fn request(reuse: Reuse) -> Request {
-        Request {
+    #[test]
+    fn an_exchange_that_was_to_move_ends_when_its_pool_is_dropped_first() {
+        let settings = Settings::checked(None).expect("the defaults");
+        let mut conn = ClientConn::new(1, String::from("h"), settings, Instant(0));
+        let request = Request {
             method: String::from("GET"),
             request_target: String::from("/"),
             authority: None,
             fields: Vec::new(),
             content: RequestContent::None,
-            options: Some(RequestOptions { reuse, ..RequestOptions::default() }),
-        }
-    }
-
-    fn line(fresh: usize) -> ClientConn {
-        let settings = Settings::checked(None).expect("the defaults");
-        let mut line = ClientConn::line(String::from("h"), settings, Instant(0));
-        for reuse in core::iter::repeat_n(Reuse::FRESH, fresh).chain([Reuse::empty()]) {
-            line.send(request(reuse), 0, Instant(0)).expect("room");
-        }
-        line
-    }
-
-    #[test]
-    fn so_many_that_need_a_fresh_connection_are_passed_by_and_no_more() {
-        for (fresh, passes) in [(0, true), (1, true), (PASSED_MAX - 1, true), (PASSED_MAX, false)] {
-            let line = line(fresh);
-            assert_eq!(line.waiting(Waiting::NotFresh).is_some(), passes, "{fresh}");
-            assert_eq!(line.waiting(Waiting::Fresh).is_some(), fresh > 0);
-            assert!(line.waiting(Waiting::All).is_some());
-        }
-    }
-
-    #[test]
-    fn requests_that_are_ahead_stand_before_the_others_in_their_own_order() {
-        let mut line = line(0);
-        for (token, reuse) in [(1, Reuse::empty()), (2, Reuse::AHEAD), (3, Reuse::empty()), (4, Reuse::AHEAD)] {
-            line.submit(request(reuse), token, None, Instant(0)).expect("room");
-        }
-        let exchanges = line.book.queue.ids().filter_map(|id| line.book.exchanges.get(id));
-        assert_eq!(exchanges.map(|exchange| exchange.token).collect::<Vec<_>>(), [2, 4, 0, 1, 3]);
-    }
-
-    #[test]
-    fn a_request_that_is_ahead_stands_behind_earlier_ones_also_where_one_between_them_has_left() {
-        let mut line = line(0);
-        let submitted: Vec<ExchangeId> =
-            (1..=3).map(|token| line.submit(request(Reuse::AHEAD), token, None, Instant(0)).expect("room")).collect();
-        line.forget(submitted[1], Instant(0));
-        line.submit(request(Reuse::AHEAD), 4, None, Instant(0)).expect("room");
-        let waiting = line.book.queue.ids().filter_map(|id| line.book.exchanges.get(id)).filter(|exchange| exchange.is_queued);
-        assert_eq!(waiting.map(|exchange| exchange.token).collect::<Vec<_>>(), [1, 3, 4, 0]);
-    }
-
-    #[test]
-    fn an_exchange_that_was_to_move_ends_when_its_pool_is_dropped_first() {
-        let mut line = line(0);
-        let id = line.submit(request(Reuse::empty()), 1, None, Instant(0)).expect("room");
-        line.book.queue.remove(id, &mut line.book.exchanges);
-        line.moves.unsent.push_back(id);
-        line.state = ConnState::Closed;
-        line.leave_pool(Instant(0));
-        let failure = line.head(id).expect_err("nobody takes the exchange any more");
+            options: None,
+        };
+        let id = conn.send(request, 1, Instant(0)).expect("room");
+        conn.book.queue.remove(id, &mut conn.book.exchanges);
+        conn.moves.unsent.push_back(id);
+        conn.state = ConnState::Closed;
+        conn.leave_pool(Instant(0));
+        let failure = conn.head(id).expect_err("nobody takes the exchange any more");
         assert_eq!((failure.error, failure.delivery), (Error::Closed(CloseReason::Dropped), Delivery::NotSent));
     }
 }

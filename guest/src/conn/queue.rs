@@ -1,8 +1,7 @@
 //! The requests of a connection that have not been written, in their order.
 
 use super::ExchangeId;
-use crate::exchange::{Exchanges, asks};
-use crate::types::Reuse;
+use crate::exchange::Exchanges;
 use alloc::collections::VecDeque;
 
 /// Stale entries beyond the live ones that stay before the queue is tidied.
@@ -36,32 +35,10 @@ impl Queue {
         self.entries.back().copied()
     }
 
-    /// The ids of all of them, in their order, and some that are stale.
-    pub(super) fn ids(&self) -> impl Iterator<Item = ExchangeId> {
-        self.entries.iter().copied()
-    }
-
     /// Adds one behind the others.
     pub(super) fn push_back(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
         self.length += usize::from(mark(id, true, exchanges));
         self.entries.push_back(id);
-    }
-
-    /// Adds one in front of the others.
-    pub(super) fn push_front(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
-        self.length += usize::from(mark(id, true, exchanges));
-        self.entries.push_front(id);
-    }
-
-    /// Adds one behind those in front that are ahead of the others, too.
-    pub(super) fn push_ahead(&mut self, id: ExchangeId, exchanges: &mut Exchanges) {
-        // A stale entry tells nothing of those behind it.
-        let may_pass = |id: &&ExchangeId| {
-            exchanges.get(**id).is_none_or(|exchange| !exchange.is_queued || asks(exchange.sending.reuse, Reuse::AHEAD))
-        };
-        let place = self.entries.iter().take_while(may_pass).count();
-        self.length += usize::from(mark(id, true, exchanges));
-        self.entries.insert(place, id);
     }
 
     /// Takes the first one.

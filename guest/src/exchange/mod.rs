@@ -17,18 +17,19 @@
 //! What the caller asks for is checked before it becomes an input. An input without an entry is a broken invariant: it ends the connection
 //! with `internal`.
 
+mod ending;
 mod halves;
 
 pub use halves::{RequestHalf, RequestInput, ResponseHalf, ResponseInput};
 
 use crate::content::Content;
-use crate::request::{Checked, ContentKind};
+use crate::request::{self, Checked, ContentKind};
 use crate::settings::Deadlines;
 use crate::slab::{Id, Slab};
 use crate::table::Illegal;
 use crate::timer::Instant;
 use crate::types::{
-    ExchangeTiming, Failure, FieldLine, PackedHead, PackedResponse, Request, RequestContent, RequestOptions, Reuse,
+    Error, ExchangeTiming, Failure, FieldLine, Misuse, PackedHead, PackedResponse, Request, RequestContent, RequestOptions, Reuse,
 };
 use crate::wit::{self, client::Readiness};
 use alloc::vec::Vec;
@@ -259,6 +260,45 @@ impl Exchange {
     /// Whether all of the request is at hand, its content with it.
     pub fn has_whole_request(&self) -> bool {
         self.sending.request.is_some() && !self.is_streamed() && !self.sending.content_moved
+    }
+
+    /// Makes it one of which the response is collected, with at most so many octets of content, and reported in a completion.
+    pub fn complete(&mut self, octets_max: u64) {
+        self.handle.completes = true;
+        self.handle.reader = Reader::Completion(octets_max);
+    }
+
+    /// When it ends if it still waits for its turn, and when it ends at the latest.
+    pub fn ends(&self) -> [Option<Instant>; 2] {
+        [self.started.after(self.deadlines.queue), self.started.after(self.deadlines.total)]
+    }
+
+    /// Whether the caller may write so many octets of content, now or later.
+    ///
+    /// Errors: no; the exchange goes on.
+    pub fn check_write(&self, octets: u64) -> Result<(), Misuse> {
+        let sending = &self.sending;
+        match sending.to_write {
+            _ if sending.is_finished() => Err(Misuse::ContentFinished),
+            _ if self.is_tunnel() => Ok(()),
+            _ if !self.is_streamed() => Err(Misuse::ContentFinished),
+            Some(left) if octets > left => Err(Misuse::ContentTooLong),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the caller may finish the request with these trailers.
+    ///
+    /// Errors: no; the exchange goes on.
+    pub fn check_finish(&self, trailers: &[FieldLine]) -> Result<(), Error> {
+        let is_open_ended = self.sending.checked.content == ContentKind::UnknownLength && !self.is_tunnel();
+        if self.sending.is_finished() || !(self.is_streamed() || self.is_tunnel()) {
+            return Err(Error::ApiMisuse(Misuse::ContentFinished));
+        }
+        if !trailers.is_empty() && !is_open_ended {
+            return Err(Error::ApiMisuse(Misuse::ForbiddenTrailer));
+        }
+        request::check_trailers(trailers)
     }
 
     /// Makes it one that waits for its turn on another connection.

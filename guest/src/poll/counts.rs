@@ -12,7 +12,7 @@ use alloc::rc::Rc;
 impl<N: Network> Poll<N> {
     /// `poll.info`.
     pub fn info(&self) -> PollInfo {
-        let mut counts = self.count(|_| true);
+        let mut counts = self.count(|_| true, self.pool.queued);
         (counts.opened, counts.reused, counts.retried) =
             (self.pool.counts.opened, self.pool.counts.reused, self.pool.counts.retried);
         PollInfo { counts, completions: count(self.completions.len()) }
@@ -22,7 +22,8 @@ impl<N: Network> Poll<N> {
     pub fn origin_info(&mut self, origin: &Rc<Origin>, now: Instant) -> OriginInfo {
         let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
         let place = place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
-        let mut counts = self.count(|role| matches!(role, Role::Pooled(id) | Role::Line(id) if Some(id) == place));
+        let waiting = place.and_then(|id| self.pool.origins.get(id)).map_or(0, |known| known.line.len());
+        let mut counts = self.count(|role| matches!(role, Role::Pooled(id) if Some(id) == place), waiting);
         let Some(known) = place.and_then(|id| self.pool.origins.get(id)) else {
             let persistence = PersistenceLearnt::Unknown;
             return OriginInfo { counts, version: None, persistence, connect_failures: 0, retry_after: None };
@@ -37,14 +38,15 @@ impl<N: Network> Poll<N> {
         }
     }
 
-    fn count(&self, belongs: impl Fn(Role) -> bool) -> PoolCounts {
+    /// Counts connections and their requests, beside so many that wait in lines.
+    fn count(&self, belongs: impl Fn(Role) -> bool, waiting: usize) -> PoolCounts {
         let mut counts = PoolCounts {
             connections: 0,
             connecting: 0,
             idle: 0,
             active: 0,
             outstanding: 0,
-            queued: 0,
+            queued: count(waiting),
             opened: 0,
             reused: 0,
             retried: 0,
@@ -52,7 +54,7 @@ impl<N: Network> Poll<N> {
         for (_, member) in self.members.iter().filter(|(_, member)| belongs(member.role)) {
             let conn = &member.shared.borrow().conn;
             counts.queued = counts.queued.saturating_add(count(conn.queued()));
-            if matches!(member.role, Role::Line(_)) || conn.state() == ConnState::Closed {
+            if conn.state() == ConnState::Closed {
                 continue;
             }
             counts.connections += 1;

@@ -1,19 +1,15 @@
 //! Requests of the pool: what becomes of them wherever they are.
 
-use super::Poll;
 use crate::conn::{Completed, ExchangeId};
-use crate::driver::{Driver, Shared};
+use crate::driver::Shared;
+use crate::exchange::Exchange;
 use crate::failure;
-use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{Error, Failure, PackedCompletion, Request, Timer};
-use crate::wit::{
-    self,
-    client::{ExchangeInfo, Readiness},
-};
-use alloc::rc::{Rc, Weak};
-use core::cell::RefCell;
+use crate::wit;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
 
 /// A request of the pool.
 #[derive(Debug)]
@@ -36,10 +32,8 @@ pub(super) struct Job<L> {
     pub(super) furthest: Option<Failure>,
     /// `poll.cancel-all` has named it.
     pub(super) given_up: bool,
-    /// The member that has its exchange.
-    pub(super) place: (Id, ExchangeId),
-    /// Where its ticket finds the exchange.
-    pub(super) seat: Weak<RefCell<Seat<L>>>,
+    /// Where its exchange is.
+    pub(super) seat: Seat<L>,
 }
 
 impl<L> Job<L> {
@@ -55,82 +49,31 @@ impl<L> Job<L> {
         failure::of_all_attempts(self.furthest, last)
     }
 
-    /// Its exchange is now on this member.
-    pub(super) fn move_to(&mut self, member: Id, shared: &Shared<L>, exchange: ExchangeId) {
-        self.place = (member, exchange);
-        if let Some(seat) = self.seat.upgrade() {
-            *seat.borrow_mut() = (Rc::clone(shared), exchange);
-        }
+    /// Its exchange, while no connection has it.
+    pub(super) fn waiting(&self) -> Option<&Exchange> {
+        if let Seat::Line(exchange) = &self.seat { Some(exchange) } else { None }
+    }
+
+    /// Its exchange, while no connection has it.
+    pub(super) fn waiting_mut(&mut self) -> Option<&mut Exchange> {
+        if let Seat::Line(exchange) = &mut self.seat { Some(exchange) } else { None }
+    }
+
+    /// The connection that has its exchange.
+    pub(super) fn on_connection(&self) -> Option<(Shared<L>, ExchangeId)> {
+        if let Seat::Connection(shared, exchange) = &self.seat { Some((Rc::clone(shared), *exchange)) } else { None }
     }
 }
 
-/// An exchange, and where it is.
-pub type Seat<L> = (Shared<L>, ExchangeId);
-
-/// The caller's hold on a request of the pool, wherever it moves. Dropping it cancels the request, unless it is collected.
+/// Where the exchange of a request is.
 #[derive(Debug)]
-pub struct Ticket<N: Network> {
-    pub(super) poll: Weak<RefCell<Poll<N>>>,
-    pub(super) job: Id,
-    pub(super) seat: Rc<RefCell<Seat<N::Link>>>,
-}
-
-impl<N: Network> Ticket<N> {
-    /// The connection, or waiting line, that has the exchange now.
-    pub fn seat(&self) -> Seat<N::Link> {
-        let seat = self.seat.borrow();
-        (Rc::clone(&seat.0), seat.1)
-    }
-
-    /// The poll, while it lives.
-    pub fn poll(&self) -> Option<Rc<RefCell<Poll<N>>>> {
-        self.poll.upgrade()
-    }
-
-    /// `send.info`.
-    pub fn info(&self) -> ExchangeInfo {
-        let (shared, id) = self.seat();
-        info(&shared.borrow(), id)
-    }
-
-    /// `send.want`.
-    pub fn want(&self, wanted: Readiness) {
-        let (shared, id) = self.seat();
-        let mut driver = shared.borrow_mut();
-        driver.conn.want(id, wanted);
-        driver.flag();
-        drop(driver);
-        if let Some(poll) = self.poll() {
-            poll.borrow_mut().take_in(self.job, &shared);
-        }
-    }
-
-    /// Brings the poll up to date with what has failed: afterwards the request is where it waits to be sent again, if it is.
-    pub fn heed_failed(&self, now: Instant) {
-        if let Some(poll) = self.poll() {
-            poll.borrow_mut().heed_failed(now);
-        }
-    }
-
-    /// Gives the request up, as `send` is dropped.
-    pub fn forget(&self, now: Instant) {
-        let (shared, id) = self.seat();
-        let mut driver = shared.borrow_mut();
-        driver.conn.forget(id, now);
-        driver.heed_wish();
-        drop(driver);
-        if let Some(poll) = self.poll() {
-            poll.borrow_mut().forget_job(self.job);
-        }
-    }
-}
-
-/// `send.info` of an exchange on this connection, or in this line.
-pub fn info<L>(driver: &Driver<L>, id: ExchangeId) -> ExchangeInfo {
-    let conn = &driver.conn;
-    let (retries, started) = conn.resent(id).unwrap_or_default();
-    let turn = conn.turn(id).map(|turn| turn.since(started));
-    ExchangeInfo { connection: driver.link.is_some().then(|| conn.info()), retries, turn }
+pub(super) enum Seat<L> {
+    /// In the line of its origin; or out of it again, if the exchange has failed before a connection had it.
+    Line(Box<Exchange>),
+    /// On this connection.
+    Connection(Shared<L>, ExchangeId),
+    /// The last exchange has failed, and the next one has yet to come into the line.
+    Nowhere,
 }
 
 /// May a collected request that failed be sent again? Not when its own time has passed.

@@ -6,7 +6,7 @@ use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::ConnState;
 
-/// A connection in a poll, or the waiting line of an origin.
+/// A connection in a poll.
 #[derive(Debug)]
 pub(super) struct Member<L> {
     /// The connection.
@@ -36,8 +36,15 @@ pub(super) enum Role {
     Inserted(u64),
     /// A connection of the pool, to this origin.
     Pooled(Id),
-    /// The requests that wait for a connection to this origin.
-    Line(Id),
+}
+
+/// A member, or a request, that may have something to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reporter {
+    /// A member.
+    Member(Id),
+    /// A request that no connection has.
+    Waiting(Id),
 }
 
 /// What a connection of the pool does.

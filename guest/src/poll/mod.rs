@@ -5,7 +5,9 @@
 //! | this one | the members, what was done to them, what they report |
 //! | `member`, `idle`, `timers` | a connection in a poll; the idle ones; the deadlines |
 //! | `stock`, `totals` | the pool: origins, requests, room; its counts |
-//! | `pool`, `job`, `jobs` | requests of the pool: how they come in, wherever they are, and how they end or are sent again; by token |
+//! | `pool`, `job`, `jobs`, `chain` | requests of the pool: how they come in, wherever they are, and how they end or are sent again; by token; lists of them |
+//! | `line` | the requests of an origin that wait for a connection |
+//! | `ticket` | the caller's hold on a request |
 //! | `origin`, `trust`, `back_off`, `upkeep` | what is known about an origin; how it is learnt from what happens to its connections |
 //! | `placing`, `choice`, `room`, `gate` | which connection carries a request; that decision alone; how many connections there may be, and how fast new ones follow each other |
 //! | `counts` | connections and requests, counted |
@@ -20,10 +22,11 @@
 //! No event walks over all members. What calls did to a member puts it into a list (`Attention`), what comes from outside names it, and
 //! deadlines stand in a heap: `heed` then looks at that one member and brings every list up to date.
 //!
-//! Requests for an origin wait in its *line*: a connection that is never established, so that an exchange that waits has all its verbs and
-//! deadlines. It moves, as it is, to a connection that can take it at once; and back, if it never left and that connection ends.
+//! Requests for an origin wait in its *line*. The exchange of a request that waits is with its job; it moves, as it is, to a connection that
+//! can take it at once, and back, if it never left and that connection ends.
 
 mod back_off;
+mod chain;
 mod choice;
 mod counts;
 mod gate;
@@ -31,36 +34,39 @@ mod idle;
 mod job;
 mod jobs;
 mod limits;
+mod line;
 mod member;
 mod origin;
 mod placing;
 mod pool;
 mod room;
 mod stock;
+mod ticket;
 mod timers;
 mod totals;
 mod trust;
 mod upkeep;
 
 pub use choice::{Choice, Pipeline, Room, choose};
-pub use job::{Seat, Ticket, info};
 use limits::{IDLE_LOOK_NS, IDLE_WATCHED_MIN};
 pub use limits::{IDLE_WATCHED_MAX, Limits, ORIGINS_MAX};
 pub use origin::Origin;
+pub use ticket::{Ticket, info};
 
 use crate::driver::{Attention, Driver, Shared};
 use crate::link::Network;
 use crate::log::Log;
 use crate::slab::{Id, Slab};
 use crate::timer::Instant;
-use crate::types::{ConnState, Error, LogEntry, Misuse, PackedCompletion, PackedHead};
-use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PollOptions};
+use crate::types::{CloseReason, ConnState, Error, LogEntry, Misuse, PackedCompletion, PackedHead};
+use crate::wit::client::{ConnEvent, Event, ExchangeEvent, PollOptions, Readiness};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
-use job::completion;
-use member::{Member, Role};
+use job::{Job, completion};
+use line::Whom;
+use member::{Member, Reporter, Role};
 use stock::Pool;
 use timers::{Due, Timers};
 
@@ -80,8 +86,8 @@ pub struct Poll<N: Network> {
     /// Members that every wait looks at.
     watched: Vec<Id>,
 
-    /// Members that may have something to report, each once.
-    reporting: VecDeque<Id>,
+    /// Members and requests that may have something to report, each once.
+    reporting: VecDeque<Reporter>,
     /// How many of them, from the front, have not been asked since the last look.
     backlog: usize,
     /// Each with the octets that it holds.
@@ -188,6 +194,7 @@ impl<N: Network> Poll<N> {
         while let Some((at, due)) = self.timers.take(now) {
             self.come_due(at, due, now);
         }
+        self.end_late(now);
         loop {
             self.heed_all(now);
             self.send_again(now);
@@ -257,13 +264,12 @@ impl<N: Network> Poll<N> {
         match role {
             Role::Inserted(_) => {}
             Role::Pooled(origin) => self.heed_pooled(id, origin, &mut driver, now),
-            Role::Line(origin) => self.heed_line(origin, &mut driver),
         }
         let Some(member) = self.members.get_mut(id) else { return };
         let reports = driver.conn.may_report();
         if reports && !member.reporting {
             member.reporting = true;
-            self.reporting.push_back(id);
+            self.reporting.push_back(Reporter::Member(id));
         }
         let gone = matches!(role, Role::Pooled(_)) || (matches!(role, Role::Inserted(_)) && driver.dropped);
         let over = gone && driver.conn.state() == ConnState::Closed && !reports;
@@ -277,7 +283,7 @@ impl<N: Network> Poll<N> {
         let connection = driver.conn.id();
         while let Some(completed) = driver.conn.take_completed() {
             match completed.job {
-                Some(job) => self.end_job(job, completed, &driver.conn),
+                Some(job) => self.end_job(job, completed, connection),
                 None => self.complete(completion(completed, connection, 0)),
             }
         }
@@ -292,12 +298,6 @@ impl<N: Network> Poll<N> {
     /// Whether there is something to report, so that a wait must not wait.
     pub fn has_something(&self) -> bool {
         !self.completions.is_empty() || !self.reporting.is_empty() || !self.attention.is_empty()
-    }
-
-    /// Whether a request waits in a line that nobody has a turn in until completions are taken.
-    pub fn is_held_back(&self, shared: &Shared<N::Link>) -> bool {
-        let member = shared.borrow().member_of(&self.attention).and_then(|id| self.members.get(id));
-        self.holds_back() && member.is_some_and(|member| matches!(member.role, Role::Line(_)))
     }
 
     /// Whether members have not been asked for events since the last look.
@@ -323,8 +323,7 @@ impl<N: Network> Poll<N> {
 
     /// All connections.
     pub fn connections(&self) -> Vec<Shared<N::Link>> {
-        let connections = self.members.iter().filter(|(_, member)| !matches!(member.role, Role::Line(_)));
-        connections.map(|(_, member)| Rc::clone(&member.shared)).collect()
+        self.members.iter().map(|(_, member)| Rc::clone(&member.shared)).collect()
     }
 
     fn is_idle(&self, id: Id, stamp: u64) -> bool {
@@ -338,6 +337,11 @@ impl<N: Network> Poll<N> {
 
     /// `poll.next-deadline`, as a moment.
     pub fn next_deadline(&mut self) -> Option<Instant> {
+        let of_lines = self.pool.deadlines.first().map(|deadline| deadline.at);
+        self.next_timer().into_iter().chain(of_lines).min()
+    }
+
+    fn next_timer(&mut self) -> Option<Instant> {
         while let Some((at, due)) = self.timers.first() {
             let real = match due {
                 Due::Member(id) => match self.members.get_mut(id) {
@@ -354,7 +358,7 @@ impl<N: Network> Poll<N> {
                     _ => false,
                 },
                 Due::Origin(id) => self.pool.origins.get_mut(id).is_some_and(|known| {
-                    if known.queued == 0 {
+                    if known.line.len() == 0 {
                         // It is armed again when a request has to wait.
                         known.armed.take_if(|armed| *armed == at);
                     }
@@ -379,9 +383,12 @@ impl<N: Network> Poll<N> {
             if events.len() >= events_max {
                 break;
             }
-            let Some(id) = self.reporting.pop_front() else { break };
+            let Some(reporter) = self.reporting.pop_front() else { break };
             self.backlog = self.backlog.saturating_sub(1);
-            self.report(id, events_max, &mut events);
+            match reporter {
+                Reporter::Member(id) => self.report(id, events_max, &mut events),
+                Reporter::Waiting(id) => self.report_failed(id, &mut events),
+            }
         }
         events
     }
@@ -403,10 +410,20 @@ impl<N: Network> Poll<N> {
         });
         member.reporting = driver.conn.may_report();
         if member.reporting {
-            self.reporting.push_back(id);
+            self.reporting.push_back(Reporter::Member(id));
         } else if driver.conn.state() == ConnState::Closed {
             // It may be over now.
             driver.flag();
+        }
+    }
+
+    fn report_failed(&mut self, id: Id, events: &mut Vec<Event>) {
+        let Some(exchange) = self.pool.jobs.get_mut(id).and_then(Job::waiting_mut) else { return };
+        exchange.in_ready_list = false;
+        let (token, ready) = (exchange.token, exchange.readiness(false));
+        if ready != Readiness::empty() {
+            events.push(Event::Exchange(ExchangeEvent { conn_token: 0, token, ready }));
+            self.report_waiting(id);
         }
     }
 
@@ -441,6 +458,10 @@ impl<N: Network> Poll<N> {
                     driver.heed_wish();
                 }
             }
+        }
+        let origins: Vec<Id> = self.pool.origins.iter().map(|(id, _)| id).collect();
+        for id in origins {
+            self.fail_line(id, Whom::All, Error::Closed(CloseReason::Dropped), 0);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::back_off::BackOff;
 use super::gate::Gate;
 use super::limits::PIPELINE_STALL_NS;
+use super::line::Line;
 use super::totals::Totals;
 use super::trust::Trust;
 use crate::endpoint::{self, bare};
@@ -76,10 +77,8 @@ impl Origin {
 pub(super) struct Known {
     /// The origin.
     pub(super) origin: Rc<Origin>,
-    /// Its waiting line, once one was needed.
-    pub(super) line: Option<Id>,
-    /// Requests in it, as far as they are counted.
-    pub(super) queued: usize,
+    /// Its requests that wait.
+    pub(super) line: Line,
     /// Its connections that accept requests.
     pub(super) members: Vec<Id>,
     /// Those of them that have become idle, the last one last; some are not any more.
@@ -126,8 +125,7 @@ impl Known {
     pub(super) fn new(origin: Rc<Origin>) -> Known {
         Known {
             origin,
-            line: None,
-            queued: 0,
+            line: Line::default(),
             members: Vec::new(),
             idle: Vec::new(),
             open: 0,

@@ -2,22 +2,23 @@
 
 use super::Poll;
 use super::choice::{Choice, Pipeline, Room, choose};
+use super::job::Seat;
 use super::limits::HEAVY_OCTETS;
+use super::line::Whom;
 use super::member::{Role, Status};
 use super::timers::Due;
-use crate::conn::{ClientConn, ExchangeId, Waiting};
+use crate::conn::ClientConn;
 use crate::driver::Driver;
-use crate::exchange::{Exchange, asks};
+use crate::exchange::asks;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{Persistence, PersistenceLearnt, Reuse};
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 /// What the request in front of a line asks of the connection that carries it.
 struct Wanted {
-    exchange: ExchangeId,
+    job: Id,
     pipelines: bool,
     reuse: Reuse,
     again: bool,
@@ -32,9 +33,9 @@ impl<N: Network> Poll<N> {
             known.marked = false;
         }
         while !self.holds_back() {
-            let Some((line, wanted)) = self.wanted(id, Waiting::All) else { break };
+            let Some(wanted) = self.wanted(id, Whom::All) else { break };
             match self.choose(id, &wanted, now) {
-                Choice::Use(conn) => self.hand_over(line, wanted.exchange, conn, now),
+                Choice::Use(conn) => self.hand_over(wanted.job, conn, now),
                 Choice::Open(_) => self.open(id, now),
                 Choice::Wait if self.pass_by(id, &wanted, now) => {}
                 Choice::Wait => break,
@@ -43,13 +44,10 @@ impl<N: Network> Poll<N> {
     }
 
     /// What the request in front asks for.
-    fn wanted(&self, id: Id, whom: Waiting) -> Option<(Id, Wanted)> {
-        let line = self.pool.origins.get(id)?.line?;
-        let driver = self.members.get(line)?.shared.borrow();
-        let (number, exchange) = driver.conn.waiting(whom)?;
-        let again = exchange.job.and_then(|job| self.pool.jobs.get(job)).is_some_and(|job| job.retries > 0);
+    fn wanted(&self, id: Id, whom: Whom) -> Option<Wanted> {
+        let (id, job, exchange) = self.pool.origins.get(id)?.line.first(whom, &self.pool.jobs)?;
         let (pipelines, reuse, submitted) = (exchange.sending.pipelines, exchange.sending.reuse, exchange.started);
-        Some((line, Wanted { exchange: number, pipelines, reuse, again, submitted }))
+        Some(Wanted { job: id, pipelines, reuse, again: job.retries > 0, submitted })
     }
 
     /// While the request in front waits for a fresh connection, the first one behind it that needs none has its turn. Returns whether it is
@@ -58,9 +56,9 @@ impl<N: Network> Poll<N> {
         if !asks(front.reuse, Reuse::FRESH) {
             return false;
         }
-        let Some((line, wanted)) = self.wanted(id, Waiting::NotFresh) else { return false };
+        let Some(wanted) = self.wanted(id, Whom::NotFresh) else { return false };
         match self.choose(id, &wanted, now) {
-            Choice::Use(conn) => self.hand_over(line, wanted.exchange, conn, now),
+            Choice::Use(conn) => self.hand_over(wanted.job, conn, now),
             Choice::Open(_) => self.open(id, now),
             Choice::Wait => return false,
         }
@@ -79,7 +77,7 @@ impl<N: Network> Poll<N> {
         let Some(known) = self.pool.origins.get(id) else { return Choice::Wait };
         let undecided = asks(wanted.reuse, Reuse::AWAIT_VERDICT) && known.members.iter().any(|conn| self.is_undecided(*conn));
         // A fresh one is for the request in front alone; after a failure, one shows whether the origin can be reached again.
-        let comes = known.connecting >= if fresh || known.back_off.has_failed() { 1 } else { known.queued } || undecided;
+        let comes = known.connecting >= if fresh || known.back_off.has_failed() { 1 } else { known.line.len() } || undecided;
         let alone = fresh || asks(wanted.reuse, Reuse::AHEAD) || yields || known.trust.is_one_at_a_time(now);
         let pipelines = known.members.iter().filter(|_| wanted.pipelines && !alone);
         let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn, wanted.submitted));
@@ -144,29 +142,24 @@ impl<N: Network> Poll<N> {
     }
 
     /// Moves a request of a line onto a connection.
-    fn hand_over(&mut self, line: Id, exchange: ExchangeId, conn: Id, now: Instant) {
-        let (Some(from), Some(to)) = (self.members.get(line), self.members.get(conn)) else { return };
-        let (from, to) = (Rc::clone(&from.shared), Rc::clone(&to.shared));
-        let (mut from, mut driver) = (from.borrow_mut(), to.borrow_mut());
-        let Some(exchange) = from.conn.withdraw(exchange) else { return };
+    fn hand_over(&mut self, job: Id, conn: Id, now: Instant) {
+        let Some(to) = self.members.get(conn).map(|member| Rc::clone(&member.shared)) else { return };
+        let Some(exchange) = self.pool.leave_line(job) else { return };
+        let mut driver = to.borrow_mut();
         let newest = if driver.conn.length() == 0 { Instant(0) } else { self.newest(conn) };
         // One that is ahead of all others stands before whatever comes.
         let submitted = if asks(exchange.sending.reuse, Reuse::AHEAD) { Instant(0) } else { exchange.started };
         let reused = u64::from(driver.conn.requests() > 0 || driver.conn.length() > 0);
         self.pool.counts.reused += reused;
-        let job = exchange.job;
         let exchange = driver.conn.admit(exchange, now);
         driver.flag();
         drop(driver);
-        if let Some(job) = job.and_then(|job| self.pool.jobs.get_mut(job)) {
-            job.move_to(conn, &to, exchange);
+        if let Some(job) = self.pool.jobs.get_mut(job) {
+            job.seat = Seat::Connection(to, exchange);
             if let Some(known) = self.pool.origins.get_mut(job.origin) {
                 known.counts.reused += reused;
             }
-            let origin = job.origin;
-            self.recount(origin, &from.conn);
         }
-        drop(from);
         if let Some(member) = self.members.get_mut(conn) {
             member.newest = newest.max(submitted);
         }
@@ -174,23 +167,6 @@ impl<N: Network> Poll<N> {
             // It is not idle any more: the next request must not close it to make room.
             self.heed(conn, now);
         }
-    }
-
-    /// Puts an exchange that never left back into the line, in front.
-    pub(super) fn put_back(&mut self, id: Id, exchange: Box<Exchange>, now: Instant) {
-        let Some(line) = self.line(id, now) else { return };
-        let Some(member) = self.members.get(line) else { return };
-        let shared = Rc::clone(&member.shared);
-        let mut driver = shared.borrow_mut();
-        let job = exchange.job;
-        let exchange = driver.conn.admit_first(exchange, now);
-        driver.flag();
-        if let Some(job) = job.and_then(|job| self.pool.jobs.get_mut(job)) {
-            job.move_to(line, &shared, exchange);
-        }
-        self.recount(id, &driver.conn);
-        drop(driver);
-        self.mark(id);
     }
 
     fn open(&mut self, id: Id, now: Instant) {
@@ -209,7 +185,7 @@ impl<N: Network> Poll<N> {
                 let mut conn = ClientConn::with_shared(number, origin.authority.clone(), settings, persistence, now);
                 conn.join_pool(ends_after);
                 conn.log_to(&self.log);
-                let shared = Driver::new(conn, Some(link));
+                let shared = Driver::new(conn, link);
                 let conn = self.add(&shared, Role::Pooled(id));
                 self.watch(conn);
                 self.pool.open += 1;
@@ -224,7 +200,7 @@ impl<N: Network> Poll<N> {
                 }
                 shared.borrow_mut().advance(now);
             }
-            Err(error) => self.fail_line(id, Waiting::All, error, 0, now),
+            Err(error) => self.fail_line(id, Whom::All, error, 0),
         }
     }
 }

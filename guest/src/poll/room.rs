@@ -73,7 +73,7 @@ impl<N: Network> Poll<N> {
         self.pool
             .origins
             .get(owner)
-            .is_none_or(|known| own || known.queued == 0 || id.is_some_and(|id| self.has_fewer(id, known.open)))
+            .is_none_or(|known| own || known.line.len() == 0 || id.is_some_and(|id| self.has_fewer(id, known.open)))
     }
 
     /// Whether an origin has no connection, or at least two fewer than another one that has so many.
@@ -85,7 +85,7 @@ impl<N: Network> Poll<N> {
         self.members.get(conn).is_some_and(|member| {
             let Role::Pooled(origin) = member.role else { return false };
             let conn = &member.shared.borrow().conn;
-            let waited_for = self.pool.origins.get(origin).is_some_and(|known| known.queued > 0);
+            let waited_for = self.pool.origins.get(origin).is_some_and(|known| known.line.len() > 0);
             waited_for && conn.requests() == 0 && conn.is_ready()
         })
     }
@@ -128,7 +128,7 @@ impl<N: Network> Poll<N> {
     /// Whether an origin leaves its connections as they are, so that one becomes idle and makes room for another origin that waits for it.
     pub(super) fn yields(&self, id: Id) -> bool {
         let Some(open) = self.pool.origins.get(id).map(|known| known.open) else { return false };
-        let waits = |other: &Id| *other != id && self.pool.origins.get(*other).is_some_and(|known| known.queued > 0);
+        let waits = |other: &Id| *other != id && self.pool.origins.get(*other).is_some_and(|known| known.line.len() > 0);
         let waits = |other: &Id| waits(other) && self.has_fewer(*other, open);
         self.pool.open >= self.limits.connections_max && self.pool.starved.iter().any(waits)
     }
@@ -137,7 +137,7 @@ impl<N: Network> Poll<N> {
         while let Some(id) = self.pool.starved.pop_front() {
             let Some(known) = self.pool.origins.get_mut(id) else { continue };
             known.starved = false;
-            if known.queued > 0 {
+            if known.line.len() > 0 {
                 return self.mark(id);
             }
         }

@@ -1,34 +1,25 @@
 //! What the pool learns when something has happened to one of its connections.
 
 use super::Poll;
+use super::line::{Entrance, Whom};
 use super::member::{Role, Status};
-use crate::conn::{ClientConn, Waiting};
+use crate::conn::ClientConn;
 use crate::driver::{Driver, Shared};
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
 use crate::types::{CloseReason, Error, PersistenceLearnt};
-use alloc::rc::Rc;
 
 impl<N: Network> Poll<N> {
-    /// Fails the requests that wait for an origin, for what has happened to this connection; 0: to none.
-    pub(super) fn fail_line(&mut self, id: Id, whom: Waiting, error: Error, connection: u64, now: Instant) {
-        let Some(line) = self.pool.origins.get(id).and_then(|known| known.line) else { return };
-        let Some(member) = self.members.get(line) else { return };
-        let shared = Rc::clone(&member.shared);
-        let mut driver = shared.borrow_mut();
-        driver.conn.fail_waiting(whom, error, connection, now);
-        driver.flag();
-        self.recount(id, &driver.conn);
-    }
-
     /// Brings the pool up to date with one of its connections.
     pub(super) fn heed_pooled(&mut self, id: Id, origin: Id, driver: &mut Driver<N::Link>, now: Instant) {
         let conn = &mut driver.conn;
         conn.take_change();
         let resent = conn.take_resent();
         while let Some(exchange) = conn.take_unsent() {
-            self.put_back(origin, exchange, now);
+            if let Some(job) = exchange.job {
+                self.pool.enter_line(job, exchange, Entrance::Front);
+            }
         }
         self.count_repeats(origin, resent);
         let status = Status::of(conn);
@@ -145,20 +136,13 @@ impl<N: Network> Poll<N> {
         };
         known.back_off.fail(conn.created(), now);
         // One that works is of no use to those that need a fresh one.
-        let whom = if self.works(id) { Waiting::Fresh } else { Waiting::All };
-        self.fail_line(id, whom, error, conn.id(), now);
+        let whom = if self.works(id) { Whom::Fresh } else { Whom::All };
+        self.fail_line(id, whom, error, conn.id());
     }
 
     /// Whether an origin has a connection that is established and takes requests.
     pub(super) fn works(&self, id: Id) -> bool {
         let works = |conn: &Id| matches!(self.status(*conn), Some(Status::Idle | Status::Busy));
         self.pool.origins.get(id).is_some_and(|known| known.members.iter().any(works))
-    }
-
-    /// Brings the pool up to date with a waiting line.
-    pub(super) fn heed_line(&mut self, origin: Id, driver: &mut Driver<N::Link>) {
-        driver.conn.take_change();
-        self.recount(origin, &driver.conn);
-        self.mark(origin);
     }
 }

@@ -114,7 +114,7 @@ impl Run {
         let mut settings = Settings::checked(None).expect("no options");
         (settings.deadlines.connect, settings.log_entries_max) = (Some(connect_ns), LOG_ENTRIES_MAX);
         let conn = ClientConn::new(connection as u64 + 1, endpoint::authority(&endpoint), settings, self.now);
-        let driver = Driver::new(conn, Some(Wire { dial, broken: Broken::new() }));
+        let driver = Driver::new(conn, Wire { dial, broken: Broken::new() });
         let late = self.now.0 + connect_ns;
         self.dialled.push(Dialled { driver, endpoint, shares, begun: self.now, late: Instant(late), ended: None });
         self.advance(self.dialled.len() - 1);

@@ -66,13 +66,26 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Where its exchange is.
+    /// The connection that has its exchange.
     pub fn seat(&self) -> Option<(Shared<super::network::Wire>, ExchangeId)> {
         match &self.hold {
             Hold::Nobody => None,
-            Hold::Ticket(ticket) => Some(ticket.seat()),
+            Hold::Ticket(ticket) => ticket.seat(),
             Hold::Own(shared, id) => Some((std::rc::Rc::clone(shared), *id)),
         }
+    }
+
+    /// The ticket of a request that no connection has.
+    pub fn waits(&self) -> Option<&Ticket<Net>> {
+        match &self.hold {
+            Hold::Ticket(ticket) if ticket.seat().is_none() => Some(ticket),
+            _ => None,
+        }
+    }
+
+    /// The caller holds it.
+    pub fn is_held(&self) -> bool {
+        !matches!(self.hold, Hold::Nobody)
     }
 
     /// It is streamed, and the caller still wants it.

@@ -192,16 +192,19 @@ impl Episode {
     }
 
     fn is_polled(&self, token: u64) -> bool {
-        self.asked[&token].seat().is_some_and(|(shared, _)| shared.borrow().is_polled())
+        let asked = &self.asked[&token];
+        asked.waits().is_some() || asked.seat().is_some_and(|(shared, _)| shared.borrow().is_polled())
     }
 
     /// Streamed requests of which it is not known yet that they have failed.
     fn found(&self) -> Vec<(u64, Failure)> {
         let open = self.asked.iter().filter(|(_, asked)| asked.is_read() && asked.outcome.is_none());
         let failure = |(token, asked): (&u64, &Asked)| {
-            let (shared, id) = asked.seat()?;
-            let failure = shared.borrow_mut().conn.head(id).err()?;
-            Some((*token, failure))
+            let head = match asked.seat() {
+                Some((shared, id)) => shared.borrow_mut().conn.head(id),
+                None => asked.waits()?.head(),
+            };
+            Some((*token, head.err()?))
         };
         open.filter_map(failure).collect()
     }

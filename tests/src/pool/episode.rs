@@ -9,7 +9,7 @@ use sandpiper_guest::conn::ClientConn;
 use sandpiper_guest::driver::{Driver, Shared};
 use sandpiper_guest::endpoint;
 use sandpiper_guest::link::Network;
-use sandpiper_guest::poll::{Origin, Poll};
+use sandpiper_guest::poll::{Origin, Poll, Ticket};
 use sandpiper_guest::timer::Instant;
 use sandpiper_guest::types::{Chunk, CloseReason, Delivery, Ending, Error, Failure, Limit};
 use sandpiper_guest::{Completion, Event};
@@ -176,23 +176,27 @@ impl Episode {
     }
 
     fn cancel_ticket(&mut self) {
-        let Some(token) = self.any(|asked| asked.seat().is_some() && !asked.forgotten) else { return };
-        if let Hold::Ticket(ticket) = &self.asked[&token].hold {
-            ticket.heed_failed(self.now);
-            self.note_attempts();
+        let Some(token) = self.any(|asked| asked.is_held() && !asked.forgotten) else { return };
+        match &self.asked[&token].hold {
+            Hold::Nobody => {}
+            Hold::Ticket(ticket) => ticket.cancel(self.now),
+            Hold::Own(shared, id) => {
+                let mut driver = shared.borrow_mut();
+                driver.conn.cancel(*id, self.now);
+                driver.heed_wish();
+            }
         }
-        let Some(asked) = self.asked.get_mut(&token) else { return };
-        let Some((shared, id)) = asked.seat() else { return };
-        asked.cancelled = true;
-        let mut driver = shared.borrow_mut();
-        driver.conn.cancel(id, self.now);
-        driver.heed_wish();
+        // It may have been sent again before.
+        self.note_attempts();
+        if let Some(asked) = self.asked.get_mut(&token) {
+            asked.cancelled = true;
+        }
     }
 
     fn drop_ticket(&mut self) {
         // What is collected, and still to be written by the caller, would wait for ever.
         let whole = |asked: &Asked| asked.to_write.is_none() || asked.finished || !asked.collected;
-        if let Some(token) = self.any(|asked| asked.seat().is_some() && whole(asked)) {
+        if let Some(token) = self.any(|asked| asked.is_held() && whole(asked)) {
             self.forget(token);
         }
     }
@@ -213,30 +217,41 @@ impl Episode {
     }
 
     fn write(&mut self) {
-        if let Some(token) = self.any(|asked| asked.to_write.is_some() && !asked.finished && asked.seat().is_some()) {
+        if let Some(token) = self.any(|asked| asked.to_write.is_some() && !asked.finished && asked.is_held()) {
             self.write_one(token);
         }
     }
 
     pub(super) fn write_one(&mut self, token: u64) {
         let Some(asked) = self.asked.get_mut(&token) else { return };
-        let (Some((shared, id)), left) = (asked.seat(), asked.to_write.unwrap_or_default()) else { return };
-        let mut driver = shared.borrow_mut();
-        if left == 0 {
-            asked.finished = true;
-            asked.told |= driver.conn.finish(id, Vec::new(), self.now).is_err();
-        } else {
-            let octets = 1 + self.random.below(left);
-            let content = (asked.written..asked.written + octets).map(|position| content_octet(token, position)).collect();
-            match driver.conn.write(id, content, self.now) {
-                Ok(accepted) => {
-                    let accepted = usize::try_from(accepted).expect("a count");
-                    (asked.to_write, asked.written) = (Some(left - accepted), asked.written + accepted);
-                }
-                Err(_) => (asked.finished, asked.told) = (true, true),
+        let left = asked.to_write.unwrap_or_default();
+        let octets = 1 + self.random.below(left.max(1));
+        let written = match (asked.seat(), left) {
+            (None, 0) => asked.waits().map(|ticket| ticket.finish(Vec::new()).map(|()| 0)),
+            (None, _) => asked.waits().map(|ticket| ticket.write(octets as u64)),
+            (Some((shared, id)), 0) => {
+                let mut driver = shared.borrow_mut();
+                let finished = driver.conn.finish(id, Vec::new(), self.now);
+                driver.advance(self.now);
+                Some(finished.map(|()| 0))
             }
+            (Some((shared, id)), _) => {
+                let content = (asked.written..asked.written + octets).map(|position| content_octet(token, position)).collect();
+                let mut driver = shared.borrow_mut();
+                let accepted = driver.conn.write(id, content, self.now);
+                driver.advance(self.now);
+                Some(accepted)
+            }
+        };
+        match written {
+            None => {}
+            Some(Ok(accepted)) => {
+                let accepted = usize::try_from(accepted).expect("a count");
+                (asked.to_write, asked.written) = (Some(left - accepted), asked.written + accepted);
+                asked.finished |= left == 0;
+            }
+            Some(Err(_)) => (asked.finished, asked.told) = (true, true),
         }
-        driver.advance(self.now);
     }
 
     fn read(&mut self) {
@@ -249,7 +264,19 @@ impl Episode {
     /// Reads as a caller does. Returns whether there was something.
     pub(super) fn read_one(&mut self, token: u64, octets_max: u64) -> bool {
         let Some(asked) = self.asked.get_mut(&token) else { return false };
-        let Some((shared, id)) = asked.seat() else { return false };
+        let Some((shared, id)) = asked.seat() else {
+            let read = asked.waits().map(Ticket::read);
+            return match read {
+                Some(Err(failure)) => {
+                    self.fail(token, failure);
+                    true
+                }
+                read => {
+                    assert!(matches!(read, None | Some(Ok(Chunk::WouldBlock))), "{token} waits, and has {read:?}");
+                    false
+                }
+            };
+        };
         let mut driver = shared.borrow_mut();
         let mut read = driver.conn.read(id, octets_max, self.now);
         if let Ok(Chunk::WouldBlock) = read {
@@ -337,7 +364,7 @@ impl Episode {
             let ready = {
                 let driver = shared.borrow();
                 let number = usize::try_from(driver.conn.id()).expect("a number");
-                number > 0 && self.world.borrow().sides[number - 1].is_ready(driver.interest(), self.now)
+                self.world.borrow().sides[number - 1].is_ready(driver.interest(), self.now)
             };
             if ready {
                 poll.advance(id, self.now);
@@ -429,7 +456,7 @@ impl Episode {
         self.dialled_for_caller += 1;
         let settings = (*self.origins[0].settings).clone();
         let conn = ClientConn::new(number, endpoint::authority(&endpoint), settings, self.now);
-        let shared = Driver::new(conn, Some(link));
+        let shared = Driver::new(conn, link);
         shared.borrow_mut().advance(self.now);
         assert_eq!(self.poll.borrow_mut().insert(&shared, 7), Ok(()));
         assert!(self.poll.borrow_mut().insert(&shared, 8).is_err(), "inserted twice");

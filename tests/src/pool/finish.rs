@@ -161,7 +161,7 @@ impl Episode {
                 self.forget(token);
                 continue;
             }
-            if asked.seat().is_none() {
+            if !asked.is_held() {
                 continue;
             }
             if asked.to_write.is_some() && !asked.finished {

@@ -158,7 +158,7 @@ impl World for Native {
     fn connect(&mut self, options: ConnOptions) {
         let settings = Settings::checked(Some(&options)).expect("valid options");
         let conn = ClientConn::new(1, format!("example.test:{PORT}"), settings, self.now);
-        self.driver = Some(Driver::new(conn, Some(Wire::new(&self.network))));
+        self.driver = Some(Driver::new(conn, Wire::new(&self.network)));
     }
 
     fn send_all(&mut self, first_token: u64, requests: Vec<Request>) -> Vec<Result<(), Failed>> {

@@ -209,7 +209,7 @@ impl Between {
             tls.set_buffer_limit(None);
             Peer { tls, heard: Vec::new(), saw_close_notify: false, wrong: None, taken: Vec::new() }
         });
-        let client = Driver::new(conn, Some(link));
+        let client = Driver::new(conn, link);
         let between = Between { client, peer, network, room: usize::MAX, hold: false, held: Vec::new(), now };
         between.look();
         between
@@ -257,7 +257,7 @@ impl Between {
 
     /// What was told of the handshake.
     pub fn told(&self) -> Vec<TlsInfo> {
-        self.client.borrow().link.as_ref().map(|link| link.told.clone()).unwrap_or_default()
+        self.client.borrow().link.told.clone()
     }
 
     /// Hands a request in.
@@ -295,7 +295,10 @@ impl Between {
     /// Whether a socket would tell that it is ready, where the connection waits for that.
     fn is_ready(&self) -> bool {
         let driver = self.client.borrow();
-        let Some(link) = driver.link.as_ref().filter(|link| !link.closed) else { return false };
+        let link = &driver.link;
+        if link.closed {
+            return false;
+        }
         let network = self.network.borrow();
         let shaking = Interest { input: true, output: link.output_full };
         let interest = if link.done { driver.interest() } else { shaking };

@@ -150,10 +150,12 @@ fn without_room_nothing_is_sent_and_all_can_be_taken_back() {
     let second = between.send(get("/second"));
     between.settle();
     assert_eq!(between.network().sent, left);
-    assert!(between.conn().withdraw(second).is_some(), "it waits, and can go elsewhere");
     let now = between.now();
-    between.conn().cancel(first, now);
-    assert_eq!(failure(&mut between, first).delivery, Delivery::NotSent);
+    for id in [second, first] {
+        between.conn().cancel(id, now);
+        assert_eq!(failure(&mut between, id).delivery, Delivery::NotSent);
+        assert!(between.conn().take_request(id).is_some(), "it can go elsewhere");
+    }
     between.room = usize::MAX;
     between.settle();
     assert!(between.peer().heard.is_empty(), "{}", between.peer().heard.escape_ascii());
