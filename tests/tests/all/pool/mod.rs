@@ -1,5 +1,7 @@
 //! The pool: through the component, and with its model on the core alone.
 
+#[cfg(feature = "sandboxed")]
+mod bad_servers;
 mod handing_back;
 #[cfg(feature = "sandboxed")]
 mod log;

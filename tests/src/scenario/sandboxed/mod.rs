@@ -3,18 +3,23 @@
 //! A real network does not tell when nothing more will happen. Here it does: the component counts what it has handed over and taken, and
 //! the peer counts too. Only where the two must differ, because somebody does not read, a short silence has to do.
 
+mod peer;
+mod values;
+
+pub use values::{conn_options, failed, head, request};
+
 use crate::scenario::pace;
 use crate::scenario::story::{self, Answer, Chunk, Failed, Head, Info};
 use crate::scenario::world::World;
+use peer::Peer;
 use sandpiper_guest::types as core;
-use sandpiper_host::types::{self, Event, Readiness};
-use sandpiper_host::{CallError, Client, ClientConn, Exchange, ExchangeError, Poll, Sandbox};
+use sandpiper_host::types::{self, Event};
+use sandpiper_host::{CallError, Client, ClientConn, Exchange, Poll, Sandbox};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
+use values::{answer, readiness, request_text};
 
 /// How long nothing has to happen until nothing will, where octets stand somewhere.
 const SILENCE: Duration = Duration::from_millis(15);
@@ -130,134 +135,6 @@ enum Balance {
     Standing,
     /// Something will happen.
     Owed,
-}
-
-/// A failure in words.
-pub fn failed(error: ExchangeError) -> Failed {
-    match error {
-        CallError::Http(failure) => Failed {
-            error: story::wit_name(&failure.error),
-            delivery: story::wit_name(&failure.delivery),
-            phase: story::wit_name(&failure.phase),
-            octets_sent: failure.octets_sent,
-            octets_received: failure.octets_received,
-        },
-        CallError::Host(error) => panic!("{error}"),
-    }
-}
-
-/// A head in words.
-pub fn head(head: types::ResponseHead) -> Head {
-    Head { version: story::wit_name(&head.version), status: head.status, reason: head.reason, fields: head.fields }
-}
-
-fn answer(response: types::Response) -> Answer {
-    Answer {
-        interim: response.interim.into_iter().map(head).collect(),
-        head: head(response.head),
-        content: response.content,
-        trailers: response.trailers,
-    }
-}
-
-fn readiness(ready: Readiness) -> String {
-    let names = [
-        (Readiness::WRITABLE, "writable"),
-        (Readiness::INTERIM, "interim"),
-        (Readiness::HEAD, "head"),
-        (Readiness::READABLE, "readable"),
-        (Readiness::COMPLETE, "complete"),
-        (Readiness::FAILED, "failed"),
-    ];
-    let set: Vec<&str> = names.iter().filter(|(flag, _)| (ready & *flag) == *flag).map(|(_, name)| *name).collect();
-    set.join(" ")
-}
-
-/// The host's form of deadlines of the core.
-fn deadlines(deadlines: Vec<(core::Timer, u64)>) -> Vec<(types::Timer, u64)> {
-    let named = |name: &str| types::Timer::ALL.iter().copied().find(|timer| timer.name() == name).expect("a deadline");
-    deadlines.into_iter().map(|(timer, span)| (named(&story::wit_name(&timer)), span)).collect()
-}
-
-/// The host's form of limits of the core.
-fn limits(limits: Vec<(core::Limit, u64)>) -> Vec<(types::Limit, u64)> {
-    let named = |name: &str| types::Limit::ALL.iter().copied().find(|limit| limit.name() == name).expect("a limit");
-    limits.into_iter().map(|(limit, value)| (named(&story::wit_name(&limit)), value)).collect()
-}
-
-/// The host's form of connection options.
-pub fn conn_options(options: core::ConnOptions) -> types::ConnOptions {
-    let core::ConnOptions { persistence, limits: given_limits, deadlines: given_deadlines, leniency: given, half_close } =
-        options;
-    types::ConnOptions {
-        persistence: persistence.map(|persistence| match persistence {
-            core::Persistence::Close => types::Persistence::Close,
-            core::Persistence::Assume => types::Persistence::Assume,
-            core::Persistence::Learn => types::Persistence::Learn,
-        }),
-        limits: limits(given_limits),
-        deadlines: deadlines(given_deadlines),
-        leniency: leniency(given),
-        half_close,
-    }
-}
-
-fn leniency(given: core::Leniency) -> types::Leniency {
-    let flags = [
-        (core::Leniency::BARE_LF, types::Leniency::BARE_LF),
-        (core::Leniency::LINE_FOLDING, types::Leniency::LINE_FOLDING),
-        (core::Leniency::SPACE_BEFORE_COLON, types::Leniency::SPACE_BEFORE_COLON),
-        (core::Leniency::SKIP_INVALID_LINES, types::Leniency::SKIP_INVALID_LINES),
-        (core::Leniency::EQUAL_CONTENT_LENGTHS, types::Leniency::EQUAL_CONTENT_LENGTHS),
-        (core::Leniency::SPACE_AFTER_CHUNK_SIZE, types::Leniency::SPACE_AFTER_CHUNK_SIZE),
-        (core::Leniency::LEADING_EMPTY_LINE, types::Leniency::LEADING_EMPTY_LINE),
-        (core::Leniency::HTTP09, types::Leniency::HTTP09),
-    ];
-    let named = flags.into_iter().filter(|(flag, _)| given & *flag == *flag);
-    named.fold(types::Leniency::empty(), |all, (_, flag)| all | flag)
-}
-
-/// The host's form of a request.
-pub fn request(request: core::Request) -> types::Request {
-    let core::Request { method, request_target, authority, fields, content, options } = request;
-    types::Request {
-        method,
-        request_target,
-        authority,
-        fields,
-        content: match content {
-            core::RequestContent::None => types::RequestContent::None,
-            core::RequestContent::Whole(content) => types::RequestContent::Whole(content),
-            core::RequestContent::Length(octets) => types::RequestContent::Length(octets),
-            core::RequestContent::UnknownLength => types::RequestContent::UnknownLength,
-        },
-        options: options.map(|options| types::RequestOptions {
-            idempotent: options.idempotent,
-            hold_pipeline: options.hold_pipeline,
-            expect_continue: options.expect_continue,
-            limits: limits(options.limits),
-            deadlines: deadlines(options.deadlines),
-            reuse: reuse(options.reuse),
-        }),
-    }
-}
-
-fn reuse(reuse: core::Reuse) -> types::Reuse {
-    let flags = [
-        (core::Reuse::FRESH, types::Reuse::FRESH),
-        (core::Reuse::FORBID, types::Reuse::FORBID),
-        (core::Reuse::AWAIT_VERDICT, types::Reuse::AWAIT_VERDICT),
-    ];
-    let set = flags.into_iter().filter(|(flag, _)| reuse & *flag == *flag);
-    set.fold(types::Reuse::empty(), |set, (_, flag)| set | flag)
-}
-
-fn request_text(request: &types::Request) -> String {
-    let content = match &request.content {
-        types::RequestContent::Whole(content) => format!(" {}", story::octets(content)),
-        _ => String::new(),
-    };
-    format!("{} {}{content}", request.method, request.request_target)
 }
 
 impl World for Sandboxed {
@@ -476,105 +353,5 @@ impl World for Sandboxed {
 
     fn port(&self) -> u16 {
         self.peer.port
-    }
-}
-
-/// The other end, on a socket of its own.
-struct Peer {
-    listener: TcpListener,
-    port: u16,
-    stream: Option<TcpStream>,
-    reads: bool,
-    octets: Vec<u8>,
-    to_write: Vec<u8>,
-    written: usize,
-    end_after_writing: bool,
-    /// It has sent FIN, or is gone.
-    ended: bool,
-    reset: bool,
-    saw_end: bool,
-}
-
-impl Peer {
-    fn new() -> Peer {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback network");
-        listener.set_nonblocking(true).expect("non-blocking");
-        let port = listener.local_addr().expect("an address").port();
-        Peer {
-            listener,
-            port,
-            stream: None,
-            reads: true,
-            octets: Vec::new(),
-            to_write: Vec::new(),
-            written: 0,
-            end_after_writing: false,
-            ended: false,
-            reset: false,
-            saw_end: false,
-        }
-    }
-
-    fn accepted(&self) -> bool {
-        self.stream.is_some() || self.reset
-    }
-
-    fn is_gone(&self) -> bool {
-        self.reset
-    }
-
-    /// Waits for the connection.
-    fn accept(&mut self, runtime: &Runtime) {
-        let began = Instant::now();
-        while !self.accepted() {
-            self.move_octets();
-            assert!(began.elapsed() < PATIENCE, "nobody connects");
-            runtime.block_on(async { tokio::time::sleep(PAUSE).await });
-        }
-    }
-
-    fn reset(&mut self, runtime: &Runtime) {
-        if let Some(stream) = self.stream.take() {
-            let _context = runtime.enter();
-            let stream = tokio::net::TcpStream::from_std(stream).expect("non-blocking");
-            stream.set_zero_linger().expect("a socket");
-        }
-        self.ended = true;
-        self.reset = true;
-    }
-
-    fn move_octets(&mut self) {
-        if !self.accepted()
-            && let Ok((stream, _)) = self.listener.accept()
-        {
-            stream.set_nonblocking(true).expect("non-blocking");
-            stream.set_nodelay(true).expect("a socket");
-            self.stream = Some(stream);
-        }
-        let Some(stream) = &mut self.stream else { return };
-        while !self.to_write.is_empty() {
-            match stream.write(&self.to_write) {
-                Ok(octets) => {
-                    self.written += octets;
-                    self.to_write.drain(..octets);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // The component has closed: what is left stays here.
-                Err(_) => self.to_write.clear(),
-            }
-        }
-        if self.end_after_writing && self.to_write.is_empty() && !self.ended {
-            self.ended = true;
-            let _ = stream.shutdown(Shutdown::Write);
-        }
-        let mut block = [0; 65_536];
-        while self.reads && !self.saw_end {
-            match stream.read(&mut block) {
-                Ok(0) => self.saw_end = true,
-                Ok(octets) => self.octets.extend_from_slice(&block[..octets]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => self.saw_end = true,
-            }
-        }
     }
 }
