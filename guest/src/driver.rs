@@ -1,4 +1,5 @@
-//! A connection with its transport: what the transport reports reaches the connection, and octets go both ways between them.
+//! A connection with its transport: reports of the transport reach the connection, and octets go both ways between connection and
+//! transport.
 
 use crate::conn::{ClientConn, TransportWish};
 use crate::link::Link;
@@ -11,10 +12,10 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// Reads, and writes, in a row for one connection before others have their turn.
+/// Reads, and writes, in a row for one connection before other connections have their turn.
 const MOVES_MAX: usize = 16;
 
-/// A driver, shared by the handles of its connection and of its exchanges, and by the poll that it is in.
+/// A driver, shared by the handles of the connection and of the exchanges, and by the poll of the connection.
 pub type Shared<L> = Rc<RefCell<Driver<L>>>;
 
 /// Moves octets between a connection and its transport.
@@ -22,7 +23,7 @@ pub type Shared<L> = Rc<RefCell<Driver<L>>>;
 pub struct Driver<L> {
     /// The connection.
     pub conn: ClientConn,
-    /// Its transport.
+    /// The transport.
     pub link: L,
     /// The handle of the connection is gone.
     pub dropped: bool,
@@ -43,17 +44,17 @@ pub struct Interest {
     pub output: bool,
 }
 
-/// The members of a poll to which something was done by others.
+/// The members of a poll that were changed from outside of the poll.
 #[derive(Clone, Debug, Default)]
 pub struct Attention(Rc<RefCell<VecDeque<Id>>>);
 
 impl Attention {
-    /// The next one.
+    /// Takes the next member.
     pub fn take(&self) -> Option<Id> {
         self.0.borrow_mut().pop_front()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }
@@ -66,7 +67,7 @@ impl<L: Link> Driver<L> {
         Rc::new(RefCell::new(driver))
     }
 
-    /// Moves what can be moved without waiting, and does what is due.
+    /// Moves octets as far as possible without waiting, and does everything that is due.
     pub fn advance(&mut self, now: Instant) {
         self.move_on(now);
         if self.conn.deadline().is_some_and(|(at, _)| at <= now) {
@@ -100,7 +101,7 @@ impl<L: Link> Driver<L> {
         }
     }
 
-    /// Does with the transport what the connection wishes, after a call has changed it.
+    /// Carries out the wish of the connection for the transport, after a call has changed the connection.
     pub fn heed_wish(&mut self) {
         self.flag();
         if self.closed {
@@ -139,14 +140,14 @@ impl<L: Link> Driver<L> {
         Interest { input: self.conn.wants_octets() > 0, output: self.output_full }
     }
 
-    /// Moves what calls have left to be moved.
+    /// Moves octets that calls have left to be moved.
     pub fn catch_up(&mut self, now: Instant) {
         if self.is_behind() {
             self.advance(now);
         }
     }
 
-    /// Whether octets can be moved without anything having to come first: calls have moved the connection on.
+    /// Whether octets can be moved at once, because calls have moved the connection on.
     fn is_behind(&self) -> bool {
         let conn = &self.conn;
         let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.link.has_ended());
@@ -154,40 +155,40 @@ impl<L: Link> Driver<L> {
         conn.is_established() && !self.closed && (reads || writes)
     }
 
-    /// Whether it is in a poll.
+    /// Whether the connection is in a poll.
     pub fn is_polled(&self) -> bool {
         self.attention.is_some()
     }
 
-    /// From now on the poll with this list is told when something was done to it; it is the member `id` there.
+    /// From now on a change is reported to the poll with this list, where the connection is the member `id`.
     pub fn join(&mut self, attention: &Attention, id: Id) {
         self.attention = Some((attention.clone(), id));
         self.flagged = false;
         self.flag();
     }
 
-    /// Ends that.
+    /// Ends the reports to the poll.
     pub fn leave(&mut self) {
         self.attention = None;
     }
 
-    /// The member that it is in the poll with this list.
+    /// The member that the connection is in the poll with this list.
     pub fn member_of(&self, attention: &Attention) -> Option<Id> {
         let (of, id) = self.attention.as_ref()?;
         Rc::ptr_eq(&of.0, &attention.0).then_some(*id)
     }
 
-    /// The poll is about to do something to it, and need not be told.
+    /// The poll is about to change the connection, and needs no report of the change.
     pub fn known_to_change(&mut self) {
         self.flagged = true;
     }
 
-    /// The poll knows what was done so far.
+    /// The poll knows all changes so far.
     pub fn heeded(&mut self) {
         self.flagged = false;
     }
 
-    /// Tells the poll, once.
+    /// Reports a change to the poll, once.
     pub fn flag(&mut self) {
         if let (false, Some((attention, id))) = (self.flagged, &self.attention) {
             self.flagged = true;
@@ -196,8 +197,8 @@ impl<L: Link> Driver<L> {
     }
 }
 
-/// Moves what can be moved without waiting, in both directions. Reading comes first: an idle connection may only be written to when
-/// nothing has come in. Returns whether there is room for more.
+/// Moves octets without waiting, in both directions. Reading comes first: an idle connection may be written to only after a read has
+/// found nothing. Returns whether there is room for more.
 fn move_octets(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bool {
     receive(stream, conn, now);
     transmit(stream, conn, now)
@@ -206,7 +207,7 @@ fn move_octets(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) ->
 fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
     let mut moves = 0;
     let mut asked_again = false;
-    // A request that waits for the look has it before others have their turn.
+    // A request that waits for the look has the look before other connections have their turn.
     while moves < MOVES_MAX || conn.wants_look() || stream.has_ended() {
         moves += 1;
         let octets_max = conn.wants_octets();
@@ -214,7 +215,7 @@ fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
             return;
         }
         match stream.read(octets_max) {
-            // Before a request leaves it must be certain.
+            // Before a request leaves, the connection must be certain that nothing unsolicited has come.
             Ok(Read::Nothing) if conn.wants_look() && !asked_again && !stream.was_answered() => asked_again = true,
             Ok(Read::Nothing) => return conn.nothing_to_receive(now),
             Ok(Read::Partly) => return conn.partly_received(now),
@@ -247,7 +248,7 @@ fn transmit(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) -> bo
             }
         }
     }
-    // Its turn comes again as soon as others have had theirs.
+    // The connection has another turn as soon as other connections have had theirs.
     false
 }
 

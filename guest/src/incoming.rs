@@ -1,4 +1,4 @@
-//! The values that a protocol is shown, and the values that it answers with: each names its exchange.
+//! The values that a protocol reads, and the values with which a protocol answers: each value names an exchange.
 
 use crate::exchange::{ExchangeId, Exchanges};
 use crate::settings::Settings;
@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 /// The connection as a protocol sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// Its exchanges.
+    /// The exchanges of the connection.
     pub exchanges: &'a Exchanges,
-    /// Its options.
+    /// The options of the connection.
     pub settings: &'a Settings,
     /// Octets of content that callers have not taken.
     pub unread: usize,
@@ -19,21 +19,21 @@ pub struct Scene<'a> {
     pub now: Instant,
 }
 
-/// A protocol has heard this.
+/// An event of a protocol.
 #[derive(Debug)]
 pub enum Incoming {
     /// An interim head, of so many octets on the wire.
     Interim {
-        /// Whose.
+        /// The exchange.
         exchange: ExchangeId,
         /// The head.
         head: PackedHead,
-        /// Octets of it.
+        /// The octets of the head.
         octets: usize,
     },
     /// The final head.
     Final {
-        /// Whose.
+        /// The exchange.
         exchange: ExchangeId,
         /// The head.
         head: PackedHead,
@@ -44,21 +44,21 @@ pub enum Incoming {
     },
     /// Content: one octet or more.
     Content {
-        /// Whose.
+        /// The exchange.
         exchange: ExchangeId,
         /// The octets.
         octets: Vec<u8>,
     },
     /// The response is complete.
     End {
-        /// Whose.
+        /// The exchange.
         exchange: ExchangeId,
         /// The trailer section.
         trailers: Vec<FieldLine>,
     },
-    /// This exchange has failed, and no other one.
+    /// One exchange has failed, and no other exchange.
     Failed {
-        /// Which one.
+        /// The exchange.
         exchange: ExchangeId,
         /// Why.
         error: Error,
@@ -78,64 +78,64 @@ pub struct Closing {
     pub declared: Option<Delivery>,
 }
 
-/// An exchange that is not on the wire any more, and has no complete response.
+/// An exchange that has left the wire without a complete response.
 #[derive(Debug)]
 pub struct Lost {
-    /// Which one.
+    /// The exchange.
     pub exchange: ExchangeId,
     /// The first of the exchanges on the wire.
     pub is_first: bool,
-    /// Octets of a response to it have come.
+    /// Octets of a response to the exchange have come.
     pub is_heard: bool,
-    /// How far it was.
+    /// How far the exchange had come.
     pub progress: Progress,
-    /// The content of its request, if that stands on the wire alone and none of the request has left.
+    /// The content of the request, if the content is on the wire alone and no octet of the request has left.
     pub content: Option<Vec<u8>>,
 }
 
 /// How far an exchange is on the wire.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// Octets of its request that have left.
+    /// Octets of the request that have left.
     pub octets_sent: u64,
-    /// The trailer section of its response is expected.
+    /// The trailer section of the response is expected.
     pub in_trailers: bool,
 }
 
-/// How an exchange that is given up leaves the wire.
+/// How an exchange that the caller gives up leaves the wire.
 #[derive(Debug)]
 pub enum GivenUp {
     /// Nothing: the connection has to end.
     EndConnection,
-    /// None of it has left, and none of it will.
+    /// No octet of the request has left, and none will leave.
     TakenBack(Lost),
     /// The request has left in part, and nothing can follow it.
     Abandoned(Lost, Closing),
-    /// The request has left: its response is read and thrown away.
+    /// The request has left: the response is read and thrown away.
     Drained(Progress),
 }
 
-/// How far the sending of a request has come: its first octet has left.
+/// How far the sending of a request has come: the first octet has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departure {
-    /// Whose.
+    /// The exchange.
     pub exchange: ExchangeId,
-    /// How many octets it had, if all of them have left.
+    /// How many octets the request had, if all octets have left.
     pub sent: Option<u64>,
-    /// Its response is complete: it is over.
+    /// The response is complete, and so is the exchange.
     pub is_over: bool,
 }
 
-/// A deadline of an exchange that follows from what the connection does.
+/// A deadline of an exchange that follows from the state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lapse {
-    /// When it passes.
+    /// When the deadline passes.
     pub at: Instant,
-    /// Which one.
+    /// The deadline.
     pub timer: Timer,
-    /// Whose.
+    /// The exchange.
     pub exchange: ExchangeId,
-    /// The connection ends with it, and with this error.
+    /// The error with which the connection ends, if the connection ends.
     pub ends: Option<Error>,
 }
 
@@ -144,7 +144,7 @@ pub struct Lapse {
 pub struct Fault {
     /// The error.
     pub error: Error,
-    /// Octets up to and with the one that showed it.
+    /// Octets up to and with the octet that showed the error.
     pub at: usize,
 }
 
@@ -153,13 +153,13 @@ pub struct Fault {
 pub enum Break {
     /// One of the two sides had declared the end.
     Declared,
-    /// The server ended it without a word.
+    /// The server ended the connection without a word.
     Undeclared,
     /// The server left a request unanswered.
     Stalled,
 }
 
-/// A pool expects this of the peer.
+/// The expectation of a pool about the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     /// Of persistence.

@@ -1,7 +1,7 @@
-//! A request, checked when it is given: its method, target, authority, field lines, content and trailers. How it is put onto a transport is decided
-//! when its turn comes, by the protocol that carries it.
+//! A request, checked when the caller sends the request: method, target, authority, field lines, content and trailers. When the turn
+//! of the request comes, the protocol decides how the request is written.
 //!
-//! The fields that frame a message are checked here too, whatever carries it: lines that contradict the content are refused at once.
+//! The fields that frame a message are checked here too, for every protocol: lines that contradict the content are refused at once.
 
 use core::str;
 
@@ -10,7 +10,7 @@ use crate::endpoint::is_authority;
 use crate::field;
 use crate::types::{Error, FieldLine, Misuse, Request, RequestContent};
 
-/// The parts of a request that bear on its response.
+/// The parts of a request that bear on the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The method is `HEAD`.
@@ -34,7 +34,7 @@ pub enum ContentKind {
     UnknownLength,
 }
 
-/// Lines that the caller has given itself.
+/// Lines that the caller has supplied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     /// `Host`.
@@ -45,33 +45,33 @@ pub struct Lines {
     pub coding: bool,
     /// `Expect: 100-continue`.
     pub expect: bool,
-    /// `Upgrade`, without the connection option that belongs to it.
+    /// `Upgrade`, without the connection option of `Upgrade`.
     pub upgrade_alone: bool,
-    /// `TE`, without the connection option that belongs to it.
+    /// `TE`, without the connection option of `TE`.
     pub te_alone: bool,
 }
 
-/// A checked request: what its connection needs to know of it.
+/// A checked request: the facts that a connection needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// The parts that bear on the response.
     pub asked: Asked,
-    /// May it be repeated, and may others stand beside it?
+    /// May the request be repeated, and be in a pipeline?
     pub idempotent: bool,
-    /// The caller has asked for the end of the connection with it.
+    /// The caller has asked for the end of the connection behind the request.
     pub closes: bool,
-    /// Its content waits for `100 (Continue)`.
+    /// The content waits for `100 (Continue)`.
     pub expects: bool,
-    /// Its content.
+    /// The content.
     pub content: ContentKind,
-    /// The lines that the caller has given already.
+    /// The lines that the caller has supplied.
     pub lines: Lines,
 }
 
-/// Checks a request. `default_authority` is that of the connection.
+/// Checks a request. `default_authority` is the authority of the connection.
 ///
-/// `Host` is, in this order: the caller's line; `authority`; the authority in the target itself, where it has one (RFC 9112
-/// §3.2.2, §3.2.3); `default_authority`.
+/// The value of `Host` is the first of: the line of the caller; `authority`; the authority in the target (RFC 9112 §3.2.2, §3.2.3);
+/// `default_authority`.
 ///
 /// # Errors
 /// `api-misuse`: every case that names a part of a request.
@@ -116,7 +116,7 @@ fn misuse<T>(why: Misuse) -> Result<T, Error> {
     Err(Error::ApiMisuse(why))
 }
 
-/// RFC 9110 §9.2.2, of the methods registered there. Others have to be declared so by the caller.
+/// RFC 9110 §9.2.2, of the methods registered there. The caller has to declare other methods idempotent.
 fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
@@ -131,7 +131,7 @@ fn is_empty(content: &RequestContent) -> bool {
     }
 }
 
-/// The content, with which the caller's own lines have to agree.
+/// The content, with which the lines of the caller have to agree.
 ///
 /// # Sources
 /// RFC 9112 §6.1, §6.2: never both `Content-Length` and `Transfer-Encoding`.
@@ -150,14 +150,14 @@ fn content_kind(request: &Request, given: &Given<'_>) -> Result<ContentKind, Err
     Ok(content)
 }
 
-/// The longest content, 2^63-1 octets: what [`decimal`] reads back.
+/// The longest content, 2^63-1 octets, the largest number that [`decimal`] reads back.
 const LENGTH_MAX: u64 = i64::MAX.cast_unsigned();
 
 /// Recognises the form of the request target.
 ///
 /// # Sources
-/// RFC 9112 §3.2.1 to §3.2.4. No octet but `VCHAR`, and no fragment, in any of them. Beyond that the path and the query are the
-/// caller's: servers take octets there that RFC 3986 does not.
+/// RFC 9112 §3.2.1 to §3.2.4. In every form each octet is a `VCHAR`, and there is no fragment. Beyond the form, the caller answers
+/// for path and query: servers accept octets there that RFC 3986 does not.
 fn check_target(request: &Request) -> Result<(), Error> {
     let target = request.request_target.as_str();
     let octets_are_good = target.bytes().all(|octet| is_vchar(octet) && octet != b'#');
@@ -170,12 +170,12 @@ fn check_target(request: &Request) -> Result<(), Error> {
     if octets_are_good && form_is_good { Ok(()) } else { misuse(Misuse::InvalidRequestTarget) }
 }
 
-/// By its first octet: as a pattern, it would be searched for as text.
+/// By the first octet: a pattern would be searched for as text.
 fn is_origin_form(target: &str) -> bool {
     target.as_bytes().first() == Some(&b'/')
 }
 
-/// What stands where an absolute-form target has its authority. `None`: this is another form, or another scheme.
+/// The octets in the place of the authority in an absolute-form target. `None`: the target has another form, or another scheme.
 fn absolute_authority(target: &str) -> Option<&str> {
     let scheme = ["http://", "https://"]
         .into_iter()
@@ -185,7 +185,7 @@ fn absolute_authority(target: &str) -> Option<&str> {
     rest.get(..end)
 }
 
-/// The authority that a good target names itself.
+/// The authority that a good target names.
 fn target_authority(request: &Request) -> Option<&str> {
     let target = request.request_target.as_str();
     if request.method == "CONNECT" {
@@ -199,8 +199,8 @@ fn target_authority(request: &Request) -> Option<&str> {
 
 /// Checks the value that `Host` will have.
 ///
-/// It agrees with the authority of an absolute-form target (RFC 9112 §3.2). Beside a target that names no authority it may be
-/// empty, as for a target URI without one.
+/// The value agrees with the authority of an absolute-form target (RFC 9112 §3.2). If the target names no authority, the value may be
+/// empty, as for a target URI without an authority.
 fn check_authority(request: &Request, given: &Given<'_>, default_authority: &str) -> Result<(), Error> {
     let value = match given.host {
         Some(line) => str::from_utf8(line).ok(),
@@ -214,7 +214,7 @@ fn check_authority(request: &Request, given: &Given<'_>, default_authority: &str
     if is_good { Ok(()) } else { misuse(Misuse::InvalidAuthority) }
 }
 
-/// The value of the `Host` line, where the caller has given none.
+/// The value of the `Host` line, if the caller has supplied none.
 pub(crate) fn host<'a>(request: &'a Request, default_authority: &'a str) -> &'a str {
     match &request.authority {
         Some(authority) => authority,
@@ -222,7 +222,7 @@ pub(crate) fn host<'a>(request: &'a Request, default_authority: &'a str) -> &'a 
     }
 }
 
-/// What the caller's field lines say.
+/// The meaning of the caller's field lines.
 #[derive(Debug, Default)]
 struct Given<'a> {
     host: Option<&'a [u8]>,
@@ -231,7 +231,7 @@ struct Given<'a> {
     expects: bool,
     /// `Upgrade` offers a protocol.
     upgrade: bool,
-    /// There is an `Upgrade` line, perhaps with nothing in it.
+    /// An `Upgrade` line is present, perhaps an empty line.
     upgrade_line: bool,
     te: bool,
     /// Of `Connection`.
@@ -276,7 +276,7 @@ impl<'a> Given<'a> {
             self.upgrade |= field::members(value).next().is_some();
             self.upgrade_line = true;
         } else if is("te") {
-            // It is always accepted, and naming it is forbidden (RFC 9112 §7.4).
+            // A recipient always accepts chunked, and naming chunked is forbidden (RFC 9112 §7.4).
             if field::members(value).any(|member| names_coding(member, b"chunked")) {
                 return misuse(Misuse::ConflictingFraming);
             }
@@ -300,14 +300,13 @@ impl<'a> Given<'a> {
     }
 }
 
-/// Is this member of a list of transfer codings the named one, whatever its parameters?
+/// Is the member of a list of transfer codings the named coding, with any parameters?
 fn names_coding(member: &[u8], coding: &[u8]) -> bool {
     let name = member.split(|&octet| octet == b';').next().unwrap_or_default();
     trim_ows(name).eq_ignore_ascii_case(coding)
 }
 
-/// A field line that a strict recipient reads back as it was given (RFC 9110 §5.1, §5.5; RFC 9112 §5): in particular it is one
-/// line.
+/// A field line that a strict recipient reads back unchanged (RFC 9110 §5.1, §5.5; RFC 9112 §5): in particular, a single line.
 fn check_line(name: &str, value: &[u8]) -> Result<(), Error> {
     if !is_token(name.as_bytes()) {
         return misuse(Misuse::InvalidFieldName);

@@ -1,4 +1,4 @@
-//! One instance of the component, and the way every call into it goes.
+//! One instance of the component, and the way of every call into the instance.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,16 +25,16 @@ use crate::wasi::resolver::Resolver;
 use crate::wasi::state::State;
 use crate::wasi::system::System;
 
-/// What the builds with TLS export besides.
+/// The export of the builds with TLS.
 const TLS: &str = "sandpiper:http/tls@0.2.0";
-/// What the build with TLS inside that is for hosts exports besides that.
+/// The export of the build with TLS inside that is for hosts.
 const TLS_ADMIN: &str = "sandpiper:http/tls-admin@0.2.0";
 
-/// What a sandbox and its clients have in common.
+/// The values that a sandbox and its clients share.
 pub(crate) struct Shared {
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
-    /// `None`: the component takes none.
+    /// `None`: the component takes no TLS of the host.
     pub(crate) host_tls: Option<HostTls>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) limits: ClientLimits,
@@ -44,12 +44,12 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
 }
 
-/// Where the component's exports are.
+/// The places of the component's exports.
 pub(crate) struct Exports {
     client: ClientComponentIndices,
-    /// `None`: it has no TLS.
+    /// `None`: the component has no TLS.
     pub(crate) tls: Option<TlsExportsIndices>,
-    /// `None`: nothing can be allowed there.
+    /// `None`: the component has no permissions to be set.
     tls_admin: Option<TlsAdminExportsIndices>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Loaded {
     pub(crate) tls_admin: Option<Arc<TlsAdminExports>>,
 }
 
-/// One instance of the component: its store, and what the calls into it need.
+/// One instance of the component: the store, and the values that calls need.
 pub(crate) struct Instance {
     shared: Arc<Shared>,
     pub(crate) exports: Arc<ClientComponent>,
@@ -70,14 +70,15 @@ pub(crate) struct Instance {
     pub(crate) life: Life,
     /// Handles whose owner was dropped: the next call drops them inside the component too.
     pub(crate) dropped: Arc<Dropped>,
-    /// What [`Client::ready`](crate::Client::ready) waits on. `ready` gives it back or, when its future was dropped, the next call does.
+    /// The pollables on which [`Client::ready`](crate::Client::ready) waits. `ready` returns the pollables or, when the future of
+    /// `ready` was dropped, the next call does.
     pub(crate) lent: Vec<Lent>,
-    /// A call has begun and not ended. Seen by the next call, it means that its future was dropped.
+    /// A call has begun and not ended. If the next call finds the flag, the future of the call was dropped.
     in_call: bool,
     /// Some connection may be over a stream that is no socket of ours.
     pub(crate) has_streams: bool,
-    /// Do calls yield to other tasks while the component computes? False during [`Client::ready`](crate::Client::ready): its calls never
-    /// return `Pending`, so dropping its future cannot interrupt one.
+    /// Do calls yield to other tasks while the component computes? False during [`Client::ready`](crate::Client::ready), whose calls
+    /// never return `Pending`: so a dropped future cannot interrupt a call.
     pub(crate) yields: bool,
 }
 
@@ -92,7 +93,7 @@ pub(crate) enum Life {
     Dead(Death),
 }
 
-/// Resources of one client that wait to be dropped. Also what a handle knows its client by.
+/// Resources of one client that wait to be dropped. A handle also recognises its client by the list.
 #[derive(Default)]
 pub(crate) struct Dropped(Mutex<Vec<ResourceAny>>);
 
@@ -106,7 +107,7 @@ impl Dropped {
     }
 }
 
-/// What a function of the component returns: a tuple of one value, or of none.
+/// The result of a function of the component: a tuple of one value, or of none.
 pub(crate) trait Returned {
     type Value;
 
@@ -135,7 +136,7 @@ impl Exports {
         Ok(Self { client: ClientComponentIndices::new(pre)?, tls, tls_admin })
     }
 
-    /// Those of one instance.
+    /// The exports of one instance.
     fn load(&self, store: &mut Store<State>, instance: &Instantiated) -> wasmtime::Result<Loaded> {
         let tls = self.tls.as_ref().map(|tls| tls.load(&mut *store, instance)).transpose()?;
         let tls_admin = self.tls_admin.as_ref().map(|admin| admin.load(&mut *store, instance)).transpose()?;
@@ -148,7 +149,7 @@ impl Instance {
     /// Makes an instance, with its exports.
     ///
     /// # Errors
-    /// [`HostError::Engine`]: no room. [`HostError::Dead`]: it trapped, or needs more memory than it may have.
+    /// [`HostError::Engine`]: no room. [`HostError::Dead`]: the component trapped, or needs more memory than allowed.
     pub(crate) async fn new(shared: Arc<Shared>) -> Result<(Self, Loaded), HostError> {
         let reach = Arc::new(Reach::new(Arc::clone(&shared.policy)));
         let mut store = store_for(&shared, &reach);
@@ -180,7 +181,7 @@ impl Instance {
         Ok((instance, loaded))
     }
 
-    /// Calls into the component, after settling what waits to be settled.
+    /// Calls into the component, after settling everything that waits to be settled.
     pub(crate) async fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P) -> Result<R::Value, HostError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
@@ -190,7 +191,7 @@ impl Instance {
         self.call_keeping_lent(function, parameters).await
     }
 
-    /// The same, with what was lent left where it is.
+    /// Calls into the component, and leaves lent pollables lent.
     pub(crate) async fn call_keeping_lent<P, R>(
         &mut self,
         function: TypedFunc<P, R>,
@@ -208,13 +209,13 @@ impl Instance {
         self.leave(outcome).map(R::value)
     }
 
-    /// Lets the runtime see what has come for streams that are not sockets of ours. The component reads from an idle connection before it
-    /// writes to it, so that nothing unsolicited can be taken for the answer. From a socket that reads what the kernel has; a stream of the
-    /// caller's, or of the host's TLS, has a task behind it, which must have had its turn.
+    /// Lets the runtime see octets that have come for streams other than our sockets. The component reads from an idle connection
+    /// before writing, so that nothing unsolicited can be taken for the answer. A socket reads from the kernel; a stream of the
+    /// caller's, or of the host's TLS, has a task behind the stream, and the task must have had a turn.
     pub(crate) async fn look_at_streams(&mut self) {
         match self.has_streams {
             true => tokio::task::yield_now().await,
-            // Many calls in a row leave others their turn all the same.
+            // Many calls in a row leave other tasks their turn.
             false => tokio::task::coop::consume_budget().await,
         }
     }
@@ -229,7 +230,7 @@ impl Instance {
         self.leave(outcome)
     }
 
-    /// Gives back what was lent, then drops what was dropped.
+    /// Returns lent pollables, then drops resources whose handles were dropped.
     pub(crate) async fn settle(&mut self) -> Result<(), HostError> {
         self.yields = true;
         self.settle_lent().await
@@ -240,7 +241,7 @@ impl Instance {
         while let Some(Lent { subscription, pollables }) = self.lent.pop() {
             let exports = Arc::clone(&self.exports);
             let subscriptions = exports.subscription();
-            // The component refuses only pollables that it did not lend.
+            // The component refuses only pollables that the component did not lend.
             let _: Result<(), Error> = self.call_keeping_lent(subscriptions.func_give_back(), (subscription, &pollables)).await?;
             self.release(subscription).await?;
         }
@@ -250,7 +251,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Begins a call. It must end with [`Instance::leave`], or the instance is found to be ended by the next one.
+    /// Begins a call. The call must end with [`Instance::leave`], or the next call finds the instance ended.
     fn enter(&mut self) -> Result<&mut Store<State>, HostError> {
         self.notice_cancellation();
         self.in_call = true;
@@ -267,7 +268,7 @@ impl Instance {
         }
     }
 
-    /// Ends a call. What the runtime reports as an error ends the instance.
+    /// Ends a call. An error of the runtime ends the instance.
     fn leave<R>(&mut self, outcome: Result<wasmtime::Result<R>, Duration>) -> Result<R, HostError> {
         self.in_call = false;
         match outcome {
@@ -342,7 +343,7 @@ fn store_for(shared: &Shared, reach: &Arc<Reach>) -> Store<State> {
     store
 }
 
-/// A tick passed while the component was computing: let others run, or end it.
+/// A tick passed while the component was computing: lets other tasks run, or ends the instance.
 fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let computing = &mut store.data_mut().computing;
     match computing.tick() {
@@ -352,7 +353,7 @@ fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDead
     }
 }
 
-/// Gives a call its full measure of everything that is limited per call.
+/// Sets every limit of a call to its full measure.
 fn prepare(store: &mut Store<State>, shared: &Shared) -> Result<(), HostError> {
     store.set_epoch_deadline(1);
     let state = store.data_mut();
@@ -364,7 +365,7 @@ fn prepare(store: &mut Store<State>, shared: &Shared) -> Result<(), HostError> {
     }
 }
 
-/// Waits for something. The error is the time that it may not exceed.
+/// Waits for a future. The error is the time limit that the future has exceeded.
 pub(crate) async fn within<R>(limit: Option<Duration>, work: impl Future<Output = R>) -> Result<R, Duration> {
     match limit {
         Some(limit) => tokio::time::timeout(limit, work).await.map_err(|_| limit),
@@ -372,7 +373,7 @@ pub(crate) async fn within<R>(limit: Option<Duration>, work: impl Future<Output 
     }
 }
 
-/// What the state of the store says about why the runtime ended the call.
+/// Why the runtime ended the call, as the state of the store says.
 fn death_of(store: &Store<State>, shared: &Shared, error: &wasmtime::Error) -> Death {
     let (state, limits) = (store.data(), &shared.limits);
     if state.computing.is_over() {

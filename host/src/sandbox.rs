@@ -1,4 +1,4 @@
-//! The engine, the compiled component, and what its instances may do.
+//! The engine, the compiled component, and the rights of the instances.
 
 use std::fmt;
 use std::fs;
@@ -26,18 +26,18 @@ use crate::wasi::linker::{Given, link};
 use crate::wasi::resolver::{Resolver, filtered, given_resolver, system_resolver};
 use crate::wasi::state::State;
 
-/// Core instances, memories and tables of one instance of the component, at most, when room for them is set aside
-/// beforehand. The component is linked from its own module and two small adapters.
+/// Core instances, memories and tables of one instance of the component, at most, when room is set aside beforehand. The component is
+/// linked from its own module and two small adapters.
 const POOLED_PARTS_MAX: u32 = 8;
 
-/// The compiled component, the policy and the limits. Instances are made of it. Cheap to clone.
+/// The compiled component, the policy and the limits. A sandbox makes instances. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// Settings of a [`Sandbox`]. The defaults: the component of this crate without TLS, no address, [`ClientLimits::default`], the
-/// user's cache.
+/// Settings of a [`Sandbox`]. The defaults: the component of this crate without TLS, no address, [`ClientLimits::default`], the cache
+/// of the user.
 #[derive(Clone)]
 #[must_use]
 pub struct SandboxBuilder {
@@ -52,17 +52,16 @@ pub struct SandboxBuilder {
     faults: Faults,
 }
 
-/// Where compiled components are kept, so that only the first start on a machine compiles. Whoever can write there can
-/// have this process run any code.
+/// Where compiled components are cached, so that only the first start on a machine compiles. Whoever can write to the cache can have
+/// this process run any code.
 ///
-/// A cache that cannot be used is not an error: the component is then compiled at every start, in some hundred
-/// milliseconds.
+/// A cache that cannot be used is not an error: the component is then compiled at every start, in some hundred milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CompiledCache {
     /// The user's cache directory for wasmtime, such as `~/.cache/wasmtime`.
     #[default]
     User,
-    /// This directory, which is made if it is not there. An absolute path.
+    /// A directory, which is made if the directory does not exist. An absolute path.
     Directory(PathBuf),
     /// Nowhere.
     Off,
@@ -91,31 +90,31 @@ impl Sandbox {
         }
     }
 
-    /// Makes an instance of the component, with a memory of its own, and nothing in it yet.
+    /// Makes an instance of the component, with an empty memory of its own.
     ///
     /// # Errors
     /// - [`HostError::Engine`]: no room for another instance ([`SandboxBuilder::pooled_clients`]), or no memory.
-    /// - [`HostError::Dead`]: the component trapped while it was set up, or needs more memory than it may have.
+    /// - [`HostError::Dead`]: the component trapped while the instance was set up, or needs more memory than allowed.
     pub async fn instantiate(&self) -> Result<Client, HostError> {
         Client::new(Arc::clone(&self.shared)).await
     }
 
-    /// What the instances may reach.
+    /// The policy: names and addresses that the instances may reach.
     pub fn policy(&self) -> &Policy {
         &self.shared.policy
     }
 
-    /// What each instance may use.
+    /// The limits of each instance.
     pub fn limits(&self) -> &ClientLimits {
         &self.shared.limits
     }
 
-    /// The interfaces that the component imports, with their versions: all that it can ever reach.
+    /// The interfaces that the component imports, with their versions: an instance can reach nothing else.
     pub fn imports(&self) -> Vec<String> {
         imports_of(self.shared.pre.component())
     }
 
-    /// Can its instances connect to an endpoint with TLS? True for a component that exports `sandpiper:http/tls`.
+    /// Can instances connect to an endpoint with TLS? True for a component that exports `sandpiper:http/tls`.
     pub fn has_tls(&self) -> bool {
         self.shared.exports.tls.is_some()
     }
@@ -129,7 +128,7 @@ impl fmt::Debug for Sandbox {
 }
 
 impl SandboxBuilder {
-    /// Admits what the rule says, such as `example.com:443`: see [`Rule`].
+    /// Admits everything that the rule names, such as `example.com:443`: see [`Rule`].
     ///
     /// # Errors
     /// [`HostError::InvalidRule`].
@@ -138,7 +137,7 @@ impl SandboxBuilder {
         Ok(self)
     }
 
-    /// Has connections to what `to` names, such as `docker.test:80`, go over a Unix socket instead of TCP, and admits that socket: see
+    /// Has connections to `to`, such as `docker.test:80`, go over a Unix socket instead of TCP, and admits the socket: see
     /// [`Policy::unix_socket`].
     ///
     /// # Errors
@@ -221,20 +220,20 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets room aside for this many instances, 1 or more, which may then exist at once, and no more. Each takes
+    /// Sets room aside for so many instances, 1 or more; no more instances can exist at once. Each instance takes
     /// [`ClientLimits::memory_octets_max`] of address space. Making and dropping instances becomes cheaper.
     pub fn pooled_clients(mut self, clients: u32) -> Self {
         self.pooled_clients = Some(clients);
         self
     }
 
-    /// Runs this build of the component. Default: [`Build::Plain`], which has no TLS.
+    /// Runs another build of the component. Default: [`Build::Plain`], which has no TLS.
     pub fn component(mut self, build: Build) -> Self {
         self.source = Source::Embedded(build);
         self
     }
 
-    /// How the host does TLS for [`Build::HostTls`], and any other component that imports `wasi:tls`. Default:
+    /// How the host does TLS for [`Build::HostTls`], and for any other component that imports `wasi:tls`. Default:
     /// [`HostTls::default`].
     #[cfg(feature = "host-tls")]
     pub fn host_tls(mut self, host_tls: HostTls) -> Self {
@@ -242,29 +241,28 @@ impl SandboxBuilder {
         self
     }
 
-    /// Runs another component than the embedded ones, in binary form. It is given what it imports, of what any
-    /// [`Build`] does.
+    /// Runs another component than the embedded components, in binary form. The component may import any interface that a [`Build`]
+    /// imports.
     pub fn component_bytes(mut self, component: impl Into<Vec<u8>>) -> Self {
         self.source = Source::Bytes(component.into());
         self
     }
 
-    /// Runs another component than the embedded ones, from a file in binary form, which is read by
-    /// [`SandboxBuilder::build`].
+    /// Runs another component than the embedded components, from a file in binary form. [`SandboxBuilder::build`] reads the file.
     pub fn component_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.source = Source::File(path.into());
         self
     }
 
-    /// Where the compiled component is kept.
+    /// Where the compiled component is cached.
     pub fn cache(mut self, cache: CompiledCache) -> Self {
         self.cache = cache;
         self
     }
 
-    /// Resolves names in another way than this machine does. Asked only for names that the policy admits, in lower case
-    /// and Punycode, and never for addresses. An error of the kind `TimedOut` is one that may pass; an empty answer
-    /// means that there is no such name.
+    /// Resolves names in another way than the resolver of the machine. The resolver is asked only for names that the policy admits,
+    /// in lower case and Punycode, and never for addresses. An error of the kind `TimedOut` may pass; an empty answer means that the
+    /// name does not exist.
     pub fn resolver<F, A>(mut self, resolve: F) -> Self
     where
         F: Fn(String) -> A + Send + Sync + 'static,
@@ -274,16 +272,15 @@ impl SandboxBuilder {
         self
     }
 
-    /// Of the addresses that names resolve to, uses those alone for which `wish` is true, such as those of one family. Of this machine's
-    /// resolver, or of the one that [`SandboxBuilder::resolver`] has set before.
+    /// Uses only the addresses of names for which `wish` is true, such as the addresses of one family. Applies to the resolver of the
+    /// machine, or to the resolver that [`SandboxBuilder::resolver`] has set before.
     pub fn answers(mut self, wish: impl Fn(IpAddr) -> bool + Clone + Send + Sync + 'static) -> Self {
         self.resolver = filtered(self.resolver, wish);
         self
     }
 
-    /// Records what the transports of all instances do: those that the component establishes, and those given to
-    /// [`Client::handshake`]. Takes the place of [`SandboxBuilder::replay`] and
-    /// [`SandboxBuilder::faults`].
+    /// Records the transports of all instances: the transports that the component establishes, and the transports of
+    /// [`Client::handshake`]. Replaces [`SandboxBuilder::replay`] and [`SandboxBuilder::faults`].
     ///
     /// The recording is complete when the sandbox, its clients and the recorder are dropped.
     pub fn record(mut self, recorder: &Recorder) -> Self {
@@ -293,8 +290,8 @@ impl SandboxBuilder {
     }
 
     /// Plays recorded transports instead of establishing any: the n-th connection to an address, and the n-th lookup of a name, is
-    /// the n-th recorded one. Nothing is reached, whatever the policy admits, and no resolver is asked. A stream that is given to
-    /// [`Client::handshake`] is dropped, and the recorded one for the same authority takes its place. Takes the place of
+    /// the n-th recorded connection or lookup. Nothing is reached, whatever the policy admits, and no resolver is asked. A stream for
+    /// [`Client::handshake`] is dropped, and the recorded stream for the same authority is played instead. Replaces
     /// [`SandboxBuilder::record`].
     pub fn replay(mut self, replay: &Replay) -> Self {
         self.tape = Some(Tape::Replay(replay.clone()));
@@ -302,22 +299,21 @@ impl SandboxBuilder {
         self
     }
 
-    /// Has functions that the component imports fail, to see what comes of it: see [`Fault`]. `faults` is asked before each call of
-    /// such a function in any instance, with the octets that a write hands over; `None` lets the function do its work. What is
-    /// recorded or replayed does not pass through these functions: not together with [`SandboxBuilder::record`] or
-    /// [`SandboxBuilder::replay`], whose place it takes.
+    /// Has functions fail that the component imports, for tests: see [`Fault`]. `faults` is asked before each call of such a function
+    /// in any instance, with the octets of a write; `None` lets the function do its work. Recorded or replayed transports do not pass
+    /// through these functions: so `faults` replaces [`SandboxBuilder::record`] and [`SandboxBuilder::replay`].
     pub fn faults(mut self, faults: impl Fn(Import, &[u8]) -> Option<Fault> + Send + Sync + 'static) -> Self {
         self.faults = Faults::new(faults);
         self.tape = None;
         self
     }
 
-    /// Compiles the component, or takes it from the cache. Blocks meanwhile: some milliseconds, or some hundred.
+    /// Compiles the component, or takes the compiled component from the cache. Blocks meanwhile: some milliseconds, or some hundred.
     ///
     /// # Errors
     /// - [`HostError::Unreadable`], [`HostError::NotAComponent`], [`HostError::InvalidComponent`],
-    ///   [`HostError::ForeignImports`], [`HostError::WrongExports`]: the component is not one that can run here.
-    /// - [`HostError::Unrecordable`]: it takes the host's TLS, and is to be recorded or replayed.
+    ///   [`HostError::ForeignImports`], [`HostError::WrongExports`]: the component cannot run here.
+    /// - [`HostError::Unrecordable`]: a component that takes the host's TLS cannot be recorded or replayed.
     /// - [`HostError::Engine`].
     pub fn build(self) -> Result<Sandbox, HostError> {
         let engine = Engine::new(&self.config()).map_err(engine_error)?;
@@ -330,7 +326,7 @@ impl SandboxBuilder {
         let exports = Exports::of(&pre).map_err(|error| HostError::WrongExports(text(&error)))?;
         let ticker = Ticker::start(&engine).map_err(|error| HostError::Engine(error.to_string().into()))?;
         let Self { host_tls, limits, resolver, tape, faults, .. } = self;
-        // What is replayed reaches nothing.
+        // A replay reaches nothing.
         let policy = if matches!(tape, Some(Tape::Replay(_))) { self.policy.unreaching() } else { self.policy };
         let policy = Arc::new(policy);
         let host_tls = given.host_tls.then(|| host_tls.unwrap_or_default());
@@ -339,7 +335,7 @@ impl SandboxBuilder {
 
     fn config(&self) -> Config {
         let mut config = Config::new();
-        // The component uses no asynchrony of the component model, and calls cost half as much without.
+        // The component uses no asynchrony of the component model, and without asynchrony a call costs half as much.
         config.concurrency_support(false);
         config.epoch_interruption(true);
         config.consume_fuel(self.limits.fuel_per_call.is_some());
@@ -375,7 +371,7 @@ impl fmt::Debug for SandboxBuilder {
 }
 
 impl CompiledCache {
-    /// `None`: there is none, or it cannot be used.
+    /// `None`: no cache is wanted, or the cache cannot be used.
     fn open(&self) -> Option<Cache> {
         let mut config = CacheConfig::new();
         match self {
@@ -401,7 +397,7 @@ fn pool(clients: u32, limits: &ClientLimits) -> PoolingAllocationConfig {
     pool
 }
 
-/// Tells what is not a component before the compiler does, which says it in its own words.
+/// Says in our words why octets are no component, before the compiler does.
 fn compile(engine: &Engine, binary: &[u8]) -> Result<Component, HostError> {
     match binary.get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}

@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! Two machines, one for each half. They do not know the connection, the octets, or each other; `conn` feeds them.
+//! Two machines, one for each half. Neither machine knows the connection, the octets, or the other machine; `conn` feeds both.
 //!
 //! 1. **Request half.** `Queued` until its turn. With `Expect: 100-continue` the head leaves first and the content waits in
 //!    `Continue`. `Content` until the last octet of the content has been given to the connection, then `Sent`. `Stopped` when the rest is
@@ -14,8 +14,8 @@
 //! The exchange has ended when both halves have: a response may be complete while its request is still being written. If the rest of the
 //! request then cannot leave, a complete response turns into a failure.
 //!
-//! What the caller asks for is checked before it becomes an input. An input without an entry is a broken invariant: it ends the connection
-//! with `internal`.
+//! A wish of the caller is checked before the wish becomes an input. An input without an entry is a broken invariant: the connection
+//! ends with `internal`.
 
 mod ending;
 mod halves;
@@ -34,22 +34,23 @@ use crate::types::{
 use crate::wit::{self, client::Readiness};
 use alloc::vec::Vec;
 
-/// Names an exchange of one connection. Never used again for another one.
+/// Names an exchange of one connection. The id of an exchange is never the id of another exchange.
 pub type ExchangeId = Id;
 
-/// The exchanges of a connection, by id. A slot stays when its exchange has gone: their number follows the most that lived at once.
+/// The exchanges of a connection, by id. A slot stays when its exchange has gone: the number of slots follows the most exchanges that
+/// lived at once.
 pub type Exchanges = Slab<Exchange>;
 
 /// Who wants the response, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {
-    /// The caller streams it.
+    /// The caller streams the response.
     Caller,
-    /// It is gathered whole, up to this many octets, for `collect`.
+    /// The response is gathered whole, up to so many octets of content, for `collect`.
     Collect(u64),
-    /// It is gathered whole, up to this many octets, for `poll.take-completions`.
+    /// The response is gathered whole, up to so many octets of content, for `poll.take-completions`.
     Completion(u64),
-    /// Nobody: it is read and thrown away.
+    /// Nobody: the response is read and thrown away.
     Nobody,
 }
 
@@ -59,35 +60,35 @@ pub enum Finish {
     /// `finish` was not called.
     #[default]
     Awaited,
-    /// `finish` was called; these trailers have yet to be written.
+    /// `finish` was called; the trailers have yet to be written.
     Called(Option<Vec<FieldLine>>),
 }
 
 /// The request half of an exchange.
 #[derive(Debug)]
 pub struct Sending {
-    /// How far it is.
+    /// The state of the half.
     pub half: RequestHalf,
-    /// The request: until it has left. One that offers to switch protocols stays until the exchange has ended, one of a pool that may be
-    /// repeated stays as long. Once it is written, a content that is not short stands in the send buffer alone.
+    /// The request, until the request has left. A request that offers to switch protocols stays until the exchange has ended; so does
+    /// a request of a pool that may be repeated. After writing, a content that is not short is in the send buffer alone.
     pub request: Option<Request>,
-    /// The content of the request stands in the send buffer alone.
+    /// The content of the request is in the send buffer alone.
     pub content_moved: bool,
-    /// The request, as it was checked.
+    /// The checked request.
     pub checked: Checked,
-    /// May others stand beside it in a pipeline?
+    /// May other requests be in a pipeline with the request?
     pub pipelines: bool,
-    /// Nothing is written behind it until its head is there.
+    /// Nothing is written behind the request until the head of the response has come.
     pub holds_pipeline: bool,
-    /// Which connections may carry it.
+    /// Which connections may carry the request.
     pub reuse: Reuse,
     /// Octets of content that the declared length still wants; `None`: no length was declared.
     pub to_write: Option<u64>,
     /// Whether `finish` was called.
     pub finish: Finish,
-    /// Octets of content that wait for its turn.
+    /// Octets of content that wait for the turn of the request.
     pub queued_octets: u64,
-    /// When its content began to wait for `100 (Continue)`.
+    /// When the content began to wait for `100 (Continue)`.
     pub continue_since: Option<Instant>,
     /// Octets of a request that has left as a whole.
     pub octets: u64,
@@ -98,26 +99,26 @@ pub struct Sending {
 pub struct Interims {
     /// Heads that have not been taken.
     pub heads: Vec<PackedHead>,
-    /// Their octets.
+    /// The octets of the heads.
     pub octets: usize,
-    /// Octets of all of them, less what the time since has allowed for.
+    /// Octets of all interim responses, less the octets that the time since has allowed for.
     pub debt: u64,
-    /// When the last one came.
+    /// When the last interim response came.
     pub since: Instant,
-    /// There was one.
+    /// An interim response has come.
     pub came: bool,
 }
 
 /// The response half of an exchange.
 #[derive(Debug)]
 pub struct Receiving {
-    /// How far it is.
+    /// The state of the half.
     pub half: ResponseHalf,
     /// Interim responses.
     pub interim: Interims,
     /// The final head.
     pub head: Option<PackedHead>,
-    /// The connection, or its part of it, became a tunnel with the head.
+    /// With the head, the connection, or the part of the connection that belongs to the exchange, became a tunnel.
     pub switched: bool,
     /// Content that has not been read.
     pub content: Content,
@@ -138,7 +139,7 @@ pub enum Hold {
     Open,
     /// `collect` has handed the response out.
     Taken,
-    /// Nothing: its handle is gone.
+    /// None: the handle is gone.
     Forgotten,
 }
 
@@ -147,9 +148,9 @@ pub enum Hold {
 pub enum EndTold {
     /// Nothing.
     No,
-    /// That of the response.
+    /// The end of the response.
     Response,
-    /// That of the request too.
+    /// The end of the request too.
     Both,
 }
 
@@ -160,11 +161,11 @@ pub struct Handle {
     pub hold: Hold,
     /// Who reads the response.
     pub reader: Reader,
-    /// It ends in a completion of the poll.
+    /// The exchange ends in a completion of the poll.
     pub completes: bool,
     /// When the last reader went away.
     pub nobody_since: Instant,
-    /// What waits report.
+    /// The conditions that waits report.
     pub wanted: Readiness,
     /// The caller has seen the head.
     pub head_told: bool,
@@ -177,36 +178,36 @@ pub struct Handle {
 /// One exchange of a connection.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The caller's number for it.
+    /// The number of the caller for the exchange.
     pub token: u64,
-    /// The job of a pool that it carries out.
+    /// The job of a pool that the exchange carries out.
     pub job: Option<Id>,
     /// The request half.
     pub sending: Sending,
     /// The response half.
     pub receiving: Receiving,
-    /// The caller's side.
+    /// The side of the caller.
     pub handle: Handle,
-    /// Why it failed.
+    /// Why the exchange failed.
     pub failure: Option<Failure>,
-    /// How often it was sent again by itself, on another connection.
+    /// How often a pool has sent the request again, on another connection.
     pub resent: u32,
-    /// How the attempt failed that got furthest, when it was sent again.
+    /// The failure of the attempt that got furthest, if the request was sent again.
     pub furthest: Option<Failure>,
-    /// It is in the connection's queue.
+    /// The exchange is in the queue of the connection.
     pub is_queued: bool,
-    /// It is in the connection's list of exchanges to report.
+    /// The exchange is in the list of exchanges to report.
     pub in_ready_list: bool,
-    /// Its deadlines.
+    /// The deadlines of the exchange.
     pub deadlines: Deadlines,
     /// When `send` was called.
     pub started: Instant,
-    /// When its steps happened.
+    /// When the steps of the exchange happened.
     pub timing: ExchangeTiming,
 }
 
 impl Exchange {
-    /// An exchange whose turn has yet to come; `bounds`: its deadlines, and the largest content of its response.
+    /// An exchange whose turn has yet to come; `bounds`: the deadlines, and the largest content of the response.
     #[inline]
     pub fn new(request: Request, checked: Checked, bounds: (Deadlines, u64), token: u64, now: Instant) -> Exchange {
         Exchange {
@@ -235,7 +236,7 @@ impl Exchange {
         }
     }
 
-    /// Whether nothing more can happen to it: both halves are over.
+    /// Whether nothing more can happen to the exchange: both halves are over.
     pub fn has_ended(&self) -> bool {
         self.receiving.half == ResponseHalf::Failed || (self.receiving.half == ResponseHalf::Done && !self.is_leaving())
     }
@@ -246,7 +247,7 @@ impl Exchange {
         is_written && self.timing.request_sent.is_none() && !self.is_tunnel()
     }
 
-    /// Whether the response is complete, and the request leaves without the caller's doing.
+    /// Whether the response is complete, and the request leaves without the caller.
     pub fn awaits_departure(&self) -> bool {
         self.receiving.half == ResponseHalf::Done && self.is_leaving() && !self.awaits_content()
     }
@@ -257,18 +258,18 @@ impl Exchange {
         is_open && self.is_streamed() && !self.sending.is_finished()
     }
 
-    /// Whether all of the request is at hand, its content with it.
+    /// Whether the request can be sent from its start, with the content.
     pub fn has_whole_request(&self) -> bool {
         self.sending.request.is_some() && !self.is_streamed() && !self.sending.content_moved
     }
 
-    /// Makes it one of which the response is collected, with at most so many octets of content, and reported in a completion.
+    /// Has the response collected, with at most so many octets of content, and reported in a completion.
     pub fn complete(&mut self, octets_max: u64) {
         self.handle.completes = true;
         self.handle.reader = Reader::Completion(octets_max);
     }
 
-    /// When it ends if it still waits for its turn, and when it ends at the latest.
+    /// When the exchange ends if the turn of the exchange has not come, and when the exchange ends at the latest.
     pub fn ends(&self) -> [Option<Instant>; 2] {
         [self.started.after(self.deadlines.queue), self.started.after(self.deadlines.total)]
     }
@@ -301,9 +302,9 @@ impl Exchange {
         request::check_trailers(trailers)
     }
 
-    /// Makes it one that waits for its turn on another connection.
+    /// Has the exchange wait for a turn on another connection.
     ///
-    /// Errors: its request half has no such step.
+    /// Errors: the request half has no such step.
     pub fn begin_again(&mut self) -> Result<(), Illegal> {
         self.sending.input(RequestInput::Again)?;
         self.sending.continue_since = None;
@@ -311,12 +312,12 @@ impl Exchange {
         Ok(())
     }
 
-    /// When the last octet of its request left.
+    /// When the last octet of the request left.
     pub fn sent_at(&self) -> Option<Instant> {
         self.timing.request_sent.map(|sent| Instant(self.started.0.saturating_add(sent)))
     }
 
-    /// Whether raw octets belong to it, in both directions, also after the peer has ended its own.
+    /// Whether raw octets belong to the exchange, in both directions, also after the peer has ended the direction of the peer.
     pub fn is_tunnel(&self) -> bool {
         self.receiving.switched
     }
@@ -326,7 +327,7 @@ impl Exchange {
         matches!(self.sending.checked.content, ContentKind::Length(_) | ContentKind::UnknownLength)
     }
 
-    /// What can be done with it without waiting; `room`: the send buffer accepts octets.
+    /// What can be done with the exchange without waiting; `room`: the send buffer accepts octets.
     pub fn readiness(&self, room: bool) -> Readiness {
         let Exchange { handle, receiving, .. } = self;
         if handle.hold == Hold::Forgotten || matches!(handle.reader, Reader::Completion(_)) {
@@ -348,12 +349,12 @@ impl Exchange {
         ready & handle.wanted
     }
 
-    /// The caller has had the end of the response, and of the request if that has one.
+    /// The caller has had the end of the response, and the end of a request that ends later.
     pub fn tell_end(&mut self) {
         self.handle.end_told = if self.has_ended() { EndTold::Both } else { EndTold::Response };
     }
 
-    /// The whole response, of an exchange that has one: handed out once.
+    /// Hands out the whole response of an exchange that has one, once.
     pub fn take_response(&mut self) -> Option<PackedResponse> {
         let head = self.receiving.head.take()?;
         self.handle.hold = Hold::Taken;
@@ -408,7 +409,7 @@ impl Sending {
         }
     }
 
-    /// Whether it asks for a switch of protocols.
+    /// Whether the request asks for a switch of protocols.
     pub fn may_switch(&self) -> bool {
         self.checked.asked.connect || self.checked.asked.upgrade
     }
@@ -444,7 +445,7 @@ pub fn every_condition() -> Readiness {
     Readiness::WRITABLE | Readiness::INTERIM | Readiness::HEAD | Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED
 }
 
-/// Whether a request asks this of the connection that carries it.
+/// Whether a request asks for this kind of connection.
 pub fn asks(reuse: Reuse, what: Reuse) -> bool {
     reuse & what == what
 }
@@ -453,8 +454,8 @@ fn when(flag: Readiness, holds: bool) -> Readiness {
     if holds { flag } else { Readiness::empty() }
 }
 
-/// May others stand beside a request in a pipeline (RFC 9112 §9.3.2)? Never beside one that can switch protocols; else `overridden` decides,
-/// else whether it is idempotent and leaves at once.
+/// May other requests be in a pipeline with a request (RFC 9112 §9.3.2)? Never with a request that can switch protocols. Otherwise
+/// `overridden` decides, or, without `overridden`, whether the request is idempotent and leaves at once.
 pub fn pipelines(checked: &Checked, overridden: Option<bool>) -> bool {
     let switches = checked.asked.connect || checked.asked.upgrade;
     let leaves_at_once = matches!(checked.content, ContentKind::None | ContentKind::Whole) && !checked.expects;

@@ -1,20 +1,20 @@
-//! Which names may be looked up, and which addresses may be connected to.
+//! Names that may be looked up, and addresses that may be connected to.
 //!
 //! Two questions are asked, at two moments:
 //!
-//! 1. **At the lookup**: does a rule admit this name? If so, its answers are remembered for this client, with the ports
-//!    of the rules that admitted it.
-//! 2. **At the connect**: does a rule admit this address and port, or was it the answer for a name that is allowed this
+//! 1. **At the lookup**: does a rule admit the name? If so, the answers are remembered for this client, with the ports
+//!    of the rules that admitted the name.
+//! 2. **At the connect**: does a rule admit the address and port, or was the address the answer for a name that is allowed at this
 //!    port?
 //!
-//! The second question is asked of the very address that the socket is about to use. A name that resolves to something
-//! else the next time (DNS rebinding) therefore gains nothing that it would not have gained the first time, and an
-//! address that no lookup of this client gave is refused however the component came by it.
+//! The second question is about the very address that the socket is about to use. So a name that resolves to another address the next
+//! time (DNS rebinding) gains nothing, and an address that no lookup of the client has returned is refused, wherever the component
+//! has the address from.
 //!
 //! A name or address that leads to a Unix socket ([`Policy::unix_socket`]) is checked at the connect alone: a rule must admit that socket.
 //!
-//! A rule for a name trusts whoever answers for that name. [`Policy::deny_private_answers`] takes that back for
-//! addresses that are not public; [`Policy::allow_public`] never extends to them.
+//! A rule for a name trusts whoever answers for the name. [`Policy::deny_private_answers`] withdraws the trust for addresses that are
+//! not public; [`Policy::allow_public`] never extends to such addresses.
 mod public;
 mod reach;
 mod rule;
@@ -42,14 +42,14 @@ pub struct Policy {
     key_log: bool,
 }
 
-/// Something that the component wanted to reach and may not.
+/// An attempt of the component that the policy refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// To look up a name.
     Name(String),
     /// To connect to an address.
     Address(SocketAddr),
-    /// To connect to what a name resolved to, since it is not a public address.
+    /// To connect to an address of a name, because the address is not public.
     PrivateAnswer {
         /// The name.
         name: String,
@@ -58,7 +58,7 @@ pub enum Denied {
     },
     /// To connect to a Unix socket, which takes the place of an address.
     UnixSocket(UnixSocket),
-    /// To listen, or to choose its own local address.
+    /// To listen, or to choose a local address.
     Bind(SocketAddr),
 }
 
@@ -68,35 +68,35 @@ impl Policy {
         Self::default()
     }
 
-    /// Admits what the rule says, beside what is admitted already.
+    /// Admits everything that the rule names, beside everything that is admitted already.
     pub fn allow(&mut self, rule: Rule) -> &mut Self {
         self.rules.push(rule);
         self
     }
 
-    /// Has connections to what `to` names go over this Unix socket instead of TCP. A name is then not looked up at any port; of several
-    /// such rules the first counts. Nothing is admitted by it: the socket has to be, by the rule `unix:PATH`.
+    /// Has connections to `to` go over a Unix socket instead of TCP. A name is then not looked up at any port; of several such rules
+    /// the first counts. The call admits nothing: the rule `unix:PATH` has to admit the socket.
     pub fn unix_socket(&mut self, to: Rule, socket: UnixSocket) -> &mut Self {
         self.routes.push((to, socket));
         self
     }
 
-    /// Admits every name, and every address that is reached over the public internet, at every port: what a host wants
-    /// that fetches URLs of strangers. Private, local and special addresses stay out, whatever name leads to them.
+    /// Admits every name, and every address of the public internet, at every port: for a host that fetches URLs of strangers.
+    /// Private, local and special addresses are refused, whatever name leads there.
     pub fn allow_public(&mut self) -> &mut Self {
         self.public = true;
         self
     }
 
-    /// Admits every name and every address, those of this machine and its network included. Whoever chooses the
-    /// requests then reaches everything that this process can reach.
+    /// Admits every name and every address, also the addresses of this machine and its network. Whoever chooses the requests then
+    /// reaches everything that this process can reach.
     pub fn dangerous_allow_any_address(&mut self) -> &mut Self {
         self.any = true;
         self
     }
 
-    /// Refuses private, local and special addresses that an allowed name resolves to, unless a rule admits the address
-    /// itself. For names whose owner is not trusted with the own network.
+    /// Refuses private, local and special addresses of an allowed name, unless a rule admits the address. For names whose owner is
+    /// not trusted with the local network.
     pub fn deny_private_answers(&mut self) -> &mut Self {
         self.deny_private_answers = true;
         self
@@ -110,8 +110,8 @@ impl Policy {
     }
 
     /// Lets callers say `key_log` in [`TlsOptions`](crate::types::TlsOptions), and take the secrets of their connections with
-    /// [`Client::take_key_log`](crate::Client::take_key_log). Whoever has them can read what was exchanged. Counts for the build with
-    /// TLS inside.
+    /// [`Client::take_key_log`](crate::Client::take_key_log). Whoever has the secrets can read the exchanges. Counts for the build
+    /// with TLS inside.
     pub fn allow_key_log(&mut self) -> &mut Self {
         self.key_log = true;
         self
@@ -143,12 +143,12 @@ impl Policy {
         self.any || (self.public && is_public(ip)) || self.rules.iter().any(|rule| rule.admits_address(ip, address.port()))
     }
 
-    /// May this Unix socket be connected to, in the place of an address? Only a rule for the socket admits the socket.
+    /// May the Unix socket be connected to, in the place of an address? Only a rule for the socket admits the socket.
     pub fn allows_unix_socket(&self, socket: &UnixSocket) -> bool {
         self.rules.iter().any(|rule| rule.admits_unix_socket(socket))
     }
 
-    /// The Unix socket over which this address is connected to.
+    /// The Unix socket in the place of this address.
     fn unix_socket_to(&self, address: SocketAddr) -> Option<&UnixSocket> {
         let ip = address.ip().to_canonical();
         self.routes.iter().find(|(to, _)| to.admits_address(ip, address.port())).map(|(_, socket)| socket)
@@ -169,7 +169,7 @@ impl Policy {
         self.rules.iter().filter(move |rule| rule.admits_name(name)).map(|rule| rule.port)
     }
 
-    /// May the answer be used under the rules for the name that it answers?
+    /// May the answer be used under the rules for the name?
     fn allows_answer(&self, answer: IpAddr) -> bool {
         !self.deny_private_answers || is_public(answer)
     }

@@ -1,5 +1,5 @@
-//! Faults: functions that the component imports answer with an error, instead of doing anything. For tests of the component, and of what
-//! calls it.
+//! Faults: functions that the component imports answer with an error, instead of doing anything. For tests of the component, and of
+//! callers of the component.
 
 use std::sync::Arc;
 
@@ -42,29 +42,29 @@ pub enum Import {
     GetClientStreams,
 }
 
-/// What a function answers instead of doing anything.
+/// The answer of a function that does nothing.
 ///
-/// `get-random-bytes` cannot fail: with `Nothing` it gives no octets, with `One` one, whatever was asked for. `now` tells 1970 with any
-/// fault. `future-client-streams.get` gives an error where a stream would.
+/// `get-random-bytes` cannot fail: the function returns no octets with `Nothing`, and one octet with `One`, for any request. `now`
+/// returns 1970 with any fault. `future-client-streams.get` returns an error where a stream would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A function of `wasi:sockets` fails with this code. One of a stream: [`Fault::Failed`].
+    /// A function of `wasi:sockets` fails with the code. A function of a stream: [`Fault::Failed`].
     Code(ErrorCode),
     /// A stream answers `last-operation-failed`. A function of `wasi:sockets`: `unknown`.
     Failed,
     /// A stream answers `closed`. A function of `wasi:sockets`: `connection-aborted`.
     Closed,
-    /// There is nothing yet: no octets, no room, `would-block`, no streams with TLS. `poll` says that everything is ready, and nothing
-    /// need be. `write` has no such answer, and does its work.
+    /// Nothing yet: no octets, no room, `would-block`, no streams with TLS. `poll` reports everything as ready, and nothing need be
+    /// ready. `write` has no such answer, and does its work.
     Nothing,
-    /// There is one octet, or room for one. Other functions do their work.
+    /// One octet, or room for one octet. Other functions do their work.
     One,
 }
 
 type Plan = Arc<dyn Fn(Import, &[u8]) -> Option<Fault> + Send + Sync>;
 
-/// The faults of an instance, none by default. Each function asks before it does its work.
+/// The faults of an instance, none by default. Each function asks before doing its work.
 #[derive(Clone, Default)]
 pub(crate) struct Faults(Option<Plan>);
 
@@ -82,15 +82,15 @@ impl Faults {
     /// For a function of `wasi:sockets`.
     ///
     /// # Errors
-    /// What it fails with.
+    /// The error of the fault.
     pub(super) fn check(&self, import: Import) -> Result<(), ErrorCode> {
         self.fault(import, &[]).and_then(Fault::code).map_or(Ok(()), Err)
     }
 
-    /// For a function of a stream that is asked for octets, or for room: how many it gives at most.
+    /// For a function of a stream that is asked for octets, or for room: how many octets the function returns at most.
     ///
     /// # Errors
-    /// What it fails with.
+    /// The error of the fault.
     pub(super) fn octets_max(&self, import: Import, octets_max: u64) -> Result<u64, StreamError> {
         match self.fault(import, &[]) {
             None => Ok(octets_max),
@@ -103,14 +103,14 @@ impl Faults {
     /// For `output-stream.write`.
     ///
     /// # Errors
-    /// What it fails with.
+    /// The error of the fault.
     pub(super) fn check_written(&self, octets: &[u8]) -> Result<(), StreamError> {
         self.fault(Import::Write, octets).and_then(Fault::stream_error).map_or(Ok(()), Err)
     }
 }
 
 impl Fault {
-    /// As a function of `wasi:sockets` says it; `None`: it does its work.
+    /// The fault as a function of `wasi:sockets` reports a fault; `None`: the function does its work.
     fn code(self) -> Option<ErrorCode> {
         match self {
             Self::Code(code) => Some(code),
@@ -121,7 +121,7 @@ impl Fault {
         }
     }
 
-    /// As a stream says it; `None`: it is no error.
+    /// The fault as a stream reports a fault; `None`: no error.
     pub(super) fn stream_error(self) -> Option<StreamError> {
         match self {
             Self::Code(_) | Self::Failed => Some(StreamError::LastOperationFailed(wasmtime::Error::msg("a fault"))),

@@ -1,4 +1,4 @@
-//! What comes to an instance from outside: connections, names, chance, the date.
+//! Everything that comes to an instance from outside: connections, names, randomness, the date.
 
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -11,35 +11,36 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, Pollable};
 use super::sockets::connection::Connection;
 use super::sockets::usage::Descriptor;
 
-/// Where all of it comes from, for one instance: this machine, a recording that is made of it, or a replay that stands in its place.
+/// The outside of one instance: this machine, a recording of this machine, or a replay in place of this machine.
 pub(crate) trait Outside: Send {
-    /// May a socket be bound to this address? A client has no need of a certain one.
+    /// May a socket be bound to the address? A client has no need of a certain address.
     fn may_bind(&self, address: SocketAddr) -> bool {
         address.ip().is_unspecified() && address.port() == 0
     }
 
-    /// Begins to connect a socket, which is closed where that is refused.
+    /// Begins to connect a socket. A refused socket is closed.
     fn connect(&mut self, socket: Unconnected, to: SocketAddr) -> Result<Opening, ErrorCode>;
 
     /// Begins to look a name up.
     fn look_up(&mut self, name: &str) -> Result<LookingUp, ErrorCode>;
 
-    /// The streams of a transport that the caller of `handshake` has for this authority.
+    /// The streams of a transport that the caller of `handshake` has for the authority.
     fn handshake(&mut self, authority: &str, streams: Streams) -> Streams;
 
-    /// As many random octets as are asked for.
+    /// As many random octets as asked for.
     fn random(&mut self, octets: u64) -> wasmtime::Result<Vec<u8>>;
 
     /// The date.
     fn now(&mut self) -> Datetime;
 }
 
-/// Something that takes its time, as what WASI has a `start-` and a `finish-` for. Whoever waits for it asks `finish` when it is ready.
+/// An operation that takes time, as an operation of WASI with a `start-` and a `finish-`. A waiter asks `finish` when the operation
+/// is ready.
 pub(crate) trait Started<T>: Pollable {
     /// The outcome, once.
     ///
     /// # Errors
-    /// `would-block`: there is none yet.
+    /// `would-block`: no outcome yet.
     fn finish(&mut self) -> Result<T, ErrorCode>;
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Unconnected {
     pub(crate) descriptor: Arc<Descriptor>,
 }
 
-/// An established connection, as its socket knows it.
+/// An established connection, as the socket knows the connection.
 pub(crate) trait Established: Send + Sync {
     fn local_address(&self) -> Result<SocketAddr, ErrorCode>;
 
@@ -62,15 +63,15 @@ pub(crate) trait Established: Send + Sync {
 
     fn shut_down(&self, how: Shutdown);
 
-    /// Its streams, for the component.
+    /// The streams of the connection, for the component.
     fn streams(&self) -> Streams;
 
-    /// The connection itself, where calls may go straight to it, past its streams.
+    /// The connection, if calls may go straight to the connection, past the streams.
     fn connection(&self) -> Option<&Arc<Connection>> {
         None
     }
 
-    /// What options are set on.
+    /// The place where options are set.
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }

@@ -1,8 +1,9 @@
-//! `wasi:io/poll`, told what is ready.
+//! `wasi:io/poll`, informed of ready sources by wakers.
 //!
-//! Wasmtime's own makes a future for each pollable in each wait, and asks every one of them. Here a source that was found not ready is asleep:
-//! it has been given a waker, and is not asked again before that has been woken. So a wait costs little more than reading its list, however
-//! many connections are in it. What was found ready is asked again in the next wait, since the component may have consumed it meanwhile.
+//! Wasmtime's own `poll` makes a future for each pollable in each wait, and asks every future. Here a source that was not ready
+//! sleeps: the source has a waker, and is not asked again before the waker has been woken. So a wait costs little more than reading
+//! the list of pollables, for any number of connections. A source that was ready is asked again in the next wait, since the component
+//! may have consumed the readiness.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -18,9 +19,9 @@ use wasmtime_wasi_io::poll::DynPollable;
 /// The place of a pollable that is not watched.
 const NOWHERE: u32 = u32::MAX;
 
-/// Something to wait for.
+/// A source that can be waited for.
 pub(crate) trait Source: Send + Sync + 'static {
-    /// Is it ready? If not, `context` is woken when it may be. Who has asked last is woken, and nobody else has to be.
+    /// Is the source ready? If not, `context` is woken when the source may be ready. Only the last context has to be woken.
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()>;
 }
 
@@ -28,7 +29,7 @@ pub(crate) trait Source: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place(u32);
 
-/// The sources of one instance, and which pollables stand for them. Other pollables are wasmtime's.
+/// The sources of one instance, and the pollables of each source. Other pollables are wasmtime's.
 #[derive(Default)]
 pub(crate) struct Watch {
     entries: Vec<Option<Entry>>,
@@ -36,21 +37,21 @@ pub(crate) struct Watch {
     /// By the number of a pollable in the table.
     places: Vec<u32>,
     bell: Arc<Bell>,
-    /// Kept for its capacity.
+    /// Reused for its capacity.
     woken: Vec<u32>,
 }
 
 struct Entry {
-    /// It was not ready when it was last asked, and its waker has not been woken since.
+    /// The source was not ready when last asked, and the waker has not been woken since.
     asleep: bool,
-    /// Its owner, and the pollables that stand for it.
+    /// The owner, and the pollables of the source.
     users: u32,
     source: Arc<dyn Source>,
     ringer: Arc<Ringer>,
     waker: Waker,
 }
 
-/// What the wakers of a watch ring.
+/// Where the wakers of a watch ring.
 #[derive(Default)]
 struct Bell(Mutex<Rung>);
 
@@ -58,7 +59,7 @@ struct Bell(Mutex<Rung>);
 struct Rung {
     /// Each place once.
     woken: Vec<u32>,
-    /// Of the wait that is under way.
+    /// The waker of the wait that is under way.
     waiting: Option<Waker>,
 }
 
@@ -66,12 +67,12 @@ struct Rung {
 struct Ringer {
     bell: Arc<Bell>,
     place: u32,
-    /// Its place is among the woken.
+    /// The place is among the woken places.
     rung: AtomicBool,
 }
 
 impl Watch {
-    /// Adds a source, which stays until it is [released](Self::release). Waking the waker has it asked in the next wait.
+    /// Adds a source, which stays until [released](Self::release). Waking the waker has the source asked in the next wait.
     pub(crate) fn add(&mut self, source: Arc<dyn Source>) -> (Place, Waker) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
@@ -83,14 +84,14 @@ impl Watch {
         (Place(place), waker)
     }
 
-    /// Adds a source that stays as long as this pollable.
+    /// Adds a source that stays as long as the pollable.
     pub(crate) fn add_for(&mut self, pollable: &Resource<DynPollable>, source: Arc<dyn Source>) {
         let (place, _) = self.add(source);
         self.assign(pollable, place);
         self.release(place);
     }
 
-    /// The owner is done with it; it goes when the last pollable for it has.
+    /// Releases a source of its owner; the source goes when the last pollable of the source has gone.
     pub(crate) fn release(&mut self, Place(place): Place) {
         if let Some(slot @ Some(_)) = self.entries.get_mut(place as usize) {
             let users = slot.as_mut().map_or(0, |entry| {
@@ -104,7 +105,7 @@ impl Watch {
         }
     }
 
-    /// From now on this pollable stands for the source.
+    /// From now on the pollable belongs to the source.
     pub(crate) fn assign(&mut self, pollable: &Resource<DynPollable>, Place(place): Place) {
         let number = pollable.rep() as usize;
         if self.places.len() <= number {
@@ -124,8 +125,8 @@ impl Watch {
         }
     }
 
-    /// `wasi:io/poll.poll`. Asks whatever the budget of the task is, of which the caller takes: a task pays for a wait once, not for each
-    /// source, or those at the end of a long list would never have their turn.
+    /// `wasi:io/poll.poll`. Asks without regard to the budget of the task, and takes from the budget of the caller: a task pays for a
+    /// wait once, not for each source. Otherwise sources at the end of a long list would never have their turn.
     pub(crate) async fn poll(
         &mut self,
         table: &mut ResourceTable,
@@ -154,7 +155,7 @@ impl Watch {
         .await
     }
 
-    /// `wasi:io/poll.pollable.ready`; `None`: it is not watched.
+    /// `wasi:io/poll.pollable.ready`; `None`: the pollable is not watched.
     pub(crate) fn is_ready(&mut self, pollable: &Resource<DynPollable>) -> Option<bool> {
         self.hear();
         self.is_watched(pollable).then(|| !self.ready_among(std::slice::from_ref(pollable)).is_empty())
@@ -164,7 +165,7 @@ impl Watch {
         self.places.get(pollable.rep() as usize).is_some_and(|place| *place != NOWHERE)
     }
 
-    /// Which of the watched ones are ready, by their places in the list; pending while none is.
+    /// Which of the watched pollables are ready, by their places in the list; pending while none is ready.
     fn poll_watched(&mut self, pollables: &[Resource<DynPollable>], context: &mut Context<'_>) -> Poll<Vec<u32>> {
         loop {
             self.hear();
@@ -180,7 +181,7 @@ impl Watch {
 
     fn ready_among(&mut self, pollables: &[Resource<DynPollable>]) -> Vec<u32> {
         let mut found = Vec::new();
-        // To a task without budget, what is ready says that it is not.
+        // To a task without budget, a ready source says that the source is not ready.
         let asked = pin!(unconstrained(poll_fn(|_| {
             self.ask(pollables, &mut found);
             Poll::Ready(())
@@ -189,7 +190,7 @@ impl Watch {
         found
     }
 
-    /// Adds to `found` which are ready.
+    /// Adds the ready places to `found`.
     fn ask(&mut self, pollables: &[Resource<DynPollable>], found: &mut Vec<u32>) {
         for (at, pollable) in (0..).zip(pollables) {
             let place = self.places.get(pollable.rep() as usize).map_or(NOWHERE, |place| *place);
@@ -204,13 +205,14 @@ impl Watch {
         }
     }
 
-    /// Has those asked again whose wakers have been woken.
+    /// Has the sources asked again whose wakers have been woken.
     fn hear(&mut self) {
         let Self { entries, woken, bell, .. } = self;
         bell.take(woken);
         for place in woken.drain(..) {
             if let Some(Some(entry)) = entries.get_mut(place as usize) {
-                // A swap: whoever finds it set does not ring, and what has happened before that has to be seen when the source is asked.
+                // A swap: a waker that finds the flag set does not ring, and everything before the wake has to be seen when the
+                // source is asked.
                 entry.ringer.rung.swap(false, Ordering::AcqRel);
                 entry.asleep = false;
             }
@@ -226,7 +228,7 @@ impl Bell {
         rung.waiting = None;
     }
 
-    /// Has `waker` woken by the next ring. False: there was one already.
+    /// Has the next ring wake `waker`. False: places were woken already.
     fn wait(&self, waker: &Waker) -> bool {
         let mut rung = self.rung();
         let silent = rung.woken.is_empty();
@@ -246,7 +248,7 @@ impl Bell {
         }
     }
 
-    /// A panic while the lock was held cannot have left it half-changed.
+    /// A panic while the lock was held cannot have left the list half-changed.
     fn rung(&self) -> MutexGuard<'_, Rung> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -73,7 +73,7 @@ struct Bound {
 }
 
 const BOUNDS: [Bound; 11] = [
-    Bound { place: "wit", each_file: false, pronouns: 5.0, openings: 24, vague_verbs: 0.6 },
+    Bound { place: "wit", each_file: false, pronouns: 4.7, openings: 21, vague_verbs: 0.5 },
     Bound { place: "README.md", each_file: false, pronouns: 6.0, openings: 0, vague_verbs: 0.4 },
     Bound { place: "CONTRIBUTING.md", each_file: false, pronouns: 6.0, openings: 0, vague_verbs: 0.4 },
     Bound { place: "ARCHITECTURE.md", each_file: false, pronouns: 7.0, openings: 1, vague_verbs: 0.4 },
@@ -81,8 +81,8 @@ const BOUNDS: [Bound; 11] = [
     Bound { place: "docs/concepts.md", each_file: false, pronouns: 6.0, openings: 0, vague_verbs: 0.4 },
     Bound { place: "docs/reference", each_file: false, pronouns: 4.6, openings: 28, vague_verbs: 0.6 },
     Bound { place: "docs/evidence", each_file: false, pronouns: 12.2, openings: 15, vague_verbs: 0.3 },
-    Bound { place: "guest/src", each_file: false, pronouns: 11.0, openings: 120, vague_verbs: 1.0 },
-    Bound { place: "host/src", each_file: false, pronouns: 11.4, openings: 100, vague_verbs: 1.2 },
+    Bound { place: "guest/src", each_file: false, pronouns: 10.1, openings: 110, vague_verbs: 0.9 },
+    Bound { place: "host/src", each_file: false, pronouns: 9.6, openings: 74, vague_verbs: 0.92 },
     Bound { place: "host/cli/src", each_file: false, pronouns: 11.0, openings: 55, vague_verbs: 0.8 },
 ];
 

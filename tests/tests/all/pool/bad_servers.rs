@@ -1,13 +1,14 @@
 //! The pool and servers that answer too little, too much or not at all.
 
 use super::placing::Pool;
-use sandpiper_host::Request;
-use sandpiper_host::types::{ConnOptions, Limit, PollOptions, RequestOptions, Timer};
+use sandpiper_host::types::{ConnOptions, Delivery, Limit, PollOptions, RequestOptions, Timer};
+use sandpiper_host::{CallError, Request};
 use sandpiper_tests::peer::loopback::{PATIENCE, answer, serve, target};
 use sandpiper_tests::scenario::sandboxed::runtime;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 fn within(span_ms: u64, target: &str) -> Request {
@@ -75,5 +76,32 @@ fn with_a_bad_server_every_request_ends_once_within_its_deadlines() {
             }
         });
         six(too_few, 600).await;
+    });
+}
+
+#[test]
+fn a_request_that_may_act_twice_fails_although_its_connection_has_answered_another() {
+    // The second request of a connection is read, and answered with the end of the connection.
+    let (port, accepted) = serve(|_, mut stream| {
+        if let Some(first) = target(&mut stream) {
+            answer(&mut stream, &first);
+            target(&mut stream);
+        }
+    });
+    let switching = |method| Request::new(method, "/2").with_field("Connection", "upgrade").with_field("Upgrade", "raw");
+    runtime().block_on(async {
+        for (request, connections) in [(Request::new("POST", "/2"), 1), (switching("POST"), 2), (Request::get("/2"), 4)] {
+            let mut pool = Pool::new(PollOptions::default(), ConnOptions::default(), port).await;
+            pool.submit(&[Request::get("/1")], 1).await;
+            pool.ends(1).await;
+            let exchange = pool.poll.submit(&mut pool.client, &pool.origin, request, 2).await.expect("accepted");
+            match exchange.collect(&mut pool.client, 9).await {
+                // An idempotent request has gone once more, onto a fresh connection.
+                Ok(response) => assert_eq!(response.content, b"/2"),
+                Err(CallError::Http(failure)) => assert_eq!(failure.delivery, Delivery::Unanswered),
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(accepted.load(Ordering::SeqCst), connections);
+        }
     });
 }

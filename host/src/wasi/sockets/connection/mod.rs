@@ -1,4 +1,4 @@
-//! An established connection, and what of its output the kernel has not taken yet.
+//! An established connection, and the output that the kernel has not taken yet.
 
 #[cfg(test)]
 mod tests;
@@ -23,15 +23,16 @@ use super::code_of;
 use super::transport::Transport;
 use super::usage::Descriptor;
 
-/// Octets that one read gives at most: the host holds them once, and the component another time.
+/// Octets that one read returns at most: the host holds the octets once, and the component another time.
 const READ_OCTETS_MAX: usize = 256 * 1024;
-/// Octets that one write takes at most. The kernel gets them in one call, straight from the component's memory; what it does not take, the
-/// host keeps. 1 MiB: in pieces of 256 KiB, which wake the peer in between, an upload needs a third longer.
+/// Octets that one write takes at most. The kernel gets the octets in one call, straight from the component's memory; the host holds
+/// the rest that the kernel does not take. 1 MiB: in pieces of 256 KiB, which wake the peer in between, an upload needs a third
+/// longer.
 pub(super) const WRITE_OCTETS_MAX: usize = 1 << 20;
-/// What of it the host keeps for every connection, however much it has for others.
+/// Octets of output that the host holds for every connection, however much the host holds for other connections.
 const OWN_OCTETS_MAX: usize = 4 << 10;
 
-/// Shared by a socket, its streams, and what is under way for them.
+/// Shared by a socket, the streams, and the tasks of both.
 pub(crate) struct Connection {
     transport: Transport,
     input_ended: AtomicBool,
@@ -45,16 +46,16 @@ pub(crate) struct Connection {
 #[derive(Default)]
 struct Output {
     way: Way,
-    /// What `check-write` has admitted.
+    /// Octets that `check-write` has admitted.
     permit: usize,
-    /// What is reserved for the permit, or for what has not left, beyond the connection's own octets.
+    /// Octets that are reserved for the permit, or for unsent output, beyond the connection's own octets.
     borrowed: usize,
-    /// What was written and has not left, from `sent` on.
+    /// Output that has not left, from `sent` on.
     unsent: Vec<u8>,
     sent: usize,
-    /// The task that sends it.
+    /// The task that sends the output.
     sender: Option<AbortHandle>,
-    /// Woken when it has left.
+    /// Woken when the output has left.
     waiting: Option<Waker>,
 }
 
@@ -63,7 +64,7 @@ struct Output {
 enum Way {
     #[default]
     Open,
-    /// It ends when all has left.
+    /// The direction ends when all output has left.
     Ending,
     Ended,
     Failed(ErrorCode),
@@ -89,7 +90,7 @@ impl Connection {
         self.transport.remote_address()
     }
 
-    /// What has come, at most so many octets; none: nothing yet.
+    /// Octets that have come, at most so many; none: nothing yet.
     pub(super) fn read(&self, octets_max: u64) -> Result<Vec<u8>, StreamError> {
         if self.input_ended.load(Ordering::Relaxed) {
             return Err(StreamError::Closed);
@@ -113,13 +114,14 @@ impl Connection {
         }
     }
 
-    /// Asks the kernel, also where the runtime knows of nothing: the component looks for what is unsolicited before it writes a request, and
-    /// the runtime may not have been told yet.
+    /// Asks the kernel, even if the runtime knows of nothing: the component checks for unsolicited octets before writing a request,
+    /// and the runtime may not know of the octets yet.
     fn receive(&self, octets: &mut Vec<u8>) -> io::Result<usize> {
         let room = octets.capacity();
         let mut receive = || -> io::Result<usize> { Ok(recv(&self.transport, spare_capacity(octets), RecvFlags::empty())?.1) };
         let mut received = None;
-        // The runtime forgets that there was something when it is told that there is nothing. A read that was not filled has taken all.
+        // The runtime forgets the readiness when a read reports that nothing is there. A read that was not filled has taken
+        // everything.
         let _ = self.transport.try_io(Interest::READABLE, || {
             let outcome = received.insert(receive());
             match outcome {
@@ -131,9 +133,9 @@ impl Connection {
         received.unwrap_or_else(receive)
     }
 
-    /// How many octets may be written; 0: none until there is room again. The host sets aside room for them until they are written or this
-    /// is asked again. So an instance that asks for many connections and does not write has little at once for the others, but never none:
-    /// each has octets of its own, and is ready for them as soon as the kernel is.
+    /// How many octets may be written; 0: none until room returns. The host reserves the room until the octets are written or the
+    /// question is repeated. So an instance that asks for many connections and does not write leaves little at once for other
+    /// connections, but never nothing: each connection has octets of its own, and is ready for those octets as soon as the kernel is.
     pub(super) fn check_write(&self) -> Result<usize, StreamError> {
         let mut output = self.output();
         output.way.error()?;
@@ -153,14 +155,14 @@ impl Connection {
         self.lower_borrowed(output, 0);
     }
 
-    /// Gives back what is not needed for so many octets.
+    /// Returns the room beyond so many octets.
     fn lower_borrowed(&self, output: &mut Output, octets: usize) {
         let needed = octets.saturating_sub(OWN_OCTETS_MAX);
         self.descriptor.usage.give_back(output.borrowed - needed);
         output.borrowed = needed;
     }
 
-    /// Nothing has to be done: what was written leaves as soon as it can.
+    /// Does nothing: output leaves as soon as possible.
     pub(super) fn flush(&self) -> Result<(), StreamError> {
         self.output().way.error()
     }
@@ -170,7 +172,7 @@ impl Connection {
         self.transport.try_io(Interest::WRITABLE, || Ok(())).is_ok()
     }
 
-    /// Hands octets to the kernel, and keeps what it does not take.
+    /// Hands octets to the kernel, and holds the octets that the kernel does not take.
     pub(super) fn write(self: &Arc<Self>, octets: &[u8]) -> Result<(), StreamError> {
         let mut output = self.output();
         output.way.error()?;
@@ -200,7 +202,7 @@ impl Connection {
 
     fn send(&self, octets: &[u8]) -> io::Result<usize> {
         let mut sent = Err(ErrorKind::WouldBlock.into());
-        // As in `receive`: where not all was taken, there is no room.
+        // As in `receive`: a write that was not taken whole has left no room.
         let _ = self.transport.try_io(Interest::WRITABLE, || {
             sent = self.transport.try_write(octets);
             match &sent {
@@ -212,7 +214,7 @@ impl Connection {
         sent
     }
 
-    /// Sends what the kernel did not take at once, also while the component does something else.
+    /// Sends the octets that the kernel did not take at once, also while the component does something else.
     async fn send_unsent(self: Arc<Self>) {
         while !self.send_some() {
             if self.transport.writable().await.is_err() {
@@ -226,7 +228,7 @@ impl Connection {
     fn send_some(&self) -> bool {
         let mut output = self.output();
         if output.unsent.is_empty() {
-            // It was given up.
+            // The output was given up.
             return true;
         }
         match self.send(&output.unsent[output.sent..]) {
@@ -260,11 +262,11 @@ impl Connection {
     fn end_output(&self, output: &mut Output) {
         output.way = Way::Ended;
         self.take_permit_back(output);
-        // A connection that is gone already is as good as shut down.
+        // A connection that is gone is as good as shut down.
         let _ = shutdown(&self.transport, rustix::net::Shutdown::Write);
     }
 
-    /// Ends directions; the outgoing one when all has left that was written.
+    /// Ends directions; the outgoing direction when all output has left.
     pub(super) fn shut_down(&self, how: Shutdown) {
         if matches!(how, Shutdown::Read | Shutdown::Both) && !self.input_ended.swap(true, Ordering::Relaxed) {
             let _ = shutdown(&self.transport, rustix::net::Shutdown::Read);
@@ -280,15 +282,15 @@ impl Connection {
         self.ask_anew();
     }
 
-    /// Has both directions asked in the next wait: something else than the runtime has changed them, or has taken its waker's place.
+    /// Has both directions asked in the next wait: the change did not come from the runtime, or the runtime has lost the waker.
     pub(super) fn ask_anew(&self) {
         for waker in [&self.input_waker, &self.output_waker].into_iter().filter_map(OnceLock::get) {
             waker.wake_by_ref();
         }
     }
 
-    /// Gives up what has not left. It was told as sent: the connection is then reset when it closes, since an orderly end would say that
-    /// all has come. A Unix socket has no resets.
+    /// Discards the output that has not left. The output was reported as sent: so the connection is reset when the connection closes,
+    /// since an orderly end would say that all has come. A Unix socket has no resets.
     pub(super) fn stop_sending(&self) {
         let mut output = self.output();
         if let Some(sender) = output.sender.take() {
@@ -327,7 +329,7 @@ impl Connection {
         Poll::Pending
     }
 
-    /// A panic while the lock was held cannot have left it half-changed.
+    /// A panic while the lock was held cannot have left the state half-changed.
     fn output(&self) -> MutexGuard<'_, Output> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -366,7 +368,7 @@ impl Way {
     }
 }
 
-/// The right to send. When nobody has it any more, the peer is told, although others may still read.
+/// The right to send. When the last holder drops the right, the peer is informed, although other holders may still read.
 pub(crate) struct SendHalf(pub(super) Arc<Connection>);
 
 impl Drop for SendHalf {
