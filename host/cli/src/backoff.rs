@@ -6,9 +6,6 @@ use sandpiper_host::types::ResponseHead;
 
 use super::args::Connection;
 
-/// The first wait before a connection that could not be made is tried again; it doubles each time.
-const CONNECT_DELAY: Duration = Duration::from_millis(250);
-const CONNECT_DOUBLINGS_MAX: u32 = 5;
 /// The first wait after a response that says "not now"; it doubles each time, as with curl.
 const STATUS_DELAY: Duration = Duration::from_secs(1);
 /// 10 minutes at most, with the last doubling.
@@ -20,8 +17,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Why a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// No connection could be made.
-    Connect,
+    /// No connection could be made; with the time that the pool waits before the next one.
+    Connect(Duration),
     /// A connection failed.
     Failure,
     /// A response says so; with its `Retry-After`.
@@ -54,7 +51,7 @@ impl Backoff {
             Cause::Status(Some(after)) if after > RETRY_AFTER_MAX => return None,
             Cause::Status(Some(after)) => after,
             _ if self.delay.is_some() => self.delay?,
-            Cause::Connect => CONNECT_DELAY * 2_u32.pow(repeats.min(CONNECT_DOUBLINGS_MAX)),
+            Cause::Connect(after) => after,
             Cause::Failure => Duration::ZERO,
             Cause::Status(None) => (STATUS_DELAY * 2_u32.pow(repeats.min(STATUS_DOUBLINGS_MAX))).min(STATUS_DELAY_MAX),
         };
@@ -128,13 +125,14 @@ mod tests {
     fn waits_grow_within_their_bounds() {
         let plain = Backoff { repeats_max: 9, ..Backoff::default() };
         let waits = |backoff: &Backoff, cause| [0, 1, 40].map(|repeats| backoff.wait(cause, repeats, Duration::ZERO).unwrap());
-        assert_eq!(waits(&plain, Cause::Connect), [250, 500, 8000].map(Duration::from_millis));
+        assert_eq!(waits(&plain, Cause::Connect(seconds(2))), [seconds(2); 3]);
         assert_eq!(waits(&plain, Cause::Failure), [Duration::ZERO; 3]);
         assert_eq!(waits(&plain, Cause::Status(None)), [1, 2, 600].map(seconds));
         assert_eq!(waits(&plain, Cause::Status(Some(seconds(3)))), [seconds(3); 3]);
         assert_eq!(plain.wait(Cause::Status(Some(seconds(21_601))), 0, Duration::ZERO), None);
         let given = Backoff { delay: Some(seconds(5)), ..plain };
         assert_eq!(waits(&given, Cause::Failure), [seconds(5); 3]);
+        assert_eq!(waits(&given, Cause::Connect(seconds(2))), [seconds(5); 3]);
         assert_eq!(waits(&given, Cause::Status(Some(seconds(3)))), [seconds(3); 3]);
     }
 

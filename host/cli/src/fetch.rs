@@ -10,11 +10,11 @@ use super::args::Fetch;
 use super::backoff::Backoff;
 use super::bounds::Bounds;
 use super::condition::Condition;
+use super::connections::ConnectionOptions;
 use super::engine::{Engine, Settings, Stop};
 use super::incoming::{Errors, Form, Tunnel};
 use super::interrupt::end_on_signal;
 use super::key_log::KeyLog;
-use super::link::LinkOptions;
 use super::listing::{list, reads_stdin};
 use super::output::HeadDump;
 use super::plan::Plan;
@@ -73,10 +73,9 @@ async fn prepare(fetch: &Fetch) -> Result<(Plan, Parts, Tape), String> {
     if !fetch.silence.of_progress() {
         warnings(fetch, &plan).iter().for_each(|warning| tell(&format!("sandpiper: {warning}\n")));
     }
-    let bounds = Bounds::new(&fetch.connection);
     let settings = Settings {
-        links: LinkOptions::new(fetch, bounds),
-        bounds,
+        connections: ConnectionOptions::new(fetch),
+        bounds: Bounds::new(&fetch.connection),
         form,
         write_out,
         backoff: Backoff::new(&fetch.connection),

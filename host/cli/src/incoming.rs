@@ -9,11 +9,12 @@ use sandpiper_host::{CallError, Client, Exchange, HostError};
 use super::interrupt::Unfinished;
 use super::json::Collected;
 use super::output::{Destination, Finished, HeadDump, Resume, Sink, Start};
+use super::spool::Spooled;
 
 /// Octets of one `read`.
-const READ_OCTETS: u64 = 65_536;
+pub(crate) const READ_OCTETS: u64 = 65_536;
 /// Reads of one call of `advance` at most, so that other connections have their turn.
-const READS_PER_TURN: usize = 16;
+pub(crate) const READS_PER_TURN: usize = 16;
 
 /// How responses are to be written.
 #[derive(Clone, Debug)]
@@ -204,11 +205,13 @@ impl Incoming {
         }
     }
 
-    /// Takes what has arrived, a bounded amount, and at most `octets_max` octets of content; calls `count` with their number.
+    /// Takes what has arrived, a bounded amount: first the content that was spooled, then at most `octets_max` octets; calls `count` with the
+    /// number of the latter.
     pub(crate) async fn advance(
         &mut self,
         client: &mut Client,
         exchange: &Exchange,
+        spooled: &mut Spooled,
         ready: Readiness,
         octets_max: u64,
         mut count: impl FnMut(u64),
@@ -226,6 +229,14 @@ impl Incoming {
         }
         let mut left = octets_max;
         for _ in 0..READS_PER_TURN {
+            match spooled.take().map_err(|error| Trouble::Refused(format!("cannot read what came before its turn: {error}")))? {
+                Some(Chunk::Data(octets)) => {
+                    self.take_content(octets)?;
+                    continue;
+                }
+                Some(Chunk::End(trailers)) => return Ok(Received::End(trailers)),
+                _ => {}
+            }
             if left == 0 {
                 self.flush()?;
                 break;

@@ -2,9 +2,9 @@
 //!
 //! `fetch` reads its arguments (`args`, `help`, `usage`; `refused` has the options of curl that are not here) and lists of URLs (`listing`),
 //! checks them as a whole (`plan`, `target`, `protocols`, `resolve`, `family`, `template` with `content`, `condition`, `credentials`, `form` and `pieces`,
-//! `output`, `standard`), and drives everything in one loop (`engine`), which keeps connections (`link`) within their number (`bounds`), what
-//! goes out (`outgoing`) and what comes in (`incoming`), how fast (`rate`, `gate`) and how long (`stopwatch`), decides about failures
-//! (`retry`) and waits for repeats (`backoff`), records or replays it all (`tape`), and tells how it came out (`report`, `told`, `complaint`,
+//! `output`, `standard`), and drives everything in one loop (`engine`), which submits requests to the pool of the component (`bounds`, `connections`), moves
+//! what goes out (`outgoing`) and what comes in (`incoming`; `spool`, what comes before its turn), says how fast (`rate`) and how long (`stopwatch`), waits for
+//! repeats (`backoff`), records or replays it all (`tape`), and tells how it came out (`report`, `told`, `complaint`,
 //! `json`, `progress`, `summary`, `wire_log`, `write_out`, `interrupt`). Of TLS, `tls` has the options, `secured` what is
 //! told about a handshake, `key_log` its secrets.
 
@@ -14,6 +14,7 @@ mod bounds;
 mod complaint;
 mod component;
 mod condition;
+mod connections;
 mod content;
 mod credentials;
 mod demo;
@@ -22,14 +23,12 @@ mod engine;
 mod family;
 mod fetch;
 mod form;
-mod gate;
 mod help;
 mod incoming;
 mod inspect;
 mod interrupt;
 mod json;
 mod key_log;
-mod link;
 mod listing;
 mod outgoing;
 mod output;
@@ -42,8 +41,8 @@ mod rate;
 mod refused;
 mod report;
 mod resolve;
-mod retry;
 mod secured;
+mod spool;
 mod standard;
 mod stopwatch;
 mod summary;

@@ -25,12 +25,12 @@ pub(crate) struct Progress {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) done: usize,
-    pub(crate) active: usize,
-    pub(crate) queued: usize,
-    pub(crate) connections: usize,
-    pub(crate) idle: usize,
-    pub(crate) reused: usize,
-    pub(crate) repeated: usize,
+    pub(crate) active: u32,
+    pub(crate) queued: u32,
+    pub(crate) connections: u32,
+    pub(crate) idle: u32,
+    pub(crate) reused: u64,
+    pub(crate) repeated: u64,
 }
 
 impl Counts {
@@ -71,14 +71,14 @@ impl Progress {
         self.wanted && self.exchanges > 1
     }
 
-    /// Shows the counts, unless it did so just now.
-    pub(crate) fn count(&mut self, counts: impl FnOnce() -> Counts) {
-        let now = Instant::now();
-        if !self.counts() || self.counted.is_some_and(|last| now - last < COUNT_INTERVAL) {
-            return;
-        }
-        self.counted = Some(now);
-        self.bar.set_message(counts().text());
+    /// Are counts to be shown anew?
+    pub(crate) fn is_due(&self) -> bool {
+        self.counts() && self.counted.is_none_or(|last| last.elapsed() >= COUNT_INTERVAL)
+    }
+
+    pub(crate) fn count(&mut self, counts: &Counts) {
+        self.counted = Some(Instant::now());
+        self.bar.set_message(counts.text());
         self.show();
     }
 

@@ -1,4 +1,4 @@
-//! The time of the first exchange of a connection, for `--max-time` and `--speed-limit`.
+//! The time of one exchange, for `--max-time` and `--speed-limit`.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,17 @@ pub(crate) enum Exceeded {
     Speed,
 }
 
-/// It stands still while a response waits for its turn on standard output.
+/// It begins when the response is the next one on its connection, and stands still while the response waits for its turn on standard output.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopwatch {
     allowance: Allowance,
-    began: Instant,
+    /// `None`: it is not known that the transfer has begun. It has not at `asked`, and cannot have exceeded anything before its time has
+    /// passed since then.
+    began: Option<Instant>,
+    asked: Instant,
     stopped: Option<Instant>,
+    /// How long it stood still before it was known to have begun.
+    still: Duration,
     /// When the time over which the speed is measured began.
     measured: Instant,
     /// Octets that have moved since.
@@ -32,9 +37,34 @@ pub(crate) struct Stopwatch {
 
 impl Stopwatch {
     /// `None`: nothing is limited.
-    pub(crate) fn start(allowance: Allowance, now: Instant) -> Option<Self> {
+    pub(crate) fn new(allowance: Allowance, now: Instant) -> Option<Self> {
         let limits = allowance.time.is_some() || allowance.speed.is_some();
-        limits.then_some(Self { allowance, began: now, stopped: None, measured: now, octets: 0 })
+        limits.then_some(Self {
+            allowance,
+            began: None,
+            asked: now,
+            stopped: None,
+            still: Duration::ZERO,
+            measured: now,
+            octets: 0,
+        })
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// The transfer began then.
+    pub(crate) fn begin(&mut self, at: Instant) {
+        let began = at + self.still;
+        self.began = Some(began);
+        self.measured = began;
+    }
+
+    /// The transfer has not begun yet.
+    pub(crate) fn has_not_begun(&mut self, now: Instant) {
+        self.asked = now;
+        self.octets = 0;
     }
 
     pub(crate) fn stop(&mut self, now: Instant) {
@@ -42,10 +72,16 @@ impl Stopwatch {
     }
 
     pub(crate) fn go_on(&mut self, now: Instant) {
-        if let Some(stopped) = self.stopped.take() {
-            let still = now.saturating_duration_since(stopped);
-            self.began += still;
-            self.measured += still;
+        let Some(stopped) = self.stopped.take() else {
+            return;
+        };
+        let still = now.saturating_duration_since(stopped);
+        match &mut self.began {
+            Some(began) => {
+                *began += still;
+                self.measured += still;
+            }
+            None => self.still += still,
         }
     }
 
@@ -56,17 +92,17 @@ impl Stopwatch {
 
     /// When it is to be asked again; `None`: not while it stands still.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let end = self.allowance.time.and_then(|time| self.began.checked_add(time));
-        let measure = self.allowance.speed.and_then(|(_, time)| self.measured.checked_add(time));
+        let after = |since: Instant, time: Option<Duration>| time.and_then(|time| since.checked_add(time));
+        let (began, measured) = if self.has_begun() { (self.began?, self.measured) } else { (self.asked, self.asked) };
+        let end = after(began, self.allowance.time);
+        let measure = after(measured, self.allowance.speed.map(|(_, time)| time));
         end.into_iter().chain(measure).min().filter(|_| self.stopped.is_none())
     }
 
     /// Is it too late, or too slow? Each time of measuring is followed by the next.
     pub(crate) fn exceeded(&mut self, now: Instant) -> Option<Exceeded> {
-        if self.stopped.is_some() {
-            return None;
-        }
-        if self.allowance.time.is_some_and(|time| now.saturating_duration_since(self.began) >= time) {
+        let began = self.began.filter(|_| self.stopped.is_none())?;
+        if self.allowance.time.is_some_and(|time| now.saturating_duration_since(began) >= time) {
             return Some(Exceeded::Time);
         }
         let (rate, time) = self.allowance.speed?;
@@ -93,7 +129,8 @@ mod tests {
     fn time_stands_still_while_a_response_waits_for_its_turn() {
         let start = Instant::now();
         let allowance = Allowance { time: Some(milliseconds(100)), speed: None };
-        let mut watch = Stopwatch::start(allowance, start).unwrap();
+        let mut watch = Stopwatch::new(allowance, start).unwrap();
+        watch.begin(start);
         assert_eq!(watch.next(), Some(start + milliseconds(100)));
         watch.stop(start + milliseconds(60));
         assert_eq!((watch.next(), watch.exceeded(start + milliseconds(500))), (None, None));
@@ -101,14 +138,31 @@ mod tests {
         assert_eq!(watch.next(), Some(start + milliseconds(1040)));
         assert_eq!(watch.exceeded(start + milliseconds(1039)), None);
         assert_eq!(watch.exceeded(start + milliseconds(1040)), Some(Exceeded::Time));
-        assert!(Stopwatch::start(Allowance::default(), start).is_none());
+        assert!(Stopwatch::new(Allowance::default(), start).is_none());
+    }
+
+    #[test]
+    fn time_begins_with_the_turn_however_late_that_is_known() {
+        let start = Instant::now();
+        let allowance = Allowance { time: Some(milliseconds(100)), speed: None };
+        let mut watch = Stopwatch::new(allowance, start).unwrap();
+        assert_eq!(watch.exceeded(start + milliseconds(100)), None);
+        watch.has_not_begun(start + milliseconds(100));
+        assert_eq!(watch.next(), Some(start + milliseconds(200)));
+        // It stood still in between.
+        watch.stop(start + milliseconds(150));
+        watch.go_on(start + milliseconds(180));
+        watch.begin(start + milliseconds(120));
+        assert_eq!(watch.next(), Some(start + milliseconds(250)));
+        assert_eq!(watch.exceeded(start + milliseconds(250)), Some(Exceeded::Time));
     }
 
     #[test]
     fn a_transfer_is_too_slow_when_one_measure_says_so() {
         let start = Instant::now();
         let allowance = Allowance { time: None, speed: Some((1000, milliseconds(100))) };
-        let mut watch = Stopwatch::start(allowance, start).unwrap();
+        let mut watch = Stopwatch::new(allowance, start).unwrap();
+        watch.begin(start);
         watch.count(100);
         assert_eq!(watch.exceeded(start + milliseconds(99)), None);
         assert_eq!(watch.exceeded(start + milliseconds(100)), None);

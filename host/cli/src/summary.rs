@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use sandpiper_host::types::PoolCounts;
 use serde::Serialize;
 
 use super::escape;
@@ -18,11 +19,11 @@ pub(crate) struct Tally {
     /// Failed ones, by class.
     failed: BTreeMap<&'static str, usize>,
     /// Requests that were sent again.
-    pub(crate) repeated: usize,
+    pub(crate) repeated: u64,
     /// Connections that were opened.
-    pub(crate) opened: usize,
+    pub(crate) opened: u64,
     /// Requests that a connection carried after another one.
-    pub(crate) reused: usize,
+    pub(crate) reused: u64,
     /// Octets of content that were received.
     pub(crate) octets: u64,
     began: Option<Instant>,
@@ -42,6 +43,13 @@ impl Tally {
     pub(crate) fn fail(&mut self, class: &'static str) {
         *self.failed.entry(class).or_default() += 1;
         self.ended = Some(Instant::now());
+    }
+
+    /// Adds what the pool has counted.
+    pub(crate) fn take_over(&mut self, counts: &PoolCounts) {
+        self.repeated += counts.retried;
+        self.opened += counts.opened;
+        self.reused += counts.reused;
     }
 
     fn failures(&self) -> usize {
@@ -141,9 +149,9 @@ struct Counts<'a> {
     origin: Option<&'a str>,
     requests: usize,
     ok: usize,
-    repeated: usize,
-    opened: usize,
-    reused: usize,
+    repeated: u64,
+    opened: u64,
+    reused: u64,
     octets: u64,
     seconds: f64,
     failed: BTreeMap<&'static str, usize>,

@@ -5,20 +5,19 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use sandpiper_host::types::{Error, FieldLine, LogEntry, LogEvent, ResponseHead, TlsInfo};
-use sandpiper_host::{Client, HostError, UnixSocket};
+use sandpiper_host::{Client, HostError, Poll, UnixSocket};
 use serde::Serialize;
 
 use super::credentials::masked_head;
 use super::incoming::on_the_wire;
 use super::json::{fields, latin1};
-use super::link::Link;
 use super::output::create_aside;
 use super::report::Report;
 use super::secured::{self, Secured};
 use super::{escape, tell};
 
 /// Entries that the component holds between two looks: all that one wait can make of its bounded work.
-pub(crate) const LOG_ENTRIES_MAX: u32 = 16_384;
+const LOG_ENTRIES_MAX: u32 = 16_384;
 /// Entries of one call.
 const TAKEN_AT_ONCE: u32 = 1024;
 
@@ -29,8 +28,8 @@ pub(crate) struct WireLog {
     file: Option<BufWriter<File>>,
     /// `--show-credentials`
     shows_credentials: bool,
-    /// The sequence number that each connection's next entry should have.
-    expected: std::collections::HashMap<u64, u64>,
+    /// The sequence number that the next entry should have.
+    expected: u64,
 }
 
 impl WireLog {
@@ -44,18 +43,23 @@ impl WireLog {
     ) -> io::Result<Self> {
         let file = file.map(create_aside).transpose()?.map(BufWriter::new);
         let told = verbose.then(|| Teller { unix_socket, ..Teller::default() });
-        Ok(Self { told, file, shows_credentials, expected: Default::default() })
+        Ok(Self { told, file, shows_credentials, expected: 0 })
     }
 
     pub(crate) fn is_on(&self) -> bool {
         self.told.is_some() || self.file.is_some()
     }
 
-    /// Takes all entries of a connection. `tokens` says which exchange a token belongs to.
+    /// Entries that the poll is to hold.
+    pub(crate) fn entries(&self) -> u32 {
+        if self.is_on() { LOG_ENTRIES_MAX } else { 0 }
+    }
+
+    /// Takes all entries. `tokens` says which exchange a token belongs to.
     pub(crate) async fn take(
         &mut self,
         client: &mut Client,
-        link: &Link,
+        poll: &Poll,
         tokens: &[usize],
         report: &Report,
     ) -> Result<(), HostError> {
@@ -63,15 +67,15 @@ impl WireLog {
             return Ok(());
         }
         loop {
-            let mut entries = link.conn.take_log(client, TAKEN_AT_ONCE).await?;
+            let mut entries = poll.take_log(client, TAKEN_AT_ONCE).await?;
             for entry in &mut entries {
                 self.mask(entry);
                 let index = entry.token.and_then(|token| tokens.get(usize::try_from(token).ok()?).copied());
                 let tls = match entry.what {
-                    LogEvent::Secured => client.tls_info(link.id).await?,
+                    LogEvent::Secured => client.tls_info(entry.connection).await?,
                     _ => None,
                 };
-                self.note(link.id, index, entry, tls.as_ref(), report);
+                self.note(index, entry, tls.as_ref(), report);
             }
             if entries.len() < TAKEN_AT_ONCE as usize {
                 break;
@@ -99,14 +103,14 @@ impl WireLog {
         }
     }
 
-    fn note(&mut self, connection: u64, index: Option<usize>, entry: &LogEntry, tls: Option<&TlsInfo>, report: &Report) {
-        let expected = self.expected.insert(connection, entry.sequence + 1).unwrap_or(0);
+    fn note(&mut self, index: Option<usize>, entry: &LogEntry, tls: Option<&TlsInfo>, report: &Report) {
+        let expected = std::mem::replace(&mut self.expected, entry.sequence + 1);
         if let Some(teller) = &mut self.told {
             if entry.sequence > expected {
                 teller.line('*', &format!("{} entries had to make room", entry.sequence - expected));
             }
             if !teller.sum_up(&entry.what) {
-                teller.place(connection, index, &report.urls);
+                teller.place(entry.connection, index, &report.urls);
                 match tls {
                     Some(tls) => teller.secured(tls),
                     None => teller.event(&entry.what),
@@ -114,12 +118,9 @@ impl WireLog {
             }
         }
         if let Some(file) = &mut self.file {
-            _ = serde_json::to_writer(
-                &mut *file,
-                &LogLine { tls: tls.map(Secured::new), ..LogLine::new(connection, index, entry) },
-            )
-            .map_err(io::Error::from)
-            .and_then(|()| file.write_all(b"\n"));
+            _ = serde_json::to_writer(&mut *file, &LogLine { tls: tls.map(Secured::new), ..LogLine::new(index, entry) })
+                .map_err(io::Error::from)
+                .and_then(|()| file.write_all(b"\n"));
         }
     }
 }
@@ -297,9 +298,9 @@ struct LogLine<'a> {
 }
 
 impl<'a> LogLine<'a> {
-    fn new(connection: u64, index: Option<usize>, entry: &'a LogEntry) -> Self {
+    fn new(index: Option<usize>, entry: &'a LogEntry) -> Self {
         let line = Self {
-            connection,
+            connection: entry.connection,
             index,
             sequence: entry.sequence,
             time_ns: entry.time,
@@ -377,8 +378,8 @@ mod tests {
     #[test]
     fn a_program_gets_what_the_event_has() {
         let entry = LogEntry { time: 5, sequence: 9, connection: 1, token: Some(0), what: LogEvent::Wrote(70) };
-        let line = serde_json::to_string(&LogLine::new(2, Some(4), &entry)).unwrap();
-        assert_eq!(line, r#"{"connection":2,"index":4,"sequence":9,"time_ns":5,"event":"wrote","octets":70}"#);
+        let line = serde_json::to_string(&LogLine::new(Some(4), &entry)).unwrap();
+        assert_eq!(line, r#"{"connection":1,"index":4,"sequence":9,"time_ns":5,"event":"wrote","octets":70}"#);
         let entry = LogEntry {
             time: 5,
             sequence: 9,
@@ -386,10 +387,10 @@ mod tests {
             token: None,
             what: LogEvent::Closed(Error::Closed(CloseReason::Idle)),
         };
-        let line = serde_json::to_string(&LogLine::new(2, None, &entry)).unwrap();
+        let line = serde_json::to_string(&LogLine::new(None, &entry)).unwrap();
         assert_eq!(
             line,
-            r#"{"connection":2,"index":null,"sequence":9,"time_ns":5,"event":"closed","error":"closed","detail":"idle"}"#
+            r#"{"connection":1,"index":null,"sequence":9,"time_ns":5,"event":"closed","error":"closed","detail":"idle"}"#
         );
     }
 }

@@ -102,7 +102,7 @@ pub(crate) struct Connection {
     /// A status of 408, 429 or 503 is repeated with any method, 500, 502 or 504 with idempotent methods: after the time that
     /// Retry-After asks for, or after 1 second, then twice as long each time. A response that is repeated is not written to the output.
     ///
-    /// A connection that could not be made is tried again after 0.25 seconds, then after twice as long, up to 8 seconds.
+    /// A connection that could not be made is tried again after 0.1 seconds, then after twice as long, up to 10 seconds.
     ///
     /// Not counted, with or without this option: requests that had not left, or that the server has declared unprocessed, move to the
     /// next connection; idempotent requests that a used connection lost go once more.

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alarm {
-    /// The origin may have a connection again.
+    /// The origin's requests may be submitted again.
     Origin(usize),
     /// The request may be sent again.
     Job(usize),
-    /// The connection's first exchange may have used up its time.
-    Front(u64),
-    /// Octets may move on the connection again.
+    /// The exchange with this token may have used up its time.
+    Time(u64),
+    /// Octets of the exchange with this token may move again.
     Pause(u64),
     /// The run has used up its time.
     End,

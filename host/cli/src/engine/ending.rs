@@ -21,9 +21,11 @@ impl Engine<'_> {
             true => Some(active.exchange.timing(&mut self.client).await?),
             false => None,
         };
-        let tls = if self.settings.form.json { self.client.tls_info(active.link).await? } else { None };
-        self.count_carried(active.link, job);
-        self.note_answer(active.link).await?;
+        let connection = match self.settings.form.json {
+            true => active.exchange.info(&mut self.client).await?.connection.map_or(0, |connection| connection.id),
+            false => 0,
+        };
+        let tls = if self.settings.form.json { self.client.tls_info(connection).await? } else { None };
         let objection = active.incoming.objection();
         match objection {
             Some(_) => self.tally(job).fail("status"),
@@ -33,9 +35,9 @@ impl Engine<'_> {
             self.report.note_unsent(job, &active.incoming)?;
         }
         let told = timing.as_ref().filter(|_| self.settings.form.json);
-        self.report.complete(job, &active.incoming, trailers, active.link, told, tls.as_ref())?;
-        self.write_out(job, Some(&active), active.link, objection).await?;
-        self.leave(job, active.link).await?;
+        self.report.complete(job, &active.incoming, trailers, connection, told, tls.as_ref())?;
+        self.write_out(job, Some(&active), objection).await?;
+        self.leave(job);
         self.end(job).await
     }
 
@@ -43,55 +45,43 @@ impl Engine<'_> {
         &mut self.tallies[self.plan.jobs[job].origin]
     }
 
-    /// Its request was on this connection's wire.
-    pub(super) fn count_carried(&mut self, id: u64, job: usize) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.carried += 1;
-            let again = link.carried > 1;
-            self.tally(job).reused += usize::from(again);
-        }
-    }
-
-    /// The exchange is over as far as its connection is concerned.
-    pub(super) async fn leave(&mut self, job: usize, id: u64) -> Result<(), Stop> {
+    /// The exchange is over: another request may be submitted.
+    pub(super) fn leave(&mut self, job: usize) {
         if self.starving == Some(job) {
             self.starving = None;
         }
-        if let Some(link) = self.links.get_mut(&id) {
-            let front = link.front();
-            link.line.retain(|_, other| *other != job);
-            self.hungry.insert(link.origin);
-            self.start_front(id, front);
+        let origin = self.plan.jobs[job].origin;
+        let waiting = &mut self.origins[origin];
+        if waiting.submitted.remove(&job) {
+            waiting.is_full = false;
+            self.leave_order(origin, job);
+            self.feed(origin);
         }
-        self.retire(id).await
     }
 
     pub(super) async fn end(&mut self, job: usize) -> Result<(), Stop> {
         self.states[job].ended = true;
         self.unended -= 1;
-        if job != self.turn {
+        self.note_origin(self.plan.jobs[job].origin).await?;
+        if job != self.order.turn {
             return Ok(());
         }
         self.advance_turn();
-        match self.active.get(&self.turn).map(|active| active.link) {
-            Some(id) => self.resume(id).await,
-            None => Ok(()),
-        }
+        self.have_turn(self.order.turn).await
     }
 
-    /// A response on the connection has its turn.
-    pub(super) async fn resume(&mut self, id: u64) -> Result<(), Stop> {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.resume(&mut self.client, &self.poll).await?;
+    /// A request of the origin has ended. With the last one, what the pool has counted is taken over.
+    async fn note_origin(&mut self, origin: usize) -> Result<(), Stop> {
+        let waiting = &mut self.origins[origin];
+        waiting.unended -= 1;
+        if waiting.unended > 0 || !self.settings.summary {
+            return Ok(());
         }
-        self.watch_front(id);
+        if let Some(made) = &waiting.origin {
+            let counts = self.poll.origin_info(&mut self.client, made).await?.counts;
+            self.tallies[origin].take_over(&counts);
+        }
         Ok(())
-    }
-
-    pub(super) fn advance_turn(&mut self) {
-        let rest = self.plan.jobs.iter().zip(&self.states).skip(self.turn);
-        let passed = rest.take_while(|(job, state)| state.ended || !job.destination.is_stdout()).count();
-        self.turn += passed;
     }
 
     pub(super) async fn give_up(&mut self, job: usize, mut active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
@@ -101,6 +91,7 @@ impl Engine<'_> {
             Error::Tls(_) | Error::Denied(_) => self.client.tls_info(failure.connection).await?,
             _ => None,
         };
+        let resent = self.resent(active.as_ref()).await?;
         let urls = std::sync::Arc::clone(&self.report.urls);
         let complaint = Complaint {
             index: job,
@@ -108,7 +99,7 @@ impl Engine<'_> {
             endpoint: &self.plan.origins[self.plan.jobs[job].origin].endpoint,
             unix_socket: self.plan.unix_socket.as_ref(),
             failure,
-            repeats: self.states[job].resent,
+            repeats: self.states[job].resent + resent,
             idempotent: self.plan.template.is_idempotent(),
             output: output.as_deref(),
             denied: &denied,
@@ -116,9 +107,17 @@ impl Engine<'_> {
         };
         self.report.fail(&complaint)?;
         let why = failure.error.sentence().to_string();
-        self.write_out(job, active.as_ref(), failure.connection, Some(why)).await?;
+        self.write_out(job, active.as_ref(), Some(why)).await?;
         self.tally(job).fail(failure.error.name());
         self.end(job).await
+    }
+
+    /// How often the pool has sent the request again.
+    pub(super) async fn resent(&mut self, active: Option<&Active>) -> Result<u32, Stop> {
+        match active {
+            Some(active) => Ok(active.exchange.info(&mut self.client).await?.retries),
+            None => Ok(0),
+        }
     }
 
     /// What comes cannot be received as it is. Standard output is everybody's.
@@ -138,16 +137,10 @@ impl Engine<'_> {
         };
         let failure = self.cancel(&active, Error::Closed(CloseReason::Cancelled)).await?;
         let output = active.incoming.abandon().map_or(String::new(), |output| format!("; {output}"));
-        if failure.delivery != Delivery::NotSent {
-            self.count_carried(active.link, job);
-            if let Some(link) = self.links.get_mut(&active.link) {
-                link.charged = true;
-            }
-        }
         self.tally(job).fail("local");
         self.report.abandon(job, &format!("{why}{output}"), &failure)?;
-        self.write_out(job, Some(&active), active.link, Some(why.to_owned())).await?;
-        self.leave(job, active.link).await?;
+        self.write_out(job, Some(&active), Some(why.to_owned())).await?;
+        self.leave(job);
         self.end(job).await
     }
 
@@ -164,34 +157,11 @@ impl Engine<'_> {
                 phase: Phase::ReceivingContent,
                 octets_sent: 0,
                 octets_received: 0,
-                connection: active.link,
+                connection: active.exchange.info(&mut self.client).await?.connection.map_or(0, |connection| connection.id),
             },
         };
         let by_caller = failure.error == Error::Closed(CloseReason::Cancelled);
         Ok(if by_caller { Failure { error, ..failure } } else { failure })
-    }
-
-    /// Lets go of a connection that has nothing more to do.
-    pub(super) async fn retire(&mut self, id: u64) -> Result<(), Stop> {
-        let done = self.links.get(&id).is_some_and(|link| !link.accepting && link.is_idle());
-        if !done {
-            return Ok(());
-        }
-        self.let_go(id).await
-    }
-
-    /// Closes a connection.
-    pub(super) async fn let_go(&mut self, id: u64) -> Result<(), Stop> {
-        if let Some(link) = self.links.remove(&id) {
-            let waiting = &mut self.origins[link.origin];
-            waiting.again = true;
-            waiting.links -= 1;
-            waiting.failures += u32::from(!link.answered);
-            self.hungry.insert(link.origin);
-            self.log.take(&mut self.client, &link, &self.tokens, &self.report).await?;
-            link.conn.release(&mut self.client).await?;
-        }
-        Ok(())
     }
 
     /// The instance is gone, or of no use: every exchange that has not ended fails with it.
@@ -202,13 +172,13 @@ impl Engine<'_> {
                 continue;
             }
             let mut active = self.active.remove(&index);
-            let (delivery, connection) = match &active {
-                Some(active) if active.incoming.head().is_some() => (Delivery::ResponseStarted, active.link),
-                Some(active) => (Delivery::Unanswered, active.link),
-                None => (Delivery::NotSent, 0),
+            let delivery = match &active {
+                Some(active) if active.incoming.head().is_some() => Delivery::ResponseStarted,
+                Some(_) => Delivery::Unanswered,
+                None => Delivery::NotSent,
             };
             let phase = if active.is_some() { Phase::AwaitingResponse } else { Phase::Queued };
-            let failure = Failure { error: Error::Internal, delivery, phase, octets_sent: 0, octets_received: 0, connection };
+            let failure = Failure { error: Error::Internal, delivery, phase, octets_sent: 0, octets_received: 0, connection: 0 };
             let output = active.as_mut().and_then(|active| active.incoming.abandon());
             self.tally(index).fail(failure.error.name());
             self.report.fail(&Complaint {

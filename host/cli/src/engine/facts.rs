@@ -2,31 +2,42 @@
 
 use std::sync::Arc;
 
+use sandpiper_host::types::ExchangeTiming;
+
 use super::super::plan::Job;
 use super::super::write_out::Facts;
 use super::{Active, Engine, Stop};
 
+/// What a clock shows at least for what has happened, in nanoseconds.
+const CLOCK_STEP: u64 = 1000;
+
 impl Engine<'_> {
-    /// Before its connection is let go. `error`: why it counts as failed.
-    pub(super) async fn write_out(
-        &mut self,
-        job: usize,
-        active: Option<&Active>,
-        link: u64,
-        error: Option<String>,
-    ) -> Result<(), Stop> {
+    /// `error`: why it counts as failed.
+    pub(super) async fn write_out(&mut self, job: usize, active: Option<&Active>, error: Option<String>) -> Result<(), Stop> {
         let Some(write_out) = self.settings.write_out.as_ref().map(Arc::clone) else {
             return Ok(());
         };
-        let timing = match active {
-            Some(active) => Some(active.exchange.timing(&mut self.client).await?),
-            None => None,
+        let (timing, info) = match active {
+            Some(active) => {
+                let timing = active.exchange.timing(&mut self.client).await?;
+                (Some(timing), Some(active.exchange.info(&mut self.client).await?))
+            }
+            None => (None, None),
         };
-        let connection = match self.links.get(&link) {
-            Some(link) => Some(link.conn.info(&mut self.client).await?),
-            None => None,
-        };
-        let tls = if link > 0 { self.client.tls_info(link).await? } else { None };
+        let resent = info.as_ref().map_or(0, |info| info.retries);
+        let mut connection = info.and_then(|info| info.connection);
+        if let Some(connected) = connection.as_mut().and_then(|connection| connection.connected.as_mut()) {
+            // The component's clock stands still during a call, and a connection to this machine is made in less.
+            *connected = CLOCK_STEP.max(*connected);
+        }
+        let id = connection.as_ref().map_or(0, |connection| connection.id);
+        let tls = if id > 0 { self.client.tls_info(id).await? } else { None };
+        // A connection of the pool has a request only when it can write it: the time of the first one begins with the connection.
+        let first = connection.as_ref().filter(|_| self.carried.insert(id));
+        let handshake = tls.as_ref().and_then(|tls| tls.duration).unwrap_or(0);
+        let first_after = first.map(|connection| connection.connected.unwrap_or(0) + handshake);
+        let waited = timing.and_then(|timing| timing.request_started);
+        let timing = timing.map(|timing| since(&timing, waited.unwrap_or(0)));
         let incoming = active.map(|active| &active.incoming);
         let urls = Arc::clone(&self.report.urls);
         let destination = incoming.map_or(&self.plan.jobs[job].destination, |incoming| incoming.destination());
@@ -44,17 +55,13 @@ impl Engine<'_> {
                 .map_or(0, |active| self.uploaded(active, timing.is_some_and(|timing| timing.request_sent.is_some()))),
             time_total: timing
                 .and_then(|timing| timing.response_ended)
-                .or_else(|| u64::try_from(active?.began.elapsed().as_nanos()).ok())
+                .or_else(|| u64::try_from(active?.began.elapsed().as_nanos()).ok()?.checked_sub(waited.unwrap_or(0)))
                 .unwrap_or(0),
             timing,
             connection,
             tls,
-            first_after: self
-                .links
-                .get(&link)
-                .filter(|link| link.carried <= 1)
-                .and_then(|link| u64::try_from(active?.began.saturating_duration_since(link.opened).as_nanos()).ok()),
-            repeats: self.states[job].resent,
+            first_after,
+            repeats: self.states[job].resent + resent,
             file: file.map(|file| file.display().to_string()),
             error,
         };
@@ -96,5 +103,17 @@ impl Engine<'_> {
             None if sent => self.plan.template.whole_octets() as u64,
             None => 0,
         }
+    }
+}
+
+/// When the steps happened, after `start`.
+fn since(timing: &ExchangeTiming, start: u64) -> ExchangeTiming {
+    let after = |step: Option<u64>| step.map(|step| step.saturating_sub(start));
+    ExchangeTiming {
+        request_started: after(timing.request_started),
+        request_sent: after(timing.request_sent),
+        response_started: after(timing.response_started),
+        response_head: after(timing.response_head),
+        response_ended: after(timing.response_ended),
     }
 }

@@ -1,53 +1,48 @@
-//! Drives all exchanges of a fetch: requests onto connections, responses to where they go, failures to what follows from them.
+//! Drives all exchanges of a fetch: requests into the pool of the component, responses to where they go, failures to what follows from them.
 //!
-//! One loop: fill the connections, wait on one poll, act on its events. Requests of one origin go onto its connections in the order
-//! of the URLs. A response for standard output is read when all before it have ended; until then its connection is
-//! taken out of the poll, which would report it again and again, and the component stops reading it.
+//! One loop: submit requests, wait on one poll, act on its events. Which connection carries a request, and whether an unanswered one is sent
+//! again, is decided by the pool. A response for standard output is written when all before it have ended: `order` says what becomes of
+//! it until then.
 
 mod alarm;
-mod choice;
 mod ending;
 mod facts;
+mod order;
 mod recovery;
 mod supply;
 mod times;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sandpiper_host::types::{ConnState, Error, Event, Readiness};
-use sandpiper_host::{CallError, Client, Exchange, HostError, Poll};
+use sandpiper_host::types::{Error, Event, Readiness};
+use sandpiper_host::{Client, Exchange, HostError, Origin, Poll};
 
 use super::backoff::{Backoff, Cause};
 use super::bounds::Bounds;
-use super::gate::Gate;
+use super::connections::ConnectionOptions;
 use super::incoming::{Form, Incoming};
 use super::key_log::KeyLog;
-use super::link::{Known, Link, LinkOptions};
 use super::outgoing::Outgoing;
 use super::plan::Plan;
 use super::progress::{COUNT_INTERVAL, Counts};
 use super::rate::Rate;
 use super::report::Report;
-use super::stopwatch::Allowance;
+use super::spool::Spooled;
+use super::stopwatch::{Allowance, Stopwatch};
 use super::summary::Tally;
 use super::wire_log::WireLog;
 use super::write_out::WriteOut;
 use alarm::{Alarm, Alarms};
+use order::{Order, TURN_INTERVAL};
 
 /// Events of one wait.
 const EVENTS_MAX: u32 = 1024;
 /// How long the log of what happens waits to be shown while nothing else does.
 const LOG_INTERVAL: Duration = Duration::from_millis(200);
-/// Waits in a row that end at once and without an event. Then nothing is ever going to happen.
-const EMPTY_WAITS_MAX: u32 = 10_000;
-
-/// Broken pipelines after which an origin is spoken to one request at a time (RFC 9112 §9.3.2 asks for that after one, for the first
-/// request of the next connection).
-const BREAKS_MAX: u32 = 2;
 
 /// What ends a fetch before its exchanges have.
 #[derive(Debug)]
@@ -71,20 +66,10 @@ impl From<io::Error> for Stop {
     }
 }
 
-impl From<CallError<Error>> for Stop {
-    fn from(error: CallError<Error>) -> Self {
-        match error {
-            CallError::Host(error) => Self::Host(error),
-            // Of `poll.insert` only, for a connection that is in no poll.
-            CallError::Http(_) => Self::Stalled,
-        }
-    }
-}
-
 /// What the command line says about all exchanges.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) links: LinkOptions,
+    pub(crate) connections: ConnectionOptions,
     pub(crate) bounds: Bounds,
     pub(crate) form: Form,
     pub(crate) backoff: Backoff,
@@ -108,7 +93,7 @@ struct State {
     resent: u32,
     /// It has gone once more by itself, and wants a connection that has carried nothing.
     went_again: bool,
-    /// When it was handed to a connection first.
+    /// When it was submitted first.
     began: Option<Instant>,
     ended: bool,
     /// A stream of which no exchange has accepted anything yet.
@@ -120,57 +105,54 @@ struct State {
 struct Active {
     exchange: Exchange,
     token: u64,
-    link: u64,
     incoming: Incoming,
     outgoing: Option<Outgoing>,
-    /// When a connection had its request.
+    /// When its request was submitted.
     began: Instant,
     /// Its response has been asked whether it wants another try.
     asked: bool,
     /// It does: the response is thrown away.
     again: Option<Cause>,
+    /// What was read of its response before its turn on standard output.
+    spooled: Spooled,
+    /// No octets may move before this moment, for `--limit-rate`.
+    paused: Option<Instant>,
     /// `--limit-rate`: of what is received, and of what is sent.
     rates: Option<[Rate; 2]>,
+    /// `--max-time` and `--speed-limit`.
+    stopwatch: Option<Stopwatch>,
 }
 
-/// An origin's requests that are on no connection.
-#[derive(Debug, Default)]
-struct Waiting {
-    jobs: BTreeSet<usize>,
-    /// Its connections.
-    links: usize,
-    /// A connection to it has ended.
-    again: bool,
-    /// Connections that ended with pipelined requests unanswered, and undeclared.
-    breaks: u32,
-    /// It took no further connection while it had one.
-    is_full: bool,
-    gate: Gate,
-    /// Connections that ended without a response.
-    failures: u32,
-    not_before: Option<Instant>,
-}
-
-impl Waiting {
-    fn known(&self) -> Known {
-        match () {
-            () if self.breaks >= BREAKS_MAX => Known::Unpipelined,
-            () if self.again => Known::Ended,
-            () => Known::Nothing,
+impl Active {
+    /// Content has moved.
+    fn count(&mut self, octets: u64) {
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.count(octets);
         }
     }
 }
 
-/// Which of the origins that wait for a connection is next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    /// It has one already.
-    served: bool,
-    /// Those whose server answers come first.
-    failures: u32,
-    /// Its first request.
-    job: usize,
-    origin: usize,
+/// An origin's requests.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// As the component has it; made with the first request.
+    origin: Option<Origin>,
+    /// Those that are not submitted.
+    jobs: BTreeSet<usize>,
+    /// Those that are, and have not ended.
+    submitted: BTreeSet<usize>,
+    /// Those that have not ended, wherever they are.
+    unended: usize,
+    /// The pool takes no more of them until one has ended.
+    is_full: bool,
+    /// A connection to it came about, and none has failed to since.
+    is_reached: bool,
+    /// Those of the submitted ones that are for standard output.
+    ordered: usize,
+    /// The connection whose failure all of them were told of.
+    failed_by: u64,
+    /// When they may be submitted again.
+    not_before: Option<Instant>,
 }
 
 pub(crate) struct Engine<'a> {
@@ -186,19 +168,18 @@ pub(crate) struct Engine<'a> {
     active: HashMap<usize, Active>,
     origins: Vec<Waiting>,
     tallies: Vec<Tally>,
-    links: BTreeMap<u64, Link>,
-    /// Origins that may have something for a connection.
-    hungry: BTreeSet<usize>,
+    /// Origins with a request that may be submitted, each with the rank of its first one.
+    hungry: BTreeSet<(usize, usize)>,
+    /// The rank of each request: the lowest is submitted first.
+    ranks: Vec<usize>,
     /// What waits until a moment.
     alarms: Alarms,
-    /// Origins that wait for other origins' connections.
-    blocked: BTreeSet<Rank>,
-    /// Requests for standard output that are on no connection.
-    ordered: BTreeSet<usize>,
     /// The exchange that each token was given to.
     tokens: Vec<usize>,
-    /// The exchange that standard output waits for.
-    turn: usize,
+    /// Connections of exchanges that have ended.
+    carried: HashSet<u64>,
+    /// What waits for its turn on standard output.
+    order: Order,
     /// The exchange whose content waits for its source; one at most, since standard input is one.
     starving: Option<usize>,
 }
@@ -212,11 +193,17 @@ impl<'a> Engine<'a> {
         log: WireLog,
         key_log: KeyLog,
     ) -> Result<Self, HostError> {
-        let poll = client.poll(None).await?;
+        let poll = client.poll(settings.bounds.poll_options(log.entries())).await?;
         let mut origins: Vec<Waiting> = plan.origins.iter().map(|_| Waiting::default()).collect();
         let mut tallies = vec![Tally::default(); origins.len()];
+        let mut ranks = Vec::with_capacity(plan.jobs.len());
         for (index, job) in plan.jobs.iter().enumerate() {
-            origins[job.origin].jobs.insert(index);
+            let ordered = !settings.form.json && job.destination.is_stdout();
+            let waiting = &mut origins[job.origin];
+            // What has no order has a turn in each round of the origins.
+            ranks.push(if ordered { index } else { waiting.unended * plan.origins.len() });
+            waiting.jobs.insert(index);
+            waiting.unended += 1;
             tallies[job.origin].requests += 1;
         }
         let mut engine = Self {
@@ -229,19 +216,18 @@ impl<'a> Engine<'a> {
             states: plan.jobs.iter().map(|_| State::default()).collect(),
             unended: plan.jobs.len(),
             active: HashMap::new(),
-            hungry: (0..origins.len()).collect(),
+            hungry: BTreeSet::new(),
+            ranks,
             alarms: Alarms::default(),
-            blocked: BTreeSet::new(),
-            ordered: BTreeSet::new(),
             origins,
             tallies,
-            links: BTreeMap::new(),
             tokens: Vec::new(),
-            turn: 0,
+            carried: HashSet::new(),
+            order: Order::default(),
             starving: None,
             plan,
         };
-        engine.ordered = (0..plan.jobs.len()).filter(|&job| engine.is_ordered(job)).collect();
+        (0..plan.origins.len()).for_each(|origin| engine.feed(origin));
         engine.advance_turn();
         if let Some(end) = engine.settings.time_of_all.and_then(|time| Instant::now().checked_add(time)) {
             engine.alarms.set(end, Alarm::End);
@@ -251,133 +237,114 @@ impl<'a> Engine<'a> {
 
     /// Until every exchange has ended.
     pub(crate) async fn run(&mut self) -> Result<(), Stop> {
-        let mut empty_waits = 0;
         while self.unended > 0 {
             self.heed_alarms().await?;
             self.supply().await?;
             if self.unended == 0 {
                 break;
             }
-            self.show_counts();
-            let began = Instant::now();
+            self.show_counts().await?;
+            self.make_way().await?;
             let events = self.wait().await?;
-            let idle = events.is_empty() && self.starving.is_none() && began.elapsed() < Duration::from_millis(1);
-            empty_waits = if idle { empty_waits + 1 } else { 0 };
-            if empty_waits > EMPTY_WAITS_MAX {
+            if events.is_empty() && self.is_stalled().await? {
+                self.end_all(Error::Internal).await?;
                 return Err(Stop::Stalled);
             }
             for event in events {
                 self.act(event).await?;
             }
             self.feed_starving().await?;
+            self.write_spooled().await?;
             self.take_logs().await?;
         }
-        self.end_links().await
+        self.poll.shutdown(&mut self.client).await?;
+        self.take_logs().await
     }
 
     async fn wait(&mut self) -> Result<Vec<Event>, Stop> {
         let next = self.alarms.next().map(|time| time.saturating_duration_since(Instant::now()));
         let look = [
-            self.starving.map(|_| Duration::ZERO),
+            (self.starving.is_some() || self.writes_spooled()).then_some(Duration::ZERO),
             self.log.is_on().then_some(LOG_INTERVAL),
             self.report.progress.counts().then_some(COUNT_INTERVAL),
+            (!self.order.held.is_empty()).then_some(TURN_INTERVAL),
         ];
         let timeout = look.into_iter().flatten().chain(next).min();
-        let driven = self.links.values().any(|link| link.is_driven() && !link.is_idle());
         match timeout {
-            _ if driven => Ok(self.poll.wait(&mut self.client, timeout, EVENTS_MAX).await?),
-            Some(timeout) => {
+            // Nothing is on its way.
+            Some(timeout) if self.active.is_empty() => {
                 tokio::time::sleep(timeout).await;
                 Ok(Vec::new())
             }
-            None => Ok(Vec::new()),
+            _ => Ok(self.poll.wait(&mut self.client, timeout, EVENTS_MAX).await?),
         }
     }
 
+    /// Can nothing ever happen, after a wait without an event? Nothing is due, nothing is on its way, and the component waits for no moment.
+    async fn is_stalled(&mut self) -> Result<bool, Stop> {
+        if self.alarms.next().is_some() || self.starving.is_some() || self.writes_spooled() {
+            return Ok(false);
+        }
+        let pool = self.poll.info(&mut self.client).await?.counts;
+        let waits = pool.outstanding > 0 || pool.connecting > 0;
+        Ok(!waits && self.poll.next_deadline(&mut self.client).await?.is_none())
+    }
+
     async fn act(&mut self, event: Event) -> Result<(), Stop> {
-        match event {
-            Event::Conn(event) => {
-                if event.state != ConnState::Connecting {
-                    self.note_established(event.token).await?;
-                }
-                if matches!(event.state, ConnState::Closing | ConnState::Closed)
-                    && let Some(link) = self.links.get_mut(&event.token)
-                {
-                    link.accepting = false;
-                    self.hungry.insert(link.origin);
-                    self.retire(event.token).await?;
-                }
-                Ok(())
+        // No connection is inserted, no request is collected, and nothing wakes.
+        let Event::Exchange(event) = event else {
+            return Ok(());
+        };
+        let job = usize::try_from(event.token).ok().and_then(|token| self.tokens.get(token).copied());
+        match job {
+            Some(job) if self.active.get(&job).is_some_and(|active| active.token == event.token) => {
+                self.act_on(job, event.ready).await
             }
-            Event::Exchange(event) => {
-                let job = usize::try_from(event.token).ok().and_then(|token| self.tokens.get(token).copied());
-                match job {
-                    Some(job) if self.active.get(&job).is_some_and(|active| active.token == event.token) => {
-                        self.act_on(job, event.ready).await
-                    }
-                    _ => Ok(()),
-                }
-            }
-            // No request is collected, and nothing wakes.
-            Event::Completions(_) | Event::Woken => Ok(()),
+            _ => Ok(()),
         }
     }
 
     async fn act_on(&mut self, job: usize, ready: Readiness) -> Result<(), Stop> {
+        if !ready.contains(Readiness::FAILED) {
+            self.reach(self.plan.jobs[job].origin);
+        }
         if ready.contains(Readiness::WRITABLE) {
             self.send_content(job).await?;
         }
-        let link = self.active.get(&job).map(|active| active.link);
         let receiving = Readiness::INTERIM | Readiness::HEAD | Readiness::READABLE | Readiness::COMPLETE | Readiness::FAILED;
         if (ready & receiving) == Readiness::empty() || !self.active.contains_key(&job) {
             return Ok(());
         }
-        match self.is_turn(job) {
-            true => self.receive(job, ready).await?,
-            false if ready.contains(Readiness::FAILED) => self.receive_failure(job).await?,
-            false => self.hold(job, ready.contains(Readiness::COMPLETE)).await?,
+        if self.is_turn(job) {
+            self.receive(job, ready).await
+        } else if ready.contains(Readiness::FAILED) {
+            self.receive_failure(job).await
+        } else {
+            self.receive_early(job, ready).await
         }
-        // Octets of its response are still to be read: it failed with those, and bears the end of its connection.
-        if ready.contains(Readiness::FAILED)
-            && self.active.contains_key(&job)
-            && let Some(link) = link.and_then(|id| self.links.get_mut(&id))
-        {
-            link.charged = true;
-        }
-        Ok(())
-    }
-
-    /// May its response be read only when all before it have ended?
-    fn is_ordered(&self, job: usize) -> bool {
-        !self.settings.form.json && self.plan.jobs[job].destination.is_stdout()
-    }
-
-    /// May its response be read now?
-    fn is_turn(&self, job: usize) -> bool {
-        job == self.turn || !self.is_ordered(job)
     }
 
     async fn take_logs(&mut self) -> Result<(), Stop> {
-        for link in self.links.values() {
-            self.log.take(&mut self.client, link, &self.tokens, &self.report).await?;
-        }
+        self.log.take(&mut self.client, &self.poll, &self.tokens, &self.report).await?;
         Ok(self.key_log.take(&mut self.client).await?)
     }
 
-    fn show_counts(&mut self) {
-        let (links, tallies, active, jobs) = (&self.links, &self.tallies, self.active.len(), self.plan.jobs.len());
-        self.report.progress.count(|| {
-            let total = Tally::total(tallies);
-            Counts {
-                done: total.done(),
-                active,
-                queued: jobs - total.done() - active,
-                connections: links.len(),
-                idle: links.values().filter(|link| link.is_idle()).count(),
-                reused: total.reused,
-                repeated: total.repeated,
-            }
+    async fn show_counts(&mut self) -> Result<(), Stop> {
+        if !self.report.progress.is_due() {
+            return Ok(());
+        }
+        let pool = self.poll.info(&mut self.client).await?.counts;
+        let total = Tally::total(&self.tallies);
+        self.report.progress.count(&Counts {
+            done: total.done(),
+            active: pool.outstanding,
+            queued: u32::try_from(self.unended).unwrap_or(u32::MAX).saturating_sub(pool.outstanding),
+            connections: pool.connections,
+            idle: pool.idle,
+            reused: pool.reused,
+            repeated: pool.retried + total.repeated,
         });
+        Ok(())
     }
 
     /// # Errors
@@ -388,14 +355,5 @@ impl<'a> Engine<'a> {
         }
         let names: Vec<&str> = self.plan.origins.iter().map(|origin| origin.name.as_str()).collect();
         self.report.sum_up(&names, &self.tallies)
-    }
-
-    /// All exchanges have ended: the connections may go, and say so in the log.
-    async fn end_links(&mut self) -> Result<(), Stop> {
-        for (_, link) in std::mem::take(&mut self.links) {
-            link.conn.shutdown(&mut self.client).await?;
-            self.log.take(&mut self.client, &link, &self.tokens, &self.report).await?;
-        }
-        Ok(self.key_log.take(&mut self.client).await?)
     }
 }

@@ -1,143 +1,125 @@
-//! What becomes of requests that were not answered, or that are to be asked again.
+//! What becomes of requests that the pool gave up, or that are to be asked again.
+//!
+//! The pool sends again by itself what it may and can, before a failure comes here. On top of that, `--retry` repeats what the rule of the
+//! pool allows (`poll.may-repeat`), and responses that ask for another try.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use sandpiper_host::CallError;
-use sandpiper_host::types::{CloseReason, ConnState, Delivery, Error, Failure};
+use sandpiper_host::types::{Delivery, Error, Failure, Timer, TlsProblem};
+use sandpiper_host::{CallError, Poll};
 
 use super::super::backoff::Cause;
 use super::super::incoming::Errors;
 use super::super::outgoing::Outgoing;
-use super::super::retry::{Attempt, Verdict, decide, is_establishing, is_stall};
 use super::alarm::Alarm;
-use super::{Active, BREAKS_MAX, Engine, Stop};
+use super::{Active, Engine, Stop};
+
+/// What to do with a request that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It goes once more by itself, on a fresh connection.
+    Once,
+    /// It counts as a repeat.
+    Repeat,
+    GiveUp,
+}
 
 impl Engine<'_> {
     /// What follows from a failure.
-    pub(super) async fn fail(
-        &mut self,
-        job: usize,
-        link: Option<u64>,
-        active: Option<Active>,
-        failure: Failure,
-    ) -> Result<(), Stop> {
-        let mut others = BTreeSet::new();
-        if let Some(id) = link {
-            match failure.delivery {
-                Delivery::NotSent => {
-                    let carried = self.info(id).await?.is_some_and(|info| info.requests > 0);
-                    if !carried {
-                        others = self.unestablished(id, is_establishing(&failure.error));
-                    }
-                }
-                Delivery::Unprocessed | Delivery::Unanswered | Delivery::ResponseStarted => self.count_carried(id, job),
-            }
-        }
-        self.settle(job, link, active, &failure).await?;
+    pub(super) async fn fail(&mut self, job: usize, active: Option<Active>, failure: Failure) -> Result<(), Stop> {
+        let failure = self.named(failure);
+        let others = self.with(job, &failure);
+        self.settle(job, active, &failure).await?;
         for other in others {
-            self.settle(other, None, None, &failure).await?;
+            self.settle(other, None, &failure).await?;
         }
-        match link {
-            Some(id) => self.leave(job, id).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn settle(&mut self, job: usize, link: Option<u64>, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
-        let again = active.as_ref().and_then(|active| active.again);
-        let attempt = self.attempt(job, link, active.as_ref()).await?;
-        self.charge(link, failure, attempt);
-        let verdict = match again {
-            // Its response was to be thrown away.
-            Some(_) => Verdict::Repeat,
-            None => decide(failure, attempt),
-        };
-        let cause = match again {
-            Some(cause) => cause,
-            None if is_establishing(&failure.error) => Cause::Connect,
-            None => Cause::Failure,
-        };
-        match verdict {
-            Verdict::Move => self.queue_again(job, active, failure.delivery != Delivery::NotSent, None),
-            Verdict::Once => {
-                self.states[job].went_again = true;
-                self.queue_again(job, active, true, None);
-            }
-            Verdict::Repeat => match self.delay(job, cause) {
-                Some(wait) => self.repeat(job, active, cause, wait),
-                None => return self.give_up(job, active, failure).await,
-            },
-            Verdict::GiveUp => return self.give_up(job, active, failure).await,
-        }
+        self.leave(job);
         Ok(())
     }
 
-    /// Has the connection's end be this request's, if it had left: those that stood behind it bear nothing. Counts broken pipelines.
-    fn charge(&mut self, link: Option<u64>, failure: &Failure, attempt: Attempt) {
-        let Some(link) = link.and_then(|id| self.links.get_mut(&id)) else {
-            return;
-        };
-        link.charged |= failure.delivery != Delivery::NotSent;
-        if is_stall(&failure.error) {
-            self.origins[link.origin].breaks = BREAKS_MAX;
-        }
-        let by_program = failure.error == Error::Closed(CloseReason::Local);
-        if failure.delivery == Delivery::Unanswered && attempt.behind && !by_program && !std::mem::replace(&mut link.broke, true)
-        {
-            self.origins[link.origin].breaks += 1;
+    /// The time to connect is that of the transfer, where this is the shorter one.
+    fn named(&self, failure: Failure) -> Failure {
+        match failure.error {
+            Error::TimedOut(Timer::Connect) if self.settings.connections.is_time_shorter() => {
+                Failure { error: Error::TimedOut(Timer::Total), ..failure }
+            }
+            _ => failure,
         }
     }
 
-    async fn attempt(&mut self, job: usize, link: Option<u64>, active: Option<&Active>) -> Result<Attempt, Stop> {
-        let spent = active.and_then(|active| active.outgoing.as_ref()).is_some_and(Outgoing::is_spent);
-        let written = active.is_some_and(|active| active.incoming.is_written());
-        let info = match link {
-            Some(id) => self.info(id).await?,
-            None => None,
-        };
-        let charged = link.and_then(|id| self.links.get(&id)).is_some_and(|link| link.charged);
-        // While the connection is closing, the response before it is on its way: the last one.
-        let closing = info.as_ref().is_some_and(|info| info.state == ConnState::Closing);
-        let backoff = self.settings.backoff;
-        Ok(Attempt {
-            idempotent: self.plan.template.is_idempotent(),
-            replayable: !spent && !written,
-            elsewhere: self.works(self.plan.jobs[job].origin),
-            answered: info.is_some_and(|info| info.responses > 0),
-            behind: charged || closing,
-            went_again: self.states[job].went_again,
-            repeats: self.states[job].repeats,
-            repeats_max: backoff.repeats_max,
-            all_errors: backoff.all_errors,
-        })
-    }
-
-    /// A connection could not be established, or has carried nothing. Gives what waits for one to its origin, to fail likewise, unless
-    /// there is another that works.
-    fn unestablished(&mut self, id: u64, all_fail: bool) -> BTreeSet<usize> {
-        let Some(link) = self.links.get_mut(&id) else {
-            return BTreeSet::new();
-        };
-        let (origin, told) = (link.origin, std::mem::replace(&mut link.failed, true));
-        link.accepting = false;
-        let works = self.works(origin);
-        let waiting = &mut self.origins[origin];
-        waiting.is_full |= works;
-        // It is tried again later already: another connection of this try failed before.
-        if !all_fail || told || works || waiting.not_before.is_some_and(|time| time > Instant::now()) {
-            return BTreeSet::new();
+    /// The requests of an origin that are not submitted and fail likewise: a connection that cannot be established fails all that wait for one.
+    fn with(&mut self, job: usize, failure: &Failure) -> std::collections::BTreeSet<usize> {
+        let waiting = &mut self.origins[self.plan.jobs[job].origin];
+        let is_known = waiting.failed_by == failure.connection || waiting.not_before.is_some_and(|time| time > Instant::now());
+        let alone = self.states[job].went_again;
+        if alone || is_known || failure.delivery != Delivery::NotSent || !is_establishing(&failure.error) {
+            return std::collections::BTreeSet::new();
         }
-        waiting.is_full = false;
-        for job in &waiting.jobs {
-            self.ordered.remove(job);
-        }
+        waiting.failed_by = failure.connection;
+        waiting.is_reached = false;
         std::mem::take(&mut waiting.jobs)
     }
 
-    /// Has the origin a connection that carried something, and takes more?
-    fn works(&self, origin: usize) -> bool {
-        self.links.values().any(|link| link.origin == origin && link.accepting && link.answered)
+    async fn settle(&mut self, job: usize, active: Option<Active>, failure: &Failure) -> Result<(), Stop> {
+        let again = active.as_ref().and_then(|active| active.again);
+        let verdict = match again {
+            // Its response was to be thrown away.
+            Some(_) => Verdict::Repeat,
+            None => self.verdict(job, active.as_ref(), failure).await?,
+        };
+        let cause = match again {
+            Some(cause) => cause,
+            None if is_establishing(&failure.error) => Cause::Connect(self.retry_after(job).await?),
+            None => Cause::Failure,
+        };
+        match verdict {
+            Verdict::Once => {
+                self.states[job].went_again = true;
+                self.queue_again(job, active, None).await
+            }
+            Verdict::Repeat => match self.delay(job, cause) {
+                Some(wait) => self.repeat(job, active, cause, wait).await,
+                None => self.give_up(job, active, failure).await,
+            },
+            Verdict::GiveUp => self.give_up(job, active, failure).await,
+        }
+    }
+
+    async fn verdict(&mut self, job: usize, active: Option<&Active>, failure: &Failure) -> Result<Verdict, Stop> {
+        let spent = active.and_then(|active| active.outgoing.as_ref()).is_some_and(Outgoing::is_spent);
+        let written = active.is_some_and(|active| active.incoming.is_written());
+        let is_decided = matches!(failure.error, Error::ApiMisuse(_) | Error::Denied(_));
+        let all = self.settings.backoff.all_errors && !is_decided;
+        let idempotent = self.plan.template.is_idempotent();
+        let allowed = Poll::may_repeat(&mut self.client, failure, idempotent).await?;
+        if spent || written || !(all || allowed) {
+            return Ok(Verdict::GiveUp);
+        }
+        if allowed && self.goes_once_more(job, active, failure).await? {
+            return Ok(Verdict::Once);
+        }
+        let counted = self.states[job].repeats < self.settings.backoff.repeats_max;
+        Ok(if counted { Verdict::Repeat } else { Verdict::GiveUp })
+    }
+
+    /// Does a file that was being uploaded go once more by itself? The pool has it no more, and would otherwise send it again: its connection
+    /// had answered a request before, and may have ended before this one came.
+    async fn goes_once_more(&mut self, job: usize, active: Option<&Active>, failure: &Failure) -> Result<bool, Stop> {
+        let Some(active) = active.filter(|active| active.outgoing.is_some()) else {
+            return Ok(false);
+        };
+        let ended = matches!(failure.error, Error::Incomplete(_) | Error::Closed(_));
+        let connection = active.exchange.info(&mut self.client).await?.connection;
+        Ok(ended && !self.states[job].went_again && connection.is_some_and(|connection| connection.responses > 0))
+    }
+
+    /// How long the pool waits before it connects to the origin again.
+    async fn retry_after(&mut self, job: usize) -> Result<Duration, Stop> {
+        let Some(origin) = &self.origins[self.plan.jobs[job].origin].origin else {
+            return Ok(Duration::ZERO);
+        };
+        let after = self.poll.origin_info(&mut self.client, origin).await?.retry_after;
+        Ok(after.map_or(Duration::ZERO, Duration::from_nanos))
     }
 
     /// How long to wait before the request is repeated; `None`: it is not.
@@ -148,41 +130,40 @@ impl Engine<'_> {
     }
 
     /// A repeat that counts. A connection that could not be made holds up the origin, everything else the request alone.
-    fn repeat(&mut self, job: usize, active: Option<Active>, cause: Cause, wait: Duration) {
+    async fn repeat(&mut self, job: usize, active: Option<Active>, cause: Cause, wait: Duration) -> Result<(), Stop> {
         self.states[job].repeats += 1;
         let until = Instant::now().checked_add(wait).filter(|_| !wait.is_zero());
         match cause {
-            Cause::Connect => {
+            Cause::Connect(_) => {
                 self.origins[self.plan.jobs[job].origin].not_before = until;
-                self.queue_again(job, active, true, None);
+                self.queue_again(job, active, None).await
             }
-            Cause::Failure | Cause::Status(_) => self.queue_again(job, active, true, until),
+            Cause::Failure | Cause::Status(_) => self.queue_again(job, active, until).await,
         }
     }
 
-    /// Puts a request back among those that wait, at once or at a moment. `resent`: it has been tried, and is sent again.
-    fn queue_again(&mut self, job: usize, active: Option<Active>, resent: bool, until: Option<Instant>) {
+    /// Puts a request back among those that are not submitted, at once or at a moment.
+    async fn queue_again(&mut self, job: usize, active: Option<Active>, until: Option<Instant>) -> Result<(), Stop> {
+        let resent = self.resent(active.as_ref()).await?;
         if let Some(mut active) = active {
             active.incoming.abandon();
             self.states[job].carried = active.outgoing.and_then(Outgoing::carried_over);
         }
         self.report.unfinished.forget(job);
-        let origin = self.plan.jobs[job].origin;
-        self.states[job].resent += u32::from(resent);
-        self.tallies[origin].repeated += usize::from(resent);
-        if self.is_ordered(job) {
-            self.ordered.insert(job);
-        }
+        self.states[job].resent += resent + 1;
+        self.tally(job).repeated += 1;
         match until {
             Some(until) => self.alarms.set(until, Alarm::Job(job)),
             None => self.enqueue(job),
         }
+        Ok(())
     }
 
     pub(super) fn enqueue(&mut self, job: usize) {
         let origin = self.plan.jobs[job].origin;
+        self.unlist(origin);
         self.origins[origin].jobs.insert(job);
-        self.hungry.insert(origin);
+        self.feed(origin);
     }
 
     /// Asks a response, once, whether the server wants another try. If so, and it may have one, the response goes nowhere.
@@ -211,11 +192,21 @@ impl Engine<'_> {
 
     /// The response that asked for another try is whole.
     pub(super) async fn ask_again(&mut self, job: usize, active: Active) -> Result<(), Stop> {
-        let (id, cause) = (active.link, active.again.unwrap_or(Cause::Failure));
-        self.count_carried(id, job);
-        self.note_answer(id).await?;
+        let cause = active.again.unwrap_or(Cause::Failure);
         let wait = self.delay(job, cause).unwrap_or_default();
-        self.repeat(job, Some(active), cause, wait);
-        self.leave(job, id).await
+        self.leave(job);
+        self.repeat(job, Some(active), cause, wait).await
+    }
+}
+
+/// Did the connection fail before it was one?
+fn is_establishing(error: &Error) -> bool {
+    match error {
+        Error::Dns(_) | Error::Connect(_) | Error::TimedOut(Timer::Connect) | Error::Denied(_) => true,
+        // These come of what is sent later.
+        Error::Tls(problem) => {
+            !matches!(problem, TlsProblem::RecordCorrupt | TlsProblem::RecordTooLong | TlsProblem::Renegotiation)
+        }
+        _ => false,
     }
 }

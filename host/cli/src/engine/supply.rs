@@ -1,218 +1,204 @@
-//! Requests onto connections.
+//! Requests into the pool: so many that no connection waits for one, and no more.
+//!
+//! What goes to standard output is submitted in the order of the URLs, so that no response is waited for behind one that is read later. What
+//! has no order is submitted in rounds of the origins, so that none has to wait for another.
 
 use std::time::Instant;
 
-use sandpiper_host::types::{Error, Failure, Limit, Phase, Request};
+use sandpiper_host::types::{Error, Failure, Limit, Phase, Request, Reuse};
 use sandpiper_host::{CallError, Exchange};
 
+use super::super::connections::unsent;
 use super::super::incoming::Incoming;
-use super::super::link::{Link, unsent};
 use super::super::outgoing::Outgoing;
 use super::super::plan::Job;
 use super::super::rate::Rate;
-use super::super::retry::is_establishing;
+use super::super::spool::Spooled;
+use super::super::stopwatch::Stopwatch;
 use super::alarm::Alarm;
-use super::choice::Place;
-use super::{Active, Engine, Rank, Stop, Waiting};
+use super::{Active, Engine, Stop, Waiting};
 
-/// Octets of content that one call hands over: they are in the component's memory twice for a moment.
-const BATCH_OCTETS_MAX: usize = 4 << 20;
+/// Octets of whole contents that are submitted and have not ended: they are in the component's memory.
+const CONTENTS_OCTETS_MAX: usize = 4 << 20;
 
-/// What a request that a connection did not take is to do.
-enum Refusal {
-    /// Wait until the connection has done some of what it has.
-    Full,
-    /// Go to the next connection: this one served, and has ended.
-    Ended,
-    /// Fail, as all do that wait for the connection: it has not come about.
-    Unestablished,
-    /// Fail.
-    Failed,
-}
+/// Requests of one call.
+const BATCH_MAX: usize = 64;
 
 impl Engine<'_> {
-    /// Puts waiting requests onto connections, as far as there may be some.
+    /// Submits requests, as far as there may be some.
     pub(super) async fn supply(&mut self) -> Result<(), Stop> {
-        loop {
-            while let Some(origin) = self.hungry.pop_first() {
-                let waiting = &self.origins[origin];
-                match waiting.jobs.first() {
-                    Some(&next) if waiting.links == 0 && !self.blocked.is_empty() => self.block(origin, next),
-                    _ => _ = self.fill(origin).await?,
-                }
-            }
-            // While the first of them cannot go, the others need not be asked.
-            let Some(Rank { origin, .. }) = self.blocked.pop_first() else {
-                return Ok(());
-            };
-            if self.fill(origin).await? && self.hungry.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Has the origin wait for a connection to be free. What standard output lacks comes in its order.
-    fn block(&mut self, origin: usize, job: usize) {
-        let Waiting { links, failures, .. } = self.origins[origin];
-        let rank = match self.is_ordered(job) {
-            true => Rank { served: false, failures: 0, job, origin },
-            false => Rank { served: links > 0, failures, job, origin },
-        };
-        self.blocked.insert(rank);
-    }
-
-    /// Puts waiting requests of an origin onto its connections. True if it waits for those of others.
-    async fn fill(&mut self, origin: usize) -> Result<bool, Stop> {
-        while let Some(&next) = self.origins[origin].jobs.first() {
-            if let Some(time) = self.origins[origin].not_before.filter(|&time| time > Instant::now()) {
-                self.alarms.set(time, Alarm::Origin(origin));
-                return Ok(false);
-            }
-            let (id, count) = match self.place(origin, next) {
-                Place::Link(id, count) => (id, count),
-                Place::New(count) => match self.open(origin).await? {
-                    Some(id) => (id, count),
-                    None => return Ok(false),
-                },
-                Place::Instead(idle, count) => {
-                    self.let_go(idle).await?;
-                    match self.open(origin).await? {
-                        Some(id) => (id, count),
-                        None => return Ok(false),
-                    }
-                }
-                Place::Later => return Ok(false),
-                Place::At(time) => {
-                    self.alarms.set(time, Alarm::Origin(origin));
-                    return Ok(false);
-                }
-                Place::Blocked => {
-                    self.block(origin, next);
-                    return Ok(true);
-                }
-            };
-            if !self.send(origin, id, count).await? {
-                return Ok(false);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn open(&mut self, origin: usize) -> Result<Option<u64>, Stop> {
-        if self.links.len() >= self.settings.bounds.connections {
-            let idle = self.links.values().filter(|link| link.is_idle());
-            // The one that is wanted again last, if ever.
-            let wanted = |link: &&Link| self.origins[link.origin].jobs.first().copied().unwrap_or(usize::MAX);
-            if let Some(id) = idle.max_by_key(wanted).map(|link| link.id) {
-                self.let_go(id).await?;
-            }
-        }
-        let endpoint = &self.plan.origins[origin].endpoint;
-        let known = self.origins[origin].known();
-        self.tallies[origin].begin();
-        match Link::open(&mut self.client, &self.poll, endpoint, origin, &self.settings.links, known).await {
-            Ok(link) => {
-                let id = link.id;
-                self.tallies[origin].opened += 1;
-                self.origins[origin].links += 1;
-                self.links.insert(id, link);
-                Ok(Some(id))
-            }
-            Err(CallError::Host(error)) => Err(error.into()),
-            Err(CallError::Http(error)) => {
-                let jobs = std::mem::take(&mut self.origins[origin].jobs);
-                for job in jobs {
-                    self.ordered.remove(&job);
-                    self.give_up(job, None, &unsent(error, Phase::Connecting)).await?;
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Hands over at most `count` requests in one call. False if the connection has to do some of what it has first.
-    async fn send(&mut self, origin: usize, id: u64, count: usize) -> Result<bool, Stop> {
         let content = self.plan.template.whole_octets().max(1);
-        let count = count.min(BATCH_OCTETS_MAX / content).max(1);
-        let jobs: Vec<usize> = self.origins[origin].jobs.iter().copied().take(count).collect();
-        let requests: Vec<Request> = jobs.iter().map(|&job| self.request(job)).collect();
-        let first_token = self.tokens.len() as u64;
-        let Some(link) = self.links.get_mut(&id) else {
-            return Ok(false);
+        let most = self.settings.bounds.submitted.min(CONTENTS_OCTETS_MAX / content).max(1);
+        while self.active.len() < most
+            && let Some(&(rank, origin)) = self.hungry.first()
+        {
+            let first = self.origins[origin].jobs.first().copied();
+            if first.is_some_and(|first| !self.has_way(origin, first)) {
+                break;
+            }
+            self.hungry.remove(&(rank, origin));
+            let jobs = self.next_of(origin, most - self.active.len());
+            self.submit(origin, jobs).await?;
+            self.feed(origin);
+        }
+        self.supply_turn().await
+    }
+
+    /// Submits the request whose turn it is, if it waits for nothing but that others end: some of those may wait for this one.
+    async fn supply_turn(&mut self) -> Result<(), Stop> {
+        let turn = self.order.turn;
+        let Some(origin) = self.plan.jobs.get(turn).map(|job| job.origin) else {
+            return Ok(());
         };
-        let mut goes_on = true;
-        link.resume(&mut self.client, &self.poll).await?;
-        let answers = link.conn.send_all(&mut self.client, &requests, first_token).await?;
-        link.accepting &= !self.settings.links.is_single();
+        let Waiting { jobs, not_before, .. } = &self.origins[origin];
+        let is_delayed = not_before.is_some_and(|time| time > Instant::now());
+        if is_delayed || !jobs.contains(&turn) || !self.is_ordered(turn) {
+            return Ok(());
+        }
+        self.unlist(origin);
+        self.origins[origin].jobs.remove(&turn);
+        self.submit(origin, vec![turn]).await?;
+        self.feed(origin);
+        Ok(())
+    }
+
+    /// Takes the requests of an origin that are submitted together: those that come before what other origins have.
+    fn next_of(&mut self, origin: usize, most: usize) -> Vec<usize> {
+        let room = self.most(origin).saturating_sub(self.origins[origin].submitted.len());
+        let others = self.hungry.first().map_or(usize::MAX, |&(rank, _)| rank);
+        let mut jobs = Vec::new();
+        while jobs.len() < most.min(room).min(BATCH_MAX)
+            && let Some(&first) = self.origins[origin].jobs.first()
+            && (jobs.is_empty() || self.ranks[first] < others)
+            && self.has_way(origin, first)
+        {
+            self.origins[origin].jobs.remove(&first);
+            jobs.push(first);
+        }
+        jobs
+    }
+
+    /// How many requests of an origin may be under way. As long as nobody answers there, so many as there may be connections: the first that
+    /// fails tells it for all.
+    fn most(&self, origin: usize) -> usize {
+        let bounds = &self.settings.bounds;
+        match self.origins[origin].is_reached {
+            true => bounds.submitted_per_origin,
+            false => self.settings.connections.at_first(bounds),
+        }
+    }
+
+    /// Lists an origin again if it has a request that may be submitted.
+    pub(super) fn feed(&mut self, origin: usize) {
+        let Waiting { jobs, submitted, is_full, not_before, .. } = &self.origins[origin];
+        let Some(&first) = jobs.first() else {
+            return;
+        };
+        if let Some(time) = not_before.filter(|&time| time > Instant::now()) {
+            self.alarms.set(time, Alarm::Origin(origin));
+        } else if !is_full && submitted.len() < self.most(origin) {
+            self.hungry.insert((self.ranks[first], origin));
+        }
+    }
+
+    /// Takes an origin off the list, before its first request is another one.
+    pub(super) fn unlist(&mut self, origin: usize) {
+        if let Some(&first) = self.origins[origin].jobs.first() {
+            self.hungry.remove(&(self.ranks[first], origin));
+        }
+    }
+
+    /// A connection to the origin has come about.
+    pub(super) fn reach(&mut self, origin: usize) {
+        if !std::mem::replace(&mut self.origins[origin].is_reached, true) {
+            self.feed(origin);
+        }
+    }
+
+    async fn submit(&mut self, origin: usize, jobs: Vec<usize>) -> Result<(), Stop> {
+        if self.origins[origin].origin.is_none() {
+            let options = self.settings.connections.conn_options(&self.settings.bounds);
+            match self.client.origin(&self.plan.origins[origin].endpoint, options).await {
+                Ok(made) => self.origins[origin].origin = Some(made),
+                Err(CallError::Host(error)) => return Err(error.into()),
+                Err(CallError::Http(error)) => return self.give_up_origin(origin, jobs, error).await,
+            }
+        }
+        self.tallies[origin].begin();
+        let requests: Vec<Request> = jobs.iter().map(|&job| self.request(job)).collect();
+        let Some(made) = &self.origins[origin].origin else {
+            return Ok(());
+        };
+        let first_token = self.tokens.len() as u64;
+        let answers = self.poll.submit_all(&mut self.client, made, &requests, first_token).await?;
         self.tokens.extend_from_slice(&jobs);
         for ((job, token), answer) in jobs.into_iter().zip(first_token..).zip(answers) {
             match answer {
-                Ok(exchange) => {
-                    self.begin(job, id, token, exchange).await?;
-                }
-                Err(failure) => match self.refusal(id, &failure).await? {
-                    Refusal::Full => {
-                        goes_on = false;
-                        break;
-                    }
-                    Refusal::Ended => break,
-                    Refusal::Unestablished => {
-                        self.origins[origin].jobs.remove(&job);
-                        self.ordered.remove(&job);
-                        self.fail(job, Some(id), None, failure).await?;
-                        break;
-                    }
-                    Refusal::Failed => {
-                        self.origins[origin].jobs.remove(&job);
-                        self.ordered.remove(&job);
-                        self.fail(job, None, None, failure).await?;
-                    }
-                },
+                Ok(exchange) => self.begin(job, token, exchange).await?,
+                Err(failure) => self.refuse(origin, job, failure).await?,
             }
         }
-        self.retire(id).await?;
-        Ok(goes_on)
+        Ok(())
+    }
+
+    /// The pool does not take a request: perhaps it takes it later.
+    async fn refuse(&mut self, origin: usize, job: usize, failure: Failure) -> Result<(), Stop> {
+        let is_full = matches!(failure.error, Error::LimitExceeded(Limit::QueueLength | Limit::QueuedOctets));
+        let waiting = &mut self.origins[origin];
+        if is_full && !waiting.submitted.is_empty() {
+            waiting.is_full = true;
+            waiting.jobs.insert(job);
+            return Ok(());
+        }
+        self.fail(job, None, failure).await
+    }
+
+    /// The endpoint or an option of an origin is refused.
+    async fn give_up_origin(&mut self, origin: usize, jobs: Vec<usize>, error: Error) -> Result<(), Stop> {
+        let others = std::mem::take(&mut self.origins[origin].jobs);
+        for job in jobs.into_iter().chain(others) {
+            self.give_up(job, None, &unsent(error, Phase::Connecting)).await?;
+        }
+        Ok(())
     }
 
     fn request(&self, job: usize) -> Request {
-        let Job { authority, request_target, resume, .. } = &self.plan.jobs[job];
+        let Job { authority, request_target, resume, origin, .. } = &self.plan.jobs[job];
         let mut request = self.plan.template.request(authority, request_target);
         request.fields.extend(resume.iter().flat_map(|resume| resume.fields()));
+        let later = self.origins[*origin].submitted.last().is_some_and(|&last| last > job);
+        let ahead = if later && self.is_ordered(job) { Reuse::AHEAD } else { Reuse::empty() };
+        let fresh = if self.states[job].went_again { Reuse::FRESH } else { Reuse::empty() };
+        request.options.get_or_insert_default().reuse = ahead | fresh;
         request
     }
 
-    /// Why a connection does not take a request.
-    async fn refusal(&mut self, id: u64, failure: &Failure) -> Result<Refusal, Stop> {
-        let Some(link) = self.links.get_mut(&id) else {
-            return Ok(Refusal::Failed);
-        };
-        match failure.error {
-            Error::LimitExceeded(Limit::QueueLength | Limit::QueuedOctets) if !link.is_idle() => Ok(Refusal::Full),
-            Error::LimitExceeded(_) | Error::ApiMisuse(_) => Ok(Refusal::Failed),
-            _ if is_establishing(&failure.error) => Ok(Refusal::Unestablished),
-            _ => {
-                link.accepting = false;
-                let used = link.conn.info(&mut self.client).await?.requests > 0;
-                Ok(if used { Refusal::Ended } else { Refusal::Failed })
-            }
-        }
-    }
-
-    async fn begin(&mut self, job: usize, link: u64, token: u64, exchange: Exchange) -> Result<(), Stop> {
+    async fn begin(&mut self, job: usize, token: u64, exchange: Exchange) -> Result<(), Stop> {
         let Job { origin, destination, resume, .. } = &self.plan.jobs[job];
-        self.origins[*origin].jobs.remove(&job);
-        self.ordered.remove(&job);
-        let (id, now) = (link, Instant::now());
-        if let Some(link) = self.links.get_mut(&id) {
-            let front = link.front();
-            link.line.insert(token, job);
-            self.start_front(id, front);
-        }
+        self.origins[*origin].submitted.insert(job);
+        self.enter_order(*origin, job);
+        let now = Instant::now();
         self.states[job].began.get_or_insert(now);
         let rates = self.settings.rate.map(|rate| [Rate::new(rate, now), Rate::new(rate, now)]);
         let incoming =
             Incoming::new(self.settings.form.clone(), destination.clone(), resume.clone(), job, self.report.unfinished.clone());
-        let mut active = Active { exchange, token, link, incoming, outgoing: None, began: now, asked: false, again: None, rates };
+        let stopwatch = Stopwatch::new(self.settings.allowance, now);
+        if let Some(next) = stopwatch.as_ref().and_then(Stopwatch::next) {
+            self.alarms.set(next, Alarm::Time(token));
+        }
+        let mut active = Active {
+            exchange,
+            token,
+            incoming,
+            outgoing: None,
+            began: now,
+            asked: false,
+            again: None,
+            spooled: Spooled::new(&self.order.spool),
+            paused: None,
+            rates,
+            stopwatch,
+        };
         let outgoing = match self.states[job].carried.take() {
             Some(carried) => Ok(Some(carried)),
             None => Outgoing::of(&self.plan.template.content),

@@ -8,6 +8,7 @@ use sandpiper_host::types::{Failure, FieldLine, Readiness};
 use super::super::incoming::Received;
 use super::super::outgoing::{self, Outgoing, Sent, is_unwanted};
 use super::super::rate::Rate;
+use super::alarm::Alarm;
 use super::{Active, Engine, Stop};
 
 /// How long a source is waited for before the connections have their turn.
@@ -28,23 +29,23 @@ impl Engine<'_> {
             tally.octets += octets;
             moved += octets;
         };
-        let received = active.incoming.advance(&mut self.client, &active.exchange, ready, budget, count).await;
+        let received =
+            active.incoming.advance(&mut self.client, &active.exchange, &mut active.spooled, ready, budget, count).await;
         if let Some([received, _]) = &mut active.rates {
             received.spend(moved);
         }
-        self.count_moved(&active, moved);
+        active.count(moved);
         match received {
             Ok(Received::Pending) => {
                 if !had_head {
                     self.began(&mut active);
                 }
-                self.pace(active.link, active.rates.as_mut().map(|[received, _]| received)).await?;
                 self.active.insert(job, active);
-                Ok(())
+                self.pace(job, |[received, _]| received).await
             }
             Ok(Received::End(_)) if active.again.is_some() => self.ask_again(job, active).await,
             Ok(Received::End(trailers)) => self.response_ended(job, active, ready, &trailers).await,
-            Ok(Received::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Ok(Received::Failed(failure)) => self.fail(job, Some(active), failure).await,
             Err(trouble) => self.give_up_receiving(job, active, trouble).await,
         }
     }
@@ -60,7 +61,7 @@ impl Engine<'_> {
         match self.is_over(&mut active, ready).await? {
             Ok(true) => return self.complete(job, active, trailers).await,
             Ok(false) => _ = self.active.insert(job, active),
-            Err(failure) => return self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(failure) => return self.fail(job, Some(active), failure).await,
         }
         self.send_content(job).await?;
         let Some(mut active) = self.active.remove(&job) else {
@@ -72,7 +73,7 @@ impl Engine<'_> {
                 self.active.insert(job, active);
                 Ok(())
             }
-            Err(failure) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(failure) => self.fail(job, Some(active), failure).await,
         }
     }
 
@@ -115,31 +116,13 @@ impl Engine<'_> {
             return Ok(());
         };
         match active.exchange.head(&mut self.client).await {
-            Err(CallError::Http(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(CallError::Http(failure)) => self.fail(job, Some(active), failure).await,
             Err(CallError::Host(error)) => Err(error.into()),
             Ok(_) => {
                 self.active.insert(job, active);
                 Ok(())
             }
         }
-    }
-
-    /// Its turn has not come: unless another exchange of the connection can go on, the connection waits.
-    pub(super) async fn hold(&mut self, job: usize, whole: bool) -> Result<(), Stop> {
-        let Some(active) = self.active.get(&job) else {
-            return Ok(());
-        };
-        // Also one that was handed over later: it goes on when this response is whole.
-        let others = self.links.get(&active.link).into_iter().flat_map(|link| link.line.values());
-        if others.copied().any(|other| other < job && self.is_turn(other)) {
-            return Ok(());
-        }
-        if let Some(link) = self.links.get_mut(&active.link) {
-            link.hold(&mut self.client, &self.poll, whole).await?;
-            // The request whose turn it is may need this connection.
-            self.hungry.insert(link.origin);
-        }
-        Ok(())
     }
 
     pub(super) async fn send_content(&mut self, job: usize) -> Result<(), Stop> {
@@ -166,37 +149,39 @@ impl Engine<'_> {
         if let Some([_, sent]) = &mut active.rates {
             sent.spend(allowed - budget);
         }
-        self.count_moved(&active, allowed - budget);
+        active.count(allowed - budget);
         match sent {
             Ok(sent) => {
                 if sent == Sent::Starving {
                     self.starving = Some(job);
                 }
-                if sent == Sent::Blocked {
-                    self.pace(active.link, active.rates.as_mut().map(|[_, sent]| sent)).await?;
-                }
                 self.active.insert(job, active);
-                Ok(())
+                match sent {
+                    Sent::Blocked => self.pace(job, |[_, sent]| sent).await,
+                    Sent::Starving | Sent::Done => Ok(()),
+                }
             }
             Err(outgoing::Trouble::Host(error)) => Err(error.into()),
             Err(outgoing::Trouble::Source(error)) => {
                 self.active.insert(job, active);
                 self.abandon(job, &format!("cannot read what is to be uploaded: {error}")).await
             }
-            Err(outgoing::Trouble::Failed(failure)) => self.fail(job, Some(active.link), Some(active), failure).await,
+            Err(outgoing::Trouble::Failed(failure)) => self.fail(job, Some(active), failure).await,
         }
     }
 
-    /// Lets the connection rest until octets may move again.
-    async fn pace(&mut self, id: u64, rate: Option<&mut Rate>) -> Result<(), Stop> {
-        let Some(until) = rate.filter(|rate| rate.is_spent()).map(|rate| rate.next()) else {
+    /// Lets the exchange rest until octets may move again.
+    pub(super) async fn pace(&mut self, job: usize, direction: impl Fn(&mut [Rate; 2]) -> &mut Rate) -> Result<(), Stop> {
+        let Some(active) = self.active.get_mut(&job) else {
             return Ok(());
         };
-        if let Some(link) = self.links.get_mut(&id) {
-            link.pause(&mut self.client, &self.poll, until).await?;
-            self.alarms.set(until, super::Alarm::Pause(id));
-        }
-        Ok(())
+        let Some(rate) = active.rates.as_mut().map(direction).filter(|rate| rate.is_spent()) else {
+            return Ok(());
+        };
+        let until = rate.next();
+        active.paused = Some(until);
+        self.alarms.set(until, Alarm::Pause(active.token));
+        self.want(job).await
     }
 
     /// Gives the source of an upload a moment to say something.

@@ -23,6 +23,7 @@ use place::{Directories, Place, Way, Wishes};
 pub(crate) use head_dump::HeadDump;
 pub(crate) use resume::{Resume, Start};
 pub(crate) use sink::{Finished, Sink};
+pub(crate) use temporary::create_nameless;
 pub(crate) use terminal::shown;
 
 /// Where the content of a URL goes, and with `-C` how it goes on.

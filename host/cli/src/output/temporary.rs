@@ -30,13 +30,21 @@ pub(super) fn create_new_beside(file: &Path, mode: u32) -> io::Result<(File, Pat
     let process = std::process::id();
     for attempt in 0..TEMPORARY_NAMES_MAX {
         let temporary = beside(file, &format!("{process}-{attempt}.part"));
-        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&temporary) {
             Ok(open) => return Ok((open, temporary)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// A new file in the directory for temporary files, without a name, for its owner alone: the file ends with the process, however that ends.
+/// `what`: how the name begins that the file has for a moment.
+pub(crate) fn create_nameless(what: &str) -> io::Result<File> {
+    let (open, temporary) = create_new_beside(&std::env::temp_dir().join(what), PRIVATE_MODE)?;
+    fs::remove_file(temporary)?;
+    Ok(open)
 }
 
 /// A hidden name beside a file, which is not too long even if that of the file is as long as names can be.

@@ -101,7 +101,9 @@ fn after_a_failed_pipeline_requests_go_one_at_a_time_until_one_is_answered() {
         }
     });
     let run = run(&["fetch", "--retry", "1", "--persistence", "assume", &server.url("/1"), &server.url("/2")]).ended_with(0);
-    assert_eq!((run.text(), server.accepted()), ("/1 alone: true /2", 2));
+    // The pool sends the second one again by itself: it may be there before the first one, which counts as a repeat.
+    assert!(["/1 alone: true /2", "/1/2 alone: true "].contains(&run.text()), "{}", run.text());
+    assert_eq!(server.accepted(), 2);
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod terminal;
 mod time;
 #[path = "../../../tests/tls/mod.rs"]
 mod tls;
+mod turns;
 #[cfg(unix)]
 mod unix_sockets;
 mod uploads;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::program::{Run, names_in, run, run_with_input, scratch};
+use super::program::{PATIENCE, Run, names_in, run, run_with_input, scratch};
 use super::server::{Connection, Server, dead_port, never_accepts};
 
 /// Connections at once: how many of one server and of all there may be, and how many there were at most.
@@ -84,14 +84,14 @@ fn one_connection_per_origin_is_the_default() {
     assert_eq!(server.accepted(), 1);
 }
 
-/// Answers when so many requests wait, or after a second, with how many did.
-fn answers_together(count: usize) -> Server {
+/// Answers when so many requests wait, or after this time, with how many did.
+fn answers_together(count: usize, patience: Duration) -> Server {
     let waiting = AtomicUsize::new(0);
     Server::start(move |_, mut connection| {
         while connection.request().is_some() {
             waiting.fetch_add(1, Ordering::SeqCst);
             let started = Instant::now();
-            while waiting.load(Ordering::SeqCst) < count && started.elapsed() < Duration::from_secs(1) {
+            while waiting.load(Ordering::SeqCst) < count && started.elapsed() < patience {
                 std::thread::sleep(Duration::from_millis(1));
             }
             connection.answer(format!("{} ", waiting.load(Ordering::SeqCst)).as_bytes());
@@ -101,11 +101,11 @@ fn answers_together(count: usize) -> Server {
 
 #[test]
 fn parallel_requests_are_on_the_wire_at_once() {
-    let server = answers_together(8);
+    let server = answers_together(8, PATIENCE);
     let urls = vec![server.url("/"); 8];
     let arguments: Vec<&str> = ["fetch", "-Z"].into_iter().chain(urls.iter().map(String::as_str)).collect();
     assert_eq!(run(&arguments).ended_with(0).text(), "8 ".repeat(8));
-    let server = answers_together(8);
+    let server = answers_together(8, Duration::from_secs(1));
     let urls = vec![server.url("/"); 8];
     let arguments: Vec<&str> = ["fetch"].into_iter().chain(urls.iter().map(String::as_str)).collect();
     assert_eq!(run(&arguments).ended_with(0).text().split(' ').next(), Some("1"));
@@ -167,12 +167,12 @@ fn a_host_that_never_accepts_costs_one_timeout() {
     let live = Server::echo();
     let urls: String =
         (0..600).map(|number| if number % 2 == 0 { format!("http://{address}/\n") } else { live.url("/\n") }).collect();
-    let arguments = ["fetch", "-K", "-", "--json", "--depth", "1", "--connect-timeout", "0.5"];
-    let started = Instant::now();
+    let arguments = ["fetch", "-K", "-", "--json", "--summary", "--depth", "1", "--connect-timeout", "4"];
     let run = run_with_input(&arguments, urls.as_bytes()).ended_with(1);
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
-    assert!(by_index(&run, 600).iter().all(|line| (line["ok"] == true) == (line["index"].as_u64().unwrap() % 2 == 1)));
+    let lines = by_index(&run, 600);
+    assert!(lines[lines.len() - 600..].iter().all(|line| (line["ok"] == true) == (line["index"].as_u64().unwrap() % 2 == 1)));
     assert!(run.json()[..300].iter().all(|line| line["ok"] == true));
+    assert_eq!(run.json().pop().unwrap()["summary"]["origins"][0]["opened"], 1);
 }
 
 #[test]
@@ -199,11 +199,14 @@ fn a_server_that_takes_no_further_connection_is_asked_on_the_one_that_it_has() {
     });
     let urls = vec![url.as_str(); 40];
     let arguments = [&["fetch", "--summary", "--max-host-conns", "3", "--depth", "1"], &urls[..]].concat();
+    let started = Instant::now();
     let run = run(&arguments).ended_with(0);
+    let took = started.elapsed();
     assert_eq!(run.text(), "yes ".repeat(40));
-    // It was tried once more, or twice at the same time.
-    let opened = run.stderr.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().to_owned();
-    assert!(opened == "4" || opened == "5", "{}", run.stderr);
+    // It was tried once more, or twice at the same time, and again after each of the pool's waits: 0.1 s, and then twice as long each time.
+    let opened: u32 = run.stderr.lines().nth(1).unwrap().split_whitespace().nth(4).unwrap().parse().unwrap();
+    let waits = (took.as_millis() / 100 + 1).ilog2();
+    assert!((4..=5 + 2 * waits).contains(&opened), "in {took:?}: {}", run.stderr);
 }
 
 #[test]
@@ -221,13 +224,11 @@ fn repeats_of_a_dead_host_are_bounded() {
 #[test]
 fn a_silent_server_ends_by_its_deadline_and_leaves_connections_to_others() {
     let (silent, live) = (Server::start(|_, mut connection| connection.linger()), Server::echo());
-    let urls = [silent.url("/\n").repeat(20), live.url("/\n").repeat(20)].concat();
-    let arguments = ["fetch", "-K", "-", "--json", "-Z", "--parallel-max", "4", "-m", "0.4"];
-    let started = Instant::now();
+    let urls = [silent.url("/\n").repeat(8), live.url("/\n").repeat(20)].concat();
+    let arguments = ["fetch", "-K", "-", "--json", "-Z", "--parallel-max", "4", "-m", "4"];
     let run = run_with_input(&arguments, urls.as_bytes()).ended_with(1);
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
-    let lines = by_index(&run, 40);
-    assert!(lines[..20].iter().all(|line| line["error"] == "timed-out") && lines[20..].iter().all(|line| line["ok"] == true));
+    let lines = by_index(&run, 28);
+    assert!(lines[..8].iter().all(|line| line["error"] == "timed-out") && lines[8..].iter().all(|line| line["ok"] == true));
     // The live ones were done before the first of the silent ones was given up.
     let first: Vec<bool> = run.json()[..20].iter().map(|line| line["ok"] == true).collect();
     assert_eq!(first, [true; 20]);
@@ -274,9 +275,7 @@ fn long_contents_wait_for_their_turn_in_bounded_memory() {
 fn twenty_thousand_urls_on_standard_input() {
     let server = Server::echo();
     let urls: String = (0..20_000).map(|number| server.url(&format!("/{number}\n"))).collect();
-    let started = Instant::now();
     let run = run_with_input(&["fetch", "-K", "-", "--json", "--max-host-conns", "4"], urls.as_bytes()).ended_with(0);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert!(by_index(&run, 20_000).iter().all(|line| line["ok"] == true));
     assert_eq!(server.accepted(), 4);
 }

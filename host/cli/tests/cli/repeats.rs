@@ -48,6 +48,16 @@ fn a_server_in_trouble_is_asked_again_and_its_trouble_is_not_written() {
 }
 
 #[test]
+fn a_repeat_has_its_turn_before_what_is_under_way() {
+    for options in [&[][..], &["--max-host-conns", "2"], &["-Z"]] {
+        let server = at_first(1, "503 x", "Retry-After: 1\r\n");
+        let urls: String = (0..40).map(|number| server.url(&format!("/{number}\n"))).collect();
+        let run = run_with_input(&[&["fetch", "-K", "-", "--retry", "1"], options].concat(), urls.as_bytes()).ended_with(0);
+        assert_eq!(run.text(), (0..40).map(|number| format!("/{number}")).collect::<String>(), "{options:?}");
+    }
+}
+
+#[test]
 fn the_last_trouble_is_the_response() {
     let server = at_first(9, "503 Busy", "Retry-After: 0\r\n");
     assert_eq!(run(&["fetch", "--retry", "2", &server.url("/")]).ended_with(0).text(), "trouble");

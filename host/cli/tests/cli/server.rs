@@ -169,6 +169,12 @@ impl Connection {
         self.reader.get_mut()
     }
 
+    /// Nothing more comes; requests that are on their way are not heeded.
+    pub(crate) fn end(&mut self) {
+        _ = self.stream().shutdown(std::net::Shutdown::Write);
+        self.linger();
+    }
+
     /// Until the peer is gone.
     pub(crate) fn linger(&mut self) {
         _ = std::io::copy(&mut self.reader, &mut std::io::sink());
