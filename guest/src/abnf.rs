@@ -162,6 +162,12 @@ pub fn is_reg_name(octets: &[u8]) -> bool {
     !octets.is_empty()
 }
 
+/// Whether two names are the same, in upper or lower case. The component would else have a copy of the comparison for each caller.
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 /// The shortest digits of a number, in base 10 or 16, at the end of `room`.
 pub fn digits(number: u64, base: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut start = room.len();

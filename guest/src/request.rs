@@ -5,7 +5,7 @@
 
 use core::str;
 
-use crate::abnf::{decimal, is_field_value_octet, is_token, is_vchar, trim_ows};
+use crate::abnf::{decimal, is_field_value_octet, is_same_name, is_token, is_vchar, trim_ows};
 use crate::endpoint::is_authority;
 use crate::field;
 use crate::types::{Error, FieldLine, Misuse, Request, RequestContent};
@@ -179,7 +179,7 @@ fn is_origin_form(target: &str) -> bool {
 fn absolute_authority(target: &str) -> Option<&str> {
     let scheme = ["http://", "https://"]
         .into_iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))?;
+        .find(|scheme| target.get(..scheme.len()).is_some_and(|begin| is_same_name(begin.as_bytes(), scheme.as_bytes())))?;
     let rest = target.get(scheme.len()..)?;
     let end = rest.bytes().position(|octet| matches!(octet, b'/' | b'?')).unwrap_or(rest.len());
     rest.get(..end)
@@ -209,7 +209,7 @@ fn check_authority(request: &Request, given: &Given<'_>, default_authority: &str
     let is_good = value.is_some_and(|value| match target_authority(request) {
         None => value.is_empty() || is_authority(value, false),
         Some(_) if request.method == "CONNECT" => is_authority(value, false),
-        Some(authority) => value.eq_ignore_ascii_case(authority),
+        Some(authority) => is_same_name(value.as_bytes(), authority.as_bytes()),
     });
     if is_good { Ok(()) } else { misuse(Misuse::InvalidAuthority) }
 }
@@ -254,7 +254,7 @@ impl<'a> Given<'a> {
     }
 
     fn line(&mut self, name: &str, value: &'a [u8]) -> Result<(), Error> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let is = |known: &str| is_same_name(name.as_bytes(), known.as_bytes());
         if is("host") {
             if self.host.replace(value).is_some() {
                 return misuse(Misuse::InvalidAuthority);
@@ -266,7 +266,7 @@ impl<'a> Given<'a> {
             }
             self.length = length;
         } else if is("transfer-encoding") {
-            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+            if self.chunked || !is_same_name(value, b"chunked") {
                 return misuse(Misuse::ConflictingFraming);
             }
             self.chunked = true;
@@ -282,7 +282,7 @@ impl<'a> Given<'a> {
             }
             self.te = true;
         } else if is("expect") {
-            self.expects |= field::members(value).any(|member| member.eq_ignore_ascii_case(b"100-continue"));
+            self.expects |= field::members(value).any(|member| is_same_name(member, b"100-continue"));
         }
         Ok(())
     }
@@ -292,9 +292,9 @@ impl<'a> Given<'a> {
             if !is_token(option) {
                 return misuse(Misuse::InvalidFieldValue);
             }
-            self.close_option |= option.eq_ignore_ascii_case(b"close");
-            self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
-            self.te_option |= option.eq_ignore_ascii_case(b"te");
+            self.close_option |= is_same_name(option, b"close");
+            self.upgrade_option |= is_same_name(option, b"upgrade");
+            self.te_option |= is_same_name(option, b"te");
         }
         Ok(())
     }
@@ -303,7 +303,7 @@ impl<'a> Given<'a> {
 /// Is the member of a list of transfer codings the named coding, with any parameters?
 fn names_coding(member: &[u8], coding: &[u8]) -> bool {
     let name = member.split(|&octet| octet == b';').next().unwrap_or_default();
-    trim_ows(name).eq_ignore_ascii_case(coding)
+    is_same_name(trim_ows(name), coding)
 }
 
 /// A field line that a strict recipient reads back unchanged (RFC 9110 §5.1, §5.5; RFC 9112 §5): in particular, a single line.
@@ -332,7 +332,7 @@ pub(crate) const NOT_IN_TRAILERS: [&str; 30] = include!("not_in_trailers.in");
 pub fn check_trailers(trailers: &[FieldLine]) -> Result<(), Error> {
     for (name, value) in trailers {
         check_line(name, value)?;
-        if NOT_IN_TRAILERS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        if NOT_IN_TRAILERS.iter().any(|known| is_same_name(name.as_bytes(), known.as_bytes())) {
             return misuse(Misuse::ForbiddenTrailer);
         }
     }

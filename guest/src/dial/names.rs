@@ -1,5 +1,6 @@
 //! Names and their addresses: looked up once for all that ask at the same time, and remembered for a while.
 
+use crate::abnf::is_same_name;
 use crate::address::Address;
 use crate::timer::Instant;
 use crate::types::Error;
@@ -71,7 +72,7 @@ impl<L> Names<L> {
 
     /// The addresses that were given for a host; those for this port before those for any.
     pub fn given(&self, host: &str, port: u16) -> Vec<Address> {
-        let of_host = self.given.iter().filter(|given| given.host.eq_ignore_ascii_case(host));
+        let of_host = self.given.iter().filter(|given| is_same_name(given.host.as_bytes(), host.as_bytes()));
         let best = of_host.filter(|given| given.port == port || given.port == 0).max_by_key(|given| given.port);
         best.map(|given| given.addresses.clone()).unwrap_or_default()
     }

@@ -1,6 +1,6 @@
 //! Where the content of a response ends (RFC 9112 §6).
 
-use crate::abnf::{decimal, is_token, trim_ows};
+use crate::abnf::{decimal, is_same_name, is_token, trim_ows};
 use crate::field;
 use crate::request::Asked;
 use crate::types::{Error, HttpVersion, Incompatibility, Leniency, Misbehaviour, PackedHead};
@@ -113,7 +113,7 @@ fn transfer_coding(head: &PackedHead) -> Result<Option<Coding>, Error> {
     let (mut chunked, mut other) = (false, false);
     for member in field::list_members(head, NAME) {
         let name = member.split(|&octet| octet == b';').next().unwrap_or_default();
-        let is_chunked = trim_ows(name).eq_ignore_ascii_case(b"chunked");
+        let is_chunked = is_same_name(trim_ows(name), b"chunked");
         let has_parameters = name.len() < member.len();
         if chunked || !is_token(trim_ows(name)) || (is_chunked && has_parameters) {
             return refuse(Misbehaviour::InvalidTransferEncoding);

@@ -2,7 +2,7 @@
 
 use super::framing::Framing;
 use super::state::{Shown, known_at_first, learn, shown};
-use crate::abnf;
+use crate::abnf::{self, is_same_name};
 use crate::field;
 use crate::incoming::{Break, Expected};
 use crate::settings::SECOND_NS;
@@ -67,8 +67,8 @@ impl Persistence {
         let (mut close, mut keep_alive) = (false, false);
         // Compared as a whole: `keep-alivex` is not `keep-alive` (RFC 9110 §7.6.1).
         for option in field::list_members(head, "connection") {
-            close |= option.eq_ignore_ascii_case(b"close");
-            keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            close |= is_same_name(option, b"close");
+            keep_alive |= is_same_name(option, b"keep-alive");
         }
         self.shown = shown(head.version, close, keep_alive, framing != Framing::UntilClose);
         self.close_declared = close;
@@ -125,9 +125,9 @@ fn keep_alive_parameters(head: &PackedHead) -> (Option<u64>, Option<u64>) {
         let mut parts = member.splitn(2, |&octet| octet == b'=');
         let name = parts.next().unwrap_or_default();
         let value = parts.next().and_then(|value| abnf::decimal(abnf::trim_ows(value)));
-        if name.eq_ignore_ascii_case(b"timeout") {
+        if is_same_name(name, b"timeout") {
             timeout = value;
-        } else if name.eq_ignore_ascii_case(b"max") {
+        } else if is_same_name(name, b"max") {
             max = value;
         }
     }

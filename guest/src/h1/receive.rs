@@ -5,6 +5,7 @@ use super::framing::{Framing, response_framing};
 use super::look::Look;
 use super::reader::{Piece, TransportEnd, Unsolicited};
 use super::state::{ReadInput, ReadSide, Shown};
+use crate::abnf::is_same_name;
 use crate::exchange::{Exchange, Reader};
 use crate::field;
 use crate::incoming::{Closing, Fault, Incoming, Scene};
@@ -291,8 +292,9 @@ impl Connection {
 /// Whether a switch names a protocol, and only such as the request offered (RFC 9110 §7.8).
 fn is_offered(request: Option<&Request>, head: &PackedHead) -> bool {
     let lines = request.into_iter().flat_map(|request| &request.fields);
-    let offers =
-        || lines.clone().filter(|(name, _)| name.eq_ignore_ascii_case("upgrade")).flat_map(|(_, value)| field::members(value));
+    let offers = || {
+        lines.clone().filter(|(name, _)| is_same_name(name.as_bytes(), b"upgrade")).flat_map(|(_, value)| field::members(value))
+    };
     field::contains(head, "upgrade")
-        && field::list_members(head, "upgrade").all(|name| offers().any(|offer| offer.eq_ignore_ascii_case(name)))
+        && field::list_members(head, "upgrade").all(|name| offers().any(|offer| is_same_name(offer, name)))
 }

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::table::{CLASSES, Class, NEXT, State, Step, status_line_step};
 use super::{CRLF, Fault, HeadLimits};
-use crate::abnf::{is_ows, trim_ows};
+use crate::abnf::{is_ows, is_same_name, trim_ows};
 use crate::types::{Error, Incompatibility, Leniency, Limit, Misbehaviour};
 
 /// What stands before the current line.
@@ -219,7 +219,7 @@ impl Scan {
             let name = octets.get(self.line_start..self.at).unwrap_or_default();
             self.name_end = self.at;
             // `Connection` decides what becomes of the connection: it is not unfolded either.
-            self.framing = is_framing(name) || name.eq_ignore_ascii_case(b"connection");
+            self.framing = is_framing(name) || is_same_name(name, b"connection");
         }
         self.value_start = self.at + 1;
         self.state = State::Value;
@@ -307,10 +307,10 @@ fn refuse<T>(why: Misbehaviour) -> Result<T, Error> {
 const FRAMING: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 
 fn is_framing(name: &[u8]) -> bool {
-    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
+    FRAMING.iter().any(|framing| is_same_name(name, framing))
 }
 
 /// Does such a name stand anywhere in the line?
 fn mentions_framing(line: &[u8]) -> bool {
-    FRAMING.iter().any(|framing| line.windows(framing.len()).any(|part| part.eq_ignore_ascii_case(framing)))
+    FRAMING.iter().any(|framing| line.windows(framing.len()).any(|part| is_same_name(part, framing)))
 }
