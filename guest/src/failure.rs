@@ -4,7 +4,7 @@ use crate::exchange::{Exchange, RequestHalf, ResponseHalf};
 use crate::incoming::Progress;
 use crate::types::{CloseReason, Delivery, Error, Failure, Phase, Timer, TlsProblem};
 
-/// Where a failure happens.
+/// Where a failure happens. Every failure is made by its place.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// The connection; 0: none.
@@ -13,37 +13,30 @@ pub struct Place {
     pub octets_received: u64,
     /// The phase of an exchange there whose turn has not come.
     pub waiting: Phase,
+    /// The peer's word on the requests that were sent.
+    pub declared: Option<Delivery>,
 }
 
 impl Place {
     /// The failure that `error` is for an exchange as it stands now.
-    pub fn failure(&self, error: Error, exchange: &Exchange, delivery: Delivery, progress: Progress) -> Failure {
-        Failure {
-            error,
-            delivery,
-            phase: self.phase(exchange, progress),
-            octets_sent: progress.octets_sent,
-            octets_received: self.octets_received,
-            connection: self.connection,
-        }
+    pub fn failure(&self, error: Error, exchange: &Exchange, progress: Progress) -> Failure {
+        let (phase, octets_sent) = (self.phase(exchange, progress), progress.octets_sent);
+        self.made(error, delivery(exchange, self.declared), phase, octets_sent)
     }
 
     /// The failure of a call that no exchange came of.
     pub fn refused(&self, error: Error) -> Failure {
-        Failure {
-            error,
-            delivery: Delivery::NotSent,
-            phase: self.waiting,
-            octets_sent: 0,
-            octets_received: self.octets_received,
-            connection: self.connection,
-        }
+        self.made(error, Delivery::NotSent, self.waiting, 0)
     }
 
     /// The failure of a call for an exchange that is not there any more.
     pub fn absent(&self) -> Failure {
-        let error = Error::Closed(CloseReason::Dropped);
-        Failure { phase: Phase::Ended, delivery: Delivery::ResponseStarted, ..self.refused(error) }
+        self.made(Error::Closed(CloseReason::Dropped), Delivery::ResponseStarted, Phase::Ended, 0)
+    }
+
+    fn made(&self, error: Error, delivery: Delivery, phase: Phase, octets_sent: u64) -> Failure {
+        let Place { connection, octets_received, .. } = *self;
+        Failure { error, delivery, phase, octets_sent, octets_received, connection }
     }
 
     fn phase(&self, exchange: &Exchange, progress: Progress) -> Phase {
@@ -61,13 +54,14 @@ impl Place {
     }
 }
 
-/// Whether the server can have acted on the request of an exchange, as far as that is known.
-pub fn delivery(exchange: &Exchange) -> Delivery {
+/// Whether the server can have acted on the request of an exchange, as far as that is known; `declared`: the peer's word on the requests that
+/// were sent.
+fn delivery(exchange: &Exchange, declared: Option<Delivery>) -> Delivery {
     let timing = &exchange.timing;
     match (timing.request_started, timing.response_started) {
         (None, _) => Delivery::NotSent,
-        (Some(_), None) => Delivery::Unanswered,
-        (Some(_), Some(_)) => Delivery::ResponseStarted,
+        (Some(_), None) => declared.unwrap_or(Delivery::Unanswered),
+        (Some(_), Some(_)) => declared.unwrap_or(Delivery::ResponseStarted),
     }
 }
 
@@ -105,7 +99,10 @@ pub fn ends_all(error: Error) -> bool {
 /// The failure of the last attempt, with the delivery of the one that got furthest: no server may have acted on what is "not sent".
 pub fn of_all_attempts(furthest: Option<Failure>, last: Failure) -> Failure {
     match furthest {
-        Some(before) if before.delivery > last.delivery => Failure { error: last.error, phase: last.phase, ..before },
+        Some(mut before) if before.delivery > last.delivery => {
+            (before.error, before.phase) = (last.error, last.phase);
+            before
+        }
         _ => last,
     }
 }
@@ -132,7 +129,7 @@ pub fn may_repeat(failure: &Failure, idempotent: bool) -> bool {
 
 /// A failure of a request that never came near the wire.
 pub fn refused(error: Error, connection: u64, octets_received: u64) -> Failure {
-    Place { connection, octets_received, waiting: Phase::Queued }.refused(error)
+    Place { connection, octets_received, waiting: Phase::Queued, declared: None }.refused(error)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Scene<'a> {
     pub exchanges: &'a Exchanges,
     /// The options of the connection.
     pub settings: &'a Settings,
+    /// How many of the exchanges wait for their turn.
+    pub queued: usize,
     /// Octets of content that callers have not taken.
     pub unread: usize,
     /// The time.
@@ -22,6 +24,11 @@ pub struct Scene<'a> {
 /// An event of a protocol.
 #[derive(Debug)]
 pub enum Incoming {
+    /// The first octet of the response has come.
+    Begun {
+        /// The exchange.
+        exchange: ExchangeId,
+    },
     /// An interim head, of so many octets on the wire.
     Interim {
         /// The exchange.
@@ -83,8 +90,8 @@ pub struct Closing {
 pub struct Lost {
     /// The exchange.
     pub exchange: ExchangeId,
-    /// The first of the exchanges on the wire.
-    pub is_first: bool,
+    /// The exchange may be the cause of the end: no other exchange stood before it.
+    pub is_suspect: bool,
     /// Octets of a response to the exchange have come.
     pub is_heard: bool,
     /// How far the exchange had come.
@@ -126,17 +133,46 @@ pub struct Departure {
     pub is_over: bool,
 }
 
-/// A deadline of an exchange that follows from the state of the connection.
+/// A deadline that follows from the state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lapse {
     /// When the deadline passes.
     pub at: Instant,
     /// The deadline.
     pub timer: Timer,
-    /// The exchange.
-    pub exchange: ExchangeId,
-    /// The error with which the connection ends, if the connection ends.
-    pub ends: Option<Error>,
+    /// The end that comes with the deadline.
+    pub ends: Ends,
+}
+
+/// The end that comes with a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Of this exchange.
+    Exchange(ExchangeId),
+    /// Of the connection, with this error.
+    Connection(Error),
+}
+
+/// How a request begins whose turn has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The head is written.
+    Written,
+    /// The head is written, and no request can follow.
+    Last,
+    /// Nothing is written: the next event says why.
+    Refused,
+}
+
+/// The end of the sending direction, by the transport.
+#[derive(Debug)]
+pub struct Cut {
+    /// The end of the connection, as far as it has come.
+    pub closing: Closing,
+    /// The exchange whose request has left in part.
+    pub exchange: Option<ExchangeId>,
+    /// Nothing is expected from the peer any more.
+    pub is_over: bool,
 }
 
 /// An error in the peer's octets, and how far into the octets that had not been taken.
@@ -148,7 +184,7 @@ pub struct Fault {
     pub at: usize,
 }
 
-/// How a connection ended before all requests of a pipeline were answered.
+/// How a connection ended before all requests were answered that stood behind each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
     /// One of the two sides had declared the end.

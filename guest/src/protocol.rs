@@ -4,7 +4,7 @@ use crate::dial::Negotiated;
 use crate::exchange::{Exchange, ExchangeId, Exchanges};
 use crate::h1;
 use crate::h1::state::known_at_first;
-use crate::incoming::{Break, Closing, Departure, Expected, Fault, GivenUp, Incoming, Lapse, Lost, Progress, Scene};
+use crate::incoming::{Begun, Break, Closing, Cut, Departure, Expected, Fault, GivenUp, Incoming, Lapse, Lost, Progress, Scene};
 use crate::request::Checked;
 use crate::settings::Settings;
 use crate::timer::Instant;
@@ -122,47 +122,32 @@ impl Protocol {
         ask!(self, h1 => h1.response_octets_left(), 0)
     }
 
-    pub fn has_room(&self, settings: &Settings) -> bool {
-        ask!(self, h1 => h1.has_room(settings), false)
-    }
-
     pub fn send_room(&self, settings: &Settings) -> u64 {
         ask!(self, h1 => h1.send_room(settings), 0)
-    }
-
-    pub fn is_used_up(&self) -> bool {
-        ask!(self, h1 => h1.is_used_up(), false)
     }
 
     pub fn request_waits(&mut self) {
         ask!(self, h1 => h1.request_waits(), ());
     }
 
-    pub fn wants_look(&self, queue_is_empty: bool) -> bool {
-        ask!(self, h1 => h1.wants_look(queue_is_empty), false)
+    pub fn wants_look(&self, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.wants_look(scene), false)
     }
 
     pub fn may_begin(&self, exchange: &Exchange, scene: Scene<'_>) -> bool {
         ask!(self, h1 => h1.may_begin(exchange, scene), false)
     }
 
+    pub fn takes_beside(&self, last: Option<&Exchange>, scene: Scene<'_>) -> bool {
+        ask!(self, h1 => h1.takes_beside(last, scene), false)
+    }
+
     pub fn is_ready(&self, scene: Scene<'_>) -> bool {
         ask!(self, h1 => h1.is_ready(scene), false)
     }
 
-    pub fn gathers(&self, last: &Exchange, queued: usize, settings: &Settings) -> bool {
-        ask!(self, h1 => h1.gathers(last, queued, settings), false)
-    }
-
-    pub fn begin(
-        &mut self,
-        id: ExchangeId,
-        exchange: &Exchange,
-        authority: &str,
-        close: bool,
-        now: Instant,
-    ) -> Result<bool, Error> {
-        ask!(self, h1 => h1.begin(id, exchange, authority, close, now), Err(Error::Internal))
+    pub fn begin(&mut self, id: ExchangeId, exchange: &Exchange, authority: &str, settings: &Settings, now: Instant) -> Begun {
+        ask!(self, h1 => h1.begin(id, exchange, authority, settings, now), Begun::Refused)
     }
 
     pub fn last_head(&self) -> Vec<u8> {
@@ -209,29 +194,21 @@ impl Protocol {
         ask!(self, h1 => h1.transmitted(octets, now), ());
     }
 
-    pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> (Closing, Option<ExchangeId>) {
+    pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> Cut {
         let closing = Closing { reason: Error::Incomplete(ending), lost: Vec::new(), declared: None };
-        ask!(self, h1 => h1.transmit_failed(ending, exchanges), (closing, None))
+        ask!(self, h1 => h1.transmit_failed(ending, exchanges), Cut { closing, exchange: None, is_over: true })
     }
 
-    pub fn expects_nothing(&self) -> bool {
-        ask!(self, h1 => h1.expects_nothing(), true)
+    pub fn stopped_by(&self, exchange: &Exchange) -> Error {
+        ask!(self, h1 => h1.stopped_by(exchange), Error::Internal)
+    }
+
+    pub fn ends_with(&mut self, scene: Scene<'_>) -> Option<Error> {
+        ask!(self, h1 => h1.ends_with(scene), None)
     }
 
     pub fn next_departure(&mut self, now: Instant) -> Option<Departure> {
         ask!(self, h1 => h1.next_departure(now), None)
-    }
-
-    pub fn transmit_ending(&self) -> Option<Ending> {
-        ask!(self, h1 => h1.transmit_ending(), None)
-    }
-
-    pub fn end_tunnel(&mut self) {
-        ask!(self, h1 => h1.end_tunnel(), ());
-    }
-
-    pub fn refuses_rest(&self, exchange: &Exchange) -> bool {
-        ask!(self, h1 => h1.refuses_rest(exchange), false)
     }
 
     pub fn wants_octets(&self, scene: Scene<'_>) -> usize {
@@ -244,10 +221,6 @@ impl Protocol {
 
     pub fn is_held_up(&self, id: ExchangeId, scene: Scene<'_>) -> bool {
         ask!(self, h1 => h1.is_held_up(id, scene), false)
-    }
-
-    pub fn take_heard(&mut self) -> Option<ExchangeId> {
-        ask!(self, h1 => h1.take_heard(), None)
     }
 
     pub fn resume(&mut self, now: Instant) {
@@ -266,12 +239,12 @@ impl Protocol {
         ask!(self, h1 => h1.receive_end(ending), ());
     }
 
-    pub fn partly_received(&mut self, queue_is_empty: bool, scene: Scene<'_>) {
-        ask!(self, h1 => h1.partly_received(queue_is_empty, scene), ());
+    pub fn partly_received(&mut self, scene: Scene<'_>) {
+        ask!(self, h1 => h1.partly_received(scene), ());
     }
 
-    pub fn nothing_to_receive(&mut self, queue_is_empty: bool) -> Result<(), Error> {
-        ask!(self, h1 => h1.nothing_to_receive(queue_is_empty), Ok(()))
+    pub fn nothing_to_receive(&mut self, scene: Scene<'_>) -> Result<(), Error> {
+        ask!(self, h1 => h1.nothing_to_receive(scene), Ok(()))
     }
 
     pub fn take_octets(&mut self) -> Vec<u8> {
@@ -286,19 +259,11 @@ impl Protocol {
         ask!(self, h1 => h1.deadline(scene), None)
     }
 
-    pub fn look_deadline(&self, queue_is_empty: bool) -> Option<Instant> {
-        ask!(self, h1 => h1.look_deadline(queue_is_empty), None)
-    }
-
     pub fn give_up(&mut self, id: ExchangeId, scene: Scene<'_>) -> GivenUp {
         ask!(self, h1 => h1.give_up(id, scene), GivenUp::EndConnection)
     }
 
-    pub fn lose_all(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
-        ask!(self, h1 => h1.lose_all(error, exchanges), Vec::new())
-    }
-
-    pub fn shut(&mut self) {
-        ask!(self, h1 => h1.shut(), ());
+    pub fn close(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
+        ask!(self, h1 => h1.close(error, exchanges), Vec::new())
     }
 }

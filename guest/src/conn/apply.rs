@@ -2,9 +2,10 @@
 
 use super::ClientConn;
 use super::deadlines::TimerOrder;
-use crate::exchange::{Exchange, ExchangeId, Finish, Reader, RequestHalf, RequestInput, ResponseInput};
+use crate::exchange::{Exchange, ExchangeId, Finish, Reader, RequestHalf, RequestInput, ResponseHalf, ResponseInput};
 use crate::incoming::{Closing, Departure, Fault, Incoming};
 use crate::settings::SECOND_NS;
+use crate::table::Illegal;
 use crate::timer::Instant;
 use crate::types::{CloseReason, ConnState, Ending, Error, FieldLine, Limit, LogEvent, PackedHead};
 use alloc::vec::Vec;
@@ -45,17 +46,17 @@ impl ClientConn {
 
     /// Whether a queued request waits only for the transport to be read from until nothing comes.
     pub fn wants_look(&self) -> bool {
-        self.protocol.wants_look(self.book.queue.is_empty())
+        self.protocol.wants_look(self.scene(Instant(0)))
     }
 
     /// Something arrives of which the transport can deliver nothing yet.
     pub fn partly_received(&mut self, now: Instant) {
-        self.protocol.partly_received(self.book.queue.is_empty(), self.book.scene(&self.settings, now));
+        self.protocol.partly_received(self.book.scene(&self.settings, now));
     }
 
     /// The transport has nothing to deliver now.
     pub fn nothing_to_receive(&mut self, now: Instant) {
-        match self.protocol.nothing_to_receive(self.book.queue.is_empty()) {
+        match self.protocol.nothing_to_receive(self.book.scene(&self.settings, now)) {
             Ok(()) => self.settle(now),
             Err(error) => self.end(error, now),
         }
@@ -73,7 +74,7 @@ impl ClientConn {
             self.end(Error::Internal, now);
         } else if let Some(departure) = self.protocol.next_departure(now) {
             self.depart(departure, now);
-        } else if let Some(error) = self.ends_with() {
+        } else if let Some(error) = self.ends_with(now) {
             self.end(error, now);
         } else {
             return self.hear(now) || self.begin_next(now);
@@ -82,40 +83,21 @@ impl ClientConn {
     }
 
     /// Why the connection has nothing more to do, if so.
-    fn ends_with(&mut self) -> Option<Error> {
-        if self.protocol.outstanding() > 0 && self.protocol.tunnel().is_none() {
-            return None;
-        }
-        if let Some(tunnel) = self.protocol.tunnel().and_then(|id| self.book.exchanges.get(id))
-            && tunnel.sending.is_finished()
-            && tunnel.has_ended()
-            && self.protocol.has_transmitted_all()
-        {
-            self.protocol.end_tunnel();
-            return Some(Error::Closed(CloseReason::Switched));
-        }
-        if self.protocol.outstanding() > 0 {
-            return None;
-        }
-        if self.state == ConnState::Closing && self.book.queue.is_empty() {
+    fn ends_with(&mut self, now: Instant) -> Option<Error> {
+        if self.state == ConnState::Closing && self.length() == 0 {
             return Some(self.ended_by.unwrap_or(Error::Internal));
         }
-        self.protocol.is_used_up().then_some(Error::Closed(CloseReason::PeerOption))
+        self.protocol.ends_with(self.book.scene(&self.settings, now))
     }
 
     /// Applies what the protocol has heard, up to an end, of an exchange or of the connection. Returns whether there was one.
     fn hear(&mut self, now: Instant) -> bool {
         while self.state != ConnState::Closed {
-            let heard = self.protocol.next(self.book.scene(&self.settings, now));
-            if let Some(exchange) = self.protocol.take_heard().and_then(|id| self.book.exchanges.get_mut(id)) {
-                exchange.timing.response_started.get_or_insert(now.since(exchange.started));
-            }
-            match heard {
+            match self.protocol.next(self.book.scene(&self.settings, now)) {
                 Ok(Some(incoming)) => {
-                    let goes_on =
-                        matches!(incoming, Incoming::Interim { .. } | Incoming::Final { .. } | Incoming::Content { .. });
+                    let is_end = matches!(incoming, Incoming::End { .. } | Incoming::Failed { .. } | Incoming::Closing(_));
                     self.apply(incoming, now);
-                    if !goes_on {
+                    if is_end {
                         return true;
                     }
                 }
@@ -126,14 +108,21 @@ impl ClientConn {
         true
     }
 
-    pub(super) fn apply(&mut self, incoming: Incoming, now: Instant) {
+    fn apply(&mut self, incoming: Incoming, now: Instant) {
         match incoming {
+            Incoming::Begun { exchange } => self.apply_beginning(exchange, now),
             Incoming::Interim { exchange, head, octets } => self.apply_interim(exchange, head, octets, now),
             Incoming::Final { exchange, head, switches, stops } => self.apply_final(exchange, head, switches, stops, now),
             Incoming::Content { exchange, octets } => self.apply_content(exchange, octets, now),
             Incoming::End { exchange, trailers } => self.apply_end(exchange, trailers, now),
             Incoming::Failed { exchange, error } => self.fail_exchange(exchange, error, now),
             Incoming::Closing(closing) => self.apply_closing(closing, self.protocol.position(), now),
+        }
+    }
+
+    fn apply_beginning(&mut self, id: ExchangeId, now: Instant) {
+        if let Some(exchange) = self.book.exchanges.get_mut(id) {
+            exchange.timing.response_started.get_or_insert(now.since(exchange.started));
         }
     }
 
@@ -184,6 +173,9 @@ impl ClientConn {
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         let octets = piece.len();
         let receiving = &mut exchange.receiving;
+        if receiving.half != ResponseHalf::Failed {
+            self.book.illegal |= receiving.input(ResponseInput::Content) == Err(Illegal);
+        }
         receiving.content_octets += octets as u64;
         let excess = receiving.content_octets.saturating_sub(receiving.content_octets_max);
         self.book.log.add(now, Some(exchange.token), || LogEvent::Content(octets as u64));

@@ -62,7 +62,7 @@ impl Book {
 
     /// The connection as a protocol sees it.
     pub(super) fn scene<'a>(&'a self, settings: &'a Settings, now: Instant) -> Scene<'a> {
-        Scene { exchanges: &self.exchanges, settings, unread: self.unread, now }
+        Scene { exchanges: &self.exchanges, settings, queued: self.queue.len(), unread: self.unread, now }
     }
 
     /// Takes over an exchange whose turn is to come; it still has to be put into the queue.

@@ -2,7 +2,7 @@
 
 use super::{ClientConn, Completed, ExchangeId, entry};
 use crate::exchange::{EndTold, Exchange, Finish, Hold, Reader, RequestHalf, ResponseHalf};
-use crate::failure::{self, Place};
+use crate::failure::Place;
 use crate::incoming::Progress;
 use crate::request::ContentKind;
 use crate::timer::Instant;
@@ -68,20 +68,20 @@ impl ClientConn {
         let place = self.no_exchange();
         let Some(exchange) = self.book.exchanges.get(id) else { return place.absent() };
         let gone = Progress { octets_sent: exchange.sending.octets, in_trailers: false };
-        let progress = self.protocol.progress(id).unwrap_or(gone);
-        place.failure(error, exchange, failure::delivery(exchange), progress)
+        place.failure(error, exchange, self.protocol.progress(id).unwrap_or(gone))
     }
 
     /// `send.write`.
     pub fn write(&mut self, id: ExchangeId, mut content: Vec<u8>, now: Instant) -> Result<u64, Failure> {
         let space = self.protocol.send_room(&self.settings);
-        let exchange = self.live(id)?;
+        let place = self.no_exchange();
+        let exchange = self.book.live(id, place)?;
         let octets = content.len() as u64;
         let tunnel = exchange.is_tunnel();
         let half = exchange.sending.half;
         let refusal = match half {
             _ if exchange.sending.is_finished() || tunnel => exchange.check_write(octets).err().map(Error::ApiMisuse),
-            RequestHalf::Stopped => Some(self.stopped_by(id)),
+            RequestHalf::Stopped => Some(self.protocol.stopped_by(exchange)),
             RequestHalf::Sent if exchange.sending.may_switch() => return Ok(0),
             _ => exchange.check_write(octets).err().map(Error::ApiMisuse),
         };
@@ -101,16 +101,6 @@ impl ClientConn {
         }
         self.settle(now);
         Ok(accepted)
-    }
-
-    /// Why the rest of a request is not written.
-    fn stopped_by(&self, id: ExchangeId) -> Error {
-        let refused = self.book.exchanges.get(id).is_some_and(|exchange| self.protocol.refuses_rest(exchange));
-        match self.protocol.transmit_ending() {
-            // The server may have refused nothing: its transport takes no more.
-            Some(ending) if !refused => Error::Incomplete(ending),
-            _ => Error::Closed(CloseReason::EarlyResponse),
-        }
     }
 
     /// `send.finish`.

@@ -2,9 +2,9 @@
 
 use super::ClientConn;
 use super::deadlines::TimerOrder;
-use crate::incoming::Lapse;
+use crate::incoming::{Ends, Lapse};
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Error, Misbehaviour, Timer};
+use crate::types::{CloseReason, ConnState, Error, Timer};
 
 impl ClientConn {
     /// The next deadline, and which one it is.
@@ -21,7 +21,6 @@ impl ClientConn {
         };
         or(self.lapse().map(|lapse| (lapse.at, lapse.timer)));
         or(self.connect_deadline().map(|at| (at, Timer::Connect)));
-        or(self.look_deadline().map(|at| (at, Timer::BetweenOctets)));
         or(self.idle_deadline().map(|at| (at, Timer::Idle)));
         or(self.lifetime_deadline().map(|at| (at, Timer::Lifetime)));
         next
@@ -41,14 +40,12 @@ impl ClientConn {
         }
         if is_due(self.connect_deadline()) {
             self.end(Error::TimedOut(Timer::Connect), now);
-        } else if is_due(self.look_deadline()) {
-            self.end(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets), now);
         }
         // One that is given up before any of it has left makes room for the next, which has waited as long.
         while let Some(lapse) = self.lapse().filter(|lapse| lapse.at <= now && self.state != ConnState::Closed) {
             match lapse.ends {
-                Some(error) => self.end(error, now),
-                None => self.give_up(lapse.exchange, Error::TimedOut(lapse.timer), now),
+                Ends::Connection(error) => self.end(error, now),
+                Ends::Exchange(id) => self.give_up(id, Error::TimedOut(lapse.timer), now),
             }
             self.settle(now);
         }
@@ -67,10 +64,6 @@ impl ClientConn {
     fn connect_deadline(&self) -> Option<Instant> {
         let waiting = !self.is_established() && self.state != ConnState::Closed;
         self.facts.created.after(self.settings.deadlines.connect).filter(|_| waiting)
-    }
-
-    fn look_deadline(&self) -> Option<Instant> {
-        self.protocol.look_deadline(self.book.queue.is_empty()).filter(|_| self.state != ConnState::Closed)
     }
 
     fn idle_deadline(&self) -> Option<Instant> {

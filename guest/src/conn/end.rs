@@ -3,7 +3,7 @@
 use super::moves::Recovery;
 use super::{ClientConn, ExchangeId};
 use crate::exchange::{Hold, Reader, RequestHalf};
-use crate::failure;
+use crate::failure::Place;
 use crate::incoming::{Fault, GivenUp, Lost, Progress};
 use crate::timer::Instant;
 use crate::types::{CloseReason, ConnState, Delivery, Error, LogEvent};
@@ -40,7 +40,6 @@ impl ClientConn {
         // The connection keeps its first close reason; its exchanges fail with the current error.
         self.fail_all(error, at, now);
         self.state = ConnState::Closed;
-        self.protocol.shut();
         self.book.reports.changed = true;
         let reason = self.ended_by.unwrap_or(error);
         self.book.log.add(now, None, || LogEvent::Closed(reason));
@@ -54,7 +53,7 @@ impl ClientConn {
     }
 
     fn fail_all(&mut self, error: Error, at: u64, now: Instant) {
-        let lost = self.protocol.lose_all(error, &self.book.exchanges);
+        let lost = self.protocol.close(error, &self.book.exchanges);
         self.fail_lost(lost, error, None, at, now);
         self.fail_queued(error, at, now);
     }
@@ -79,19 +78,15 @@ impl ClientConn {
     /// Fails exchanges that are not on the wire any more, or sets them aside for the pool; `declared`: the peer's word on those that were
     /// sent. `at`: how many octets have shown it.
     pub(super) fn fail_lost(&mut self, lost: Vec<Lost>, error: Error, declared: Option<Delivery>, at: u64, now: Instant) {
-        for lost in &lost {
-            let Some(exchange) = self.book.exchanges.get_mut(lost.exchange) else { continue };
-            if lost.is_first && !lost.is_heard {
-                exchange.timing.response_started = None;
-            }
-        }
+        let place = self.place(at);
         let ids: Vec<ExchangeId> = lost.iter().map(|lost| lost.exchange).collect();
         for lost in lost {
+            if let Some(exchange) = self.book.exchanges.get_mut(lost.exchange).filter(|_| !lost.is_heard) {
+                exchange.timing.response_started = None;
+            }
             let Some(exchange) = self.book.exchanges.get(lost.exchange) else { continue };
-            let known = failure::delivery(exchange);
-            let delivery = declared.filter(|_| known != Delivery::NotSent).unwrap_or(known);
-            let failure = self.place(at).failure(error, exchange, delivery, lost.progress);
-            match self.recovery(exchange, lost.is_first, &failure) {
+            let failure = Place { declared, ..place }.failure(error, exchange, lost.progress);
+            match self.recovery(exchange, lost.is_suspect, &failure) {
                 Some(Recovery::Move) => {
                     if let Some(exchange) = self.book.exchanges.get_mut(lost.exchange) {
                         exchange.recover_request(lost.content);
@@ -130,7 +125,7 @@ impl ClientConn {
 
     fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, content: Option<Vec<u8>>, at: u64, now: Instant) {
         let Some(exchange) = self.book.exchanges.get(id) else { return };
-        let failure = self.place(at).failure(error, exchange, failure::delivery(exchange), progress);
+        let failure = self.place(at).failure(error, exchange, progress);
         self.book.fail(id, failure, content, now);
     }
 

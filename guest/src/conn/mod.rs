@@ -130,7 +130,7 @@ impl ClientConn {
     /// Where a failure happens, when so many octets have come.
     fn place(&self, at: u64) -> Place {
         let waiting = if self.is_established() { Phase::Queued } else { Phase::Connecting };
-        Place { connection: self.id, octets_received: at, waiting }
+        Place { connection: self.id, octets_received: at, waiting, declared: None }
     }
 
     /// Unique in the instance.
@@ -188,7 +188,8 @@ impl ClientConn {
         self.ended_by
     }
 
-    /// Whether a pipeline broke with it, and how: the next connection to the same place must not begin with one (RFC 9112 §9.3.2).
+    /// How it ended before all requests were answered that stood behind each other, if it did: the next connection to the same place must not
+    /// begin with such requests.
     pub fn broke(&self) -> Option<Break> {
         self.protocol.broke()
     }
@@ -255,6 +256,6 @@ impl ClientConn {
     /// Adds up to `events_max` exchanges that are ready to `events`, as token and readiness. Those that were given stand behind the others
     /// the next time.
     pub fn take_ready(&mut self, events_max: usize, event: impl FnMut(u64, Readiness)) -> usize {
-        self.book.take_ready(events_max, self.protocol.has_room(&self.settings), event)
+        self.book.take_ready(events_max, self.protocol.send_room(&self.settings) > 0, event)
     }
 }

@@ -5,7 +5,7 @@ use crate::exchange::{Exchange, Hold, Reader};
 use crate::failure::{ends_all, of_all_attempts};
 use crate::table::Illegal;
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Delivery, Error, Failure, Reuse, Timer};
+use crate::types::{CloseReason, ConnState, Delivery, Error, Failure, Reuse};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
@@ -51,13 +51,8 @@ impl ClientConn {
 
     /// Whether one more request that may stand beside others can leave with or behind those that it has.
     pub fn takes_beside(&self) -> bool {
-        if self.length() > 0 && self.is_ready() {
-            return true;
-        }
-        // A request that waits for the look at an idle connection takes others with it.
         let last = self.book.queue.back().and_then(|id| self.book.exchanges.get(id));
-        self.state == ConnState::Open
-            && last.is_some_and(|last| self.protocol.gathers(last, self.book.queue.len(), &self.settings))
+        self.state == ConnState::Open && self.protocol.takes_beside(last, self.scene(Instant(0)))
     }
 
     /// Takes the last of the exchanges that were set aside.
@@ -104,22 +99,21 @@ impl ClientConn {
         self.facts.opened.is_some_and(|at| at < exchange.started)
     }
 
-    /// Whether, and how, an exchange that was on the wire moves to another connection, in place of this failure (RFC 9112 §9.3.1, §9.3.2).
+    /// Whether, and how, an exchange that was on the wire moves to another connection, in place of this failure (RFC 9110 §9.2.2).
     ///
-    /// That comes to an end: every connection that ends takes the first of its exchanges with it, or has answered one before. A first one
+    /// That comes to an end: every connection that ends takes one of its exchanges with it, the suspect, or has answered one before. A suspect
     /// that moves goes onto a fresh connection, which has answered none.
-    pub(super) fn recovery(&self, exchange: &Exchange, is_first: bool, failure: &Failure) -> Option<Recovery> {
+    pub(super) fn recovery(&self, exchange: &Exchange, is_suspect: bool, failure: &Failure) -> Option<Recovery> {
         let is_wanted = exchange.handle.reader != Reader::Nobody && exchange.handle.hold != Hold::Forgotten;
         if !self.moves.pooled || !is_wanted || exchange.is_streamed() || !ends_all(failure.error) {
             return None;
         }
-        let is_behind = !is_first || failure.error == Error::TimedOut(Timer::PipelineStall);
         let answered = self.protocol.responses() > 0;
         let recovery = match failure.delivery {
-            Delivery::NotSent => (answered || !is_first || self.was_before(exchange)).then_some(Recovery::Move),
+            Delivery::NotSent => (answered || !is_suspect || self.was_before(exchange)).then_some(Recovery::Move),
             Delivery::Unprocessed => Some(Recovery::Resend),
             Delivery::Unanswered if !exchange.sending.checked.idempotent => None,
-            Delivery::Unanswered if is_behind => (answered || exchange.resent == 0).then_some(Recovery::Resend),
+            Delivery::Unanswered if !is_suspect => (answered || exchange.resent == 0).then_some(Recovery::Resend),
             Delivery::Unanswered => answered.then_some(Recovery::ResendAlone),
             Delivery::ResponseStarted => None,
         };

@@ -3,11 +3,11 @@
 use super::deadlines::TimerOrder;
 use super::{ClientConn, ExchangeId};
 use crate::buffer::COALESCE_OCTETS_MAX;
-use crate::exchange::{RequestInput, asks};
-use crate::incoming::Incoming;
+use crate::exchange::RequestInput;
+use crate::incoming::{Begun, Cut};
 use crate::request::ContentKind;
 use crate::timer::Instant;
-use crate::types::{CloseReason, ConnState, Ending, Error, FieldLine, LogEvent, Persistence, RequestContent, Reuse};
+use crate::types::{CloseReason, ConnState, Ending, Error, FieldLine, LogEvent, RequestContent};
 use alloc::vec::Vec;
 
 impl ClientConn {
@@ -31,14 +31,13 @@ impl ClientConn {
 
     /// The transport takes no more octets. What it still delivers is read: the peer may have said why.
     pub fn transmit_failed(&mut self, ending: Ending, now: Instant) {
-        let (closing, cut) = self.protocol.transmit_failed(ending, &self.book.exchanges);
+        let Cut { closing, exchange, is_over } = self.protocol.transmit_failed(ending, &self.book.exchanges);
         let error = closing.reason;
-        if let Some(cut) = cut {
+        if let Some(cut) = exchange {
             self.book.request_input(cut, RequestInput::Stop);
         }
         self.apply_closing(closing, self.protocol.octets_received(), now);
-        // A response that is complete says nothing more.
-        if self.protocol.expects_nothing() {
+        if is_over {
             self.end(error, now);
         }
         self.settle(now);
@@ -59,17 +58,14 @@ impl ClientConn {
     fn begin_request(&mut self, id: ExchangeId, now: Instant) {
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         self.book.deadlines.clear(id, TimerOrder::Queue, exchange.started.after(exchange.deadlines.queue));
-        let last = self.protocol.requests() + 1 >= self.settings.limits.requests_max;
-        let close = self.settings.persistence == Persistence::Close || last || asks(exchange.sending.reuse, Reuse::FORBID);
-        let closes = match self.protocol.begin(id, exchange, &self.authority, close, now) {
-            Ok(closes) => closes,
-            Err(Error::Internal) => return self.end(Error::Internal, now),
-            Err(error) => return self.apply(Incoming::Failed { exchange: id, error }, now),
-        };
+        let begun = self.protocol.begin(id, exchange, &self.authority, &self.settings, now);
+        if begun == Begun::Refused {
+            return;
+        }
         self.book.log.add(now, Some(exchange.token), || LogEvent::RequestHead(self.protocol.last_head()));
         let waits = exchange.sending.checked.expects;
         self.book.request_input(id, if waits { RequestInput::HeadOnly } else { RequestInput::Head });
-        if closes {
+        if begun == Begun::Last {
             let reason = Error::Closed(CloseReason::LocalOption);
             self.stop_accepting(reason, now);
             self.note_learnt(now);

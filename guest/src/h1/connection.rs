@@ -12,12 +12,14 @@ use super::state::{ReadInput, ReadSide};
 use super::turn::Turn;
 use super::writer::Writer;
 use crate::exchange::{Exchange, ExchangeId, Reader as Whose, RequestHalf, asks};
-use crate::incoming::{Break, Departure, Expected, Progress, Scene};
+use crate::incoming::{Begun, Break, Departure, Expected, Progress, Scene};
 use crate::request::ContentKind;
 use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
 use crate::table::Illegal;
 use crate::timer::Instant;
-use crate::types::{Ending, Error, FieldLine, HttpVersion, Incompatibility, PersistenceLearnt, Reuse};
+use crate::types::{
+    CloseReason, Error, FieldLine, HttpVersion, Incompatibility, Persistence as Expectation, PersistenceLearnt, Reuse,
+};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -37,9 +39,18 @@ pub(super) struct Outstanding {
     pub(super) is_behind: bool,
 }
 
-/// A consequence of a final head.
+/// An event that comes before all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
+    /// A request whose turn had come could not be written.
+    Refuse(ExchangeId, Error),
+    /// The consequence of the head that was heard last.
+    Head(Consequence),
+}
+
+/// A consequence of a final head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consequence {
     /// The rest of the request is not wanted.
     Stop,
     /// The response is the last one.
@@ -60,7 +71,7 @@ pub struct Connection {
     pub(super) persistence: Persistence,
     pub(super) look: Look,
     pub(super) turn: Turn,
-    /// The consequence of the head that was heard last.
+    /// An event that comes before all others.
     pub(super) after: Option<After>,
     /// A table had no step.
     pub(super) illegal: bool,
@@ -154,18 +165,27 @@ impl Connection {
 
     // Requests out.
 
-    /// Whether the send buffer accepts content.
-    pub fn has_room(&self, settings: &Settings) -> bool {
-        self.send_room(settings) > 0
-    }
-
     /// How many octets of content the send buffer accepts.
     pub fn send_room(&self, settings: &Settings) -> u64 {
         (settings.limits.send_buffer_octets_max as u64).saturating_sub(self.writer.outbox.len())
     }
 
-    /// Whether the server takes no request any more, without having closed.
-    pub fn is_used_up(&self) -> bool {
+    /// Why the connection has nothing more to do, if so: both directions of the tunnel have ended, or the server takes no request any more,
+    /// without having closed.
+    #[inline]
+    pub fn ends_with(&mut self, scene: Scene<'_>) -> Option<Error> {
+        if self.reader.framing == Framing::Tunnel && self.has_transmitted_all() {
+            let tunnel = self.first(scene)?;
+            if !tunnel.sending.is_finished() || !tunnel.has_ended() {
+                return None;
+            }
+            self.outstanding.clear();
+            return Some(Error::Closed(CloseReason::Switched));
+        }
+        (self.outstanding.is_empty() && self.is_used_up()).then_some(Error::Closed(CloseReason::PeerOption))
+    }
+
+    fn is_used_up(&self) -> bool {
         self.persistence.peer_requests_left == Some(0)
     }
 
@@ -177,12 +197,12 @@ impl Connection {
     }
 
     /// Whether a queued request waits only for the transport to be read from until nothing comes.
-    pub fn wants_look(&self, queue_is_empty: bool) -> bool {
-        self.outstanding.is_empty() && !queue_is_empty && self.look != Look::Done
+    pub fn wants_look(&self, scene: Scene<'_>) -> bool {
+        self.outstanding.is_empty() && scene.queued > 0 && self.look != Look::Done
     }
 
     fn may_write(&self, settings: &Settings) -> bool {
-        self.writer.is_idle() && self.has_room(settings) && self.reader.end == TransportEnd::No && !self.is_used_up()
+        self.writer.is_idle() && self.send_room(settings) > 0 && self.reader.end == TransportEnd::No && !self.is_used_up()
     }
 
     /// Whether a request can be written now.
@@ -214,34 +234,38 @@ impl Connection {
             })
     }
 
+    /// Whether one more request that may be pipelined can leave with or behind those that there are; `last`: the last one that is queued.
+    pub fn takes_beside(&self, last: Option<&Exchange>, scene: Scene<'_>) -> bool {
+        match last {
+            None => !self.outstanding.is_empty() && self.is_ready(scene),
+            Some(last) => self.gathers(last, scene),
+        }
+    }
+
     /// Whether one more request that may be pipelined can leave together with those that wait for the look; `last` is the last of them.
-    pub fn gathers(&self, last: &Exchange, queued: usize, settings: &Settings) -> bool {
+    fn gathers(&self, last: &Exchange, scene: Scene<'_>) -> bool {
         let sending = &last.sending;
         sending.pipelines
             && !sending.holds_pipeline
             && !asks(sending.reuse, Reuse::FORBID)
-            && queued < settings.pipeline_depth_max
-            && self.wants_look(queued == 0)
+            && scene.queued < scene.settings.pipeline_depth_max
+            && self.wants_look(scene)
             && self.persistence.peer_requests_left.is_none()
             && self.persistence.known == PersistenceLearnt::Pipelining
     }
 
-    /// Writes the head of a request. Returns whether it is the last one.
-    ///
-    /// Errors: the peer's version has no way to say it; `internal`.
-    pub fn begin(
-        &mut self,
-        id: ExchangeId,
-        exchange: &Exchange,
-        authority: &str,
-        close: bool,
-        now: Instant,
-    ) -> Result<bool, Error> {
+    /// Writes the head of a request.
+    pub fn begin(&mut self, id: ExchangeId, exchange: &Exchange, authority: &str, settings: &Settings, now: Instant) -> Begun {
         let checked = exchange.sending.checked;
         if checked.content == ContentKind::UnknownLength && self.version() == Some(HttpVersion::Http10) {
-            return Err(Error::PeerIncompatible(Incompatibility::Http10Peer));
+            self.after = Some(After::Refuse(id, Error::PeerIncompatible(Incompatibility::Http10Peer)));
+            return Begun::Refused;
         }
-        let (start, head_end) = self.writer.begin(id, exchange, authority, close)?;
+        let close = self.closes_with(exchange, settings);
+        let Ok((start, head_end)) = self.writer.begin(id, exchange, authority, close) else {
+            self.illegal = true;
+            return Begun::Refused;
+        };
         self.persistence.begin_request();
         let is_behind = !self.outstanding.is_empty();
         if !is_behind {
@@ -251,11 +275,18 @@ impl Connection {
             self.turn.progress = now;
         }
         self.outstanding.push_back(Outstanding { exchange: id, start, head_end, end: None, received_before: None, is_behind });
-        let closes = close || checked.closes;
-        if closes {
-            self.persistence.close();
+        if !close && !checked.closes {
+            return Begun::Written;
         }
-        Ok(closes)
+        self.persistence.close();
+        Begun::Last
+    }
+
+    /// Whether a request is the last one of the connection, which the `close` option says (RFC 9112 §9.6).
+    fn closes_with(&self, exchange: &Exchange, settings: &Settings) -> bool {
+        settings.persistence == Expectation::Close
+            || self.requests() + 1 >= settings.limits.requests_max
+            || asks(exchange.sending.reuse, Reuse::FORBID)
     }
 
     /// A copy of the head that was written last.
@@ -370,18 +401,17 @@ impl Connection {
         self.outstanding.iter().any(|outstanding| outstanding.exchange == id)
     }
 
-    /// How the transport ended that takes no more octets.
-    pub fn transmit_ending(&self) -> Option<Ending> {
-        self.writer.failed
-    }
-
-    /// Both directions of the tunnel have ended: nothing is outstanding any more.
-    pub fn end_tunnel(&mut self) {
-        self.outstanding.clear();
+    /// Why the rest of the request of an exchange is not written.
+    pub fn stopped_by(&self, exchange: &Exchange) -> Error {
+        match self.writer.failed {
+            // The server may have refused nothing: its transport takes no more.
+            Some(ending) if !self.refuses_rest(exchange) => Error::Incomplete(ending),
+            _ => Error::Closed(CloseReason::EarlyResponse),
+        }
     }
 
     /// Whether a final response, or the lack of one, makes the rest of its request unwanted.
-    pub fn refuses_rest(&self, exchange: &Exchange) -> bool {
+    pub(super) fn refuses_rest(&self, exchange: &Exchange) -> bool {
         self.persistence.refuses_rest(exchange.receiving.head.as_ref().map(|head| head.status))
     }
 
@@ -414,14 +444,6 @@ impl Connection {
     /// Whether an exchange waits behind content of another one that nobody reads.
     pub fn is_held_up(&self, id: ExchangeId, scene: Scene<'_>) -> bool {
         self.is_paused(scene) && self.outstanding.front().map(|first| first.exchange) != Some(id)
-    }
-
-    /// The exchange of whose response octets have come, once.
-    pub fn take_heard(&mut self) -> Option<ExchangeId> {
-        if !self.turn.take_heard() {
-            return None;
-        }
-        self.outstanding.front().map(|first| first.exchange)
     }
 
     /// The caller has read: the time that it took is not the peer's.

@@ -4,21 +4,21 @@ use super::connection::Connection;
 use super::persistence::STALL;
 use super::state::ReadSide;
 use crate::exchange::{Exchange, ExchangeId, Reader};
-use crate::incoming::{Lapse, Scene};
+use crate::incoming::{Ends, Lapse, Scene};
 use crate::timer::Instant;
-use crate::types::{CloseReason, Error, Timer};
+use crate::types::{CloseReason, Error, Misbehaviour, Timer};
 
 impl Connection {
-    /// The deadline of the first outstanding exchange that follows from what the connection does.
+    /// The deadline that follows from what the connection does: of the first outstanding exchange, or of the look.
     pub fn deadline(&self, scene: Scene<'_>) -> Option<Lapse> {
-        let first = self.outstanding.front()?;
+        let Some(first) = self.outstanding.front() else { return self.look_deadline(scene) };
         let exchange = scene.exchanges.get(first.exchange)?;
         let id = first.exchange;
         if exchange.handle.reader == Reader::Nobody {
             let since = exchange.handle.nobody_since.max(self.turn.began);
             let at = since.after(exchange.deadlines.drain)?;
-            let ends = Some(Error::Closed(CloseReason::Abandoned));
-            return Some(Lapse { at, timer: Timer::Drain, exchange: id, ends });
+            let ends = Ends::Connection(Error::Closed(CloseReason::Abandoned));
+            return Some(Lapse { at, timer: Timer::Drain, ends });
         }
         match self.reader.state() {
             ReadSide::Head | ReadSide::Content | ReadSide::Trailers | ReadSide::Answered => {}
@@ -43,16 +43,18 @@ impl Connection {
         let since = sent.max(self.turn.began);
         let first_octet = since.after(exchange.deadlines.first_octet).and_then(|at| lapse(at, Timer::FirstOctet, id));
         let stall = self.turn.stall_deadline(exchange, since).filter(|_| is_behind);
-        let stall = stall.map(|at| Lapse { at, timer: Timer::PipelineStall, exchange: id, ends: Some(STALL) });
+        let stall = stall.map(|at| Lapse { at, timer: Timer::PipelineStall, ends: Ends::Connection(STALL) });
         stall.into_iter().chain(first_octet).min_by_key(|lapse| lapse.at)
     }
 
-    /// When the look at an idle connection is given up.
-    pub fn look_deadline(&self, queue_is_empty: bool) -> Option<Instant> {
-        self.look.deadline().filter(|_| self.wants_look(queue_is_empty))
+    /// When the look at an idle connection is given up: something that nobody has asked for has begun to come.
+    fn look_deadline(&self, scene: Scene<'_>) -> Option<Lapse> {
+        let at = self.look.deadline().filter(|_| self.wants_look(scene))?;
+        let ends = Ends::Connection(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets));
+        Some(Lapse { at, timer: Timer::BetweenOctets, ends })
     }
 }
 
 fn lapse(at: Instant, timer: Timer, exchange: ExchangeId) -> Option<Lapse> {
-    Some(Lapse { at, timer, exchange, ends: None })
+    Some(Lapse { at, timer, ends: Ends::Exchange(exchange) })
 }

@@ -5,7 +5,7 @@ use super::persistence::STALL;
 use super::state::{ReadInput, ReadSide};
 use crate::exchange::{ExchangeId, Exchanges};
 use crate::failure::is_by_caller;
-use crate::incoming::{Closing, GivenUp, Lost, Scene};
+use crate::incoming::{Closing, Cut, GivenUp, Lost, Scene};
 use crate::types::{CloseReason, Delivery, Ending, Error};
 use alloc::vec::Vec;
 
@@ -16,7 +16,9 @@ impl Connection {
         if (self.outstanding.len() > 1 || error == STALL) && !is_by_caller(error) {
             self.persistence.note_break(error, declared);
         }
-        let lost = (from..self.outstanding.len()).filter_map(|position| self.lost_at(position, exchanges)).collect();
+        let lost = (from..self.outstanding.len()).filter_map(|position| self.lost_at(position, exchanges));
+        // A request that stalls was written behind another one: it was lost there.
+        let lost = lost.map(|lost| Lost { is_suspect: lost.is_suspect && error != STALL, ..lost }).collect();
         self.outstanding.truncate(from);
         self.departed = self.departed.min(from);
         lost
@@ -31,33 +33,28 @@ impl Connection {
         });
         Some(Lost {
             exchange: lost.exchange,
-            is_first: position == 0,
+            is_suspect: position == 0,
             is_heard: position == 0 && self.turn.heard,
             progress: self.progress_at(position)?,
             content,
         })
     }
 
-    /// Takes all exchanges off the wire.
-    pub fn lose_all(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
-        self.lose(0, error, false, exchanges)
-    }
-
-    /// The connection is closed: nothing more is written or read.
-    pub fn shut(&mut self) {
+    /// The connection is closed: all exchanges leave the wire, and nothing more is written or read.
+    pub fn close(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
+        let lost = self.lose(0, error, false, exchanges);
         let (ended, shut) = (self.reader.input(ReadInput::End), self.writer.shut());
         self.heed(ended);
         self.heed(shut);
         self.reader.inbox.consume(usize::MAX);
         self.after = None;
+        lost
     }
 
     /// The connection ends, with all that is on the wire.
     #[inline(never)]
     pub(super) fn close_now(&mut self, reason: Error, exchanges: &Exchanges) -> Closing {
-        let lost = self.lose_all(reason, exchanges);
-        self.shut();
-        Closing { reason, lost, declared: None }
+        Closing { reason, lost: self.close(reason, exchanges), declared: None }
     }
 
     /// The first outstanding exchange is the last one that is answered.
@@ -81,9 +78,8 @@ impl Connection {
         closing
     }
 
-    /// The transport takes no more octets. What it still delivers is read: the peer may have said why. Returns too the exchange whose request
-    /// has left in part.
-    pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> (Closing, Option<ExchangeId>) {
+    /// The transport takes no more octets. What it still delivers is read: the peer may have said why.
+    pub fn transmit_failed(&mut self, ending: Ending, exchanges: &Exchanges) -> Cut {
         let reason = Error::Incomplete(ending);
         self.writer.failed = Some(ending);
         let taken = self.writer.outbox.taken();
@@ -92,12 +88,9 @@ impl Connection {
         let cut = self.outstanding.back().filter(|last| last.end.is_none_or(|end| end > taken)).map(|last| last.exchange);
         let shut = self.writer.shut();
         self.heed(shut);
-        (Closing { reason, lost, declared: None }, cut)
-    }
-
-    /// Whether no response is expected any more.
-    pub fn expects_nothing(&self) -> bool {
-        self.outstanding.is_empty() || self.reader.state() == ReadSide::Answered
+        // A response that is complete says nothing more.
+        let is_over = self.outstanding.is_empty() || self.reader.state() == ReadSide::Answered;
+        Cut { closing: Closing { reason, lost, declared: None }, exchange: cut, is_over }
     }
 
     /// An exchange on the wire ends before its time: cancelled, too late, or too large. The others live where the wire allows it.

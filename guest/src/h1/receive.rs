@@ -1,6 +1,6 @@
 //! Octets become heads, content and ends, and what each means for the connection (RFC 9112 §4 to §9).
 
-use super::connection::{After, Connection, Outstanding};
+use super::connection::{After, Connection, Consequence, Outstanding};
 use super::framing::{Framing, response_framing};
 use super::look::Look;
 use super::reader::{Piece, TransportEnd, Unsolicited};
@@ -33,8 +33,8 @@ impl Connection {
     }
 
     /// Something arrives of which the transport can deliver nothing yet.
-    pub fn partly_received(&mut self, queue_is_empty: bool, scene: Scene<'_>) {
-        if self.wants_look(queue_is_empty) {
+    pub fn partly_received(&mut self, scene: Scene<'_>) {
+        if self.wants_look(scene) {
             self.look.stall(scene.now);
         }
     }
@@ -42,9 +42,9 @@ impl Connection {
     /// The transport has nothing to deliver now: an idle connection may be written to.
     ///
     /// Errors: the beginning of something unsolicited has come, and a request waits: nobody waits for the rest of it.
-    pub fn nothing_to_receive(&mut self, queue_is_empty: bool) -> Result<(), Error> {
+    pub fn nothing_to_receive(&mut self, scene: Scene<'_>) -> Result<(), Error> {
         self.look.go_on();
-        if self.wants_look(queue_is_empty) && !self.reader.inbox.is_empty() {
+        if self.wants_look(scene) && !self.reader.inbox.is_empty() {
             return Err(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets));
         }
         self.look = Look::Done;
@@ -82,7 +82,10 @@ impl Connection {
             return Err(INTERNAL);
         }
         if let Some(after) = self.after.take() {
-            return Ok(Some(Incoming::Closing(self.close_after(after, scene))));
+            return Ok(Some(match after {
+                After::Refuse(exchange, error) => Incoming::Failed { exchange, error },
+                After::Head(consequence) => Incoming::Closing(self.close_after(consequence, scene)),
+            }));
         }
         let heard = match self.reader.state() {
             ReadSide::Idle | ReadSide::Answered => self.unasked(scene),
@@ -125,7 +128,10 @@ impl Connection {
         }
         let id = first.exchange;
         let interim = &exchange.receiving.interim;
-        self.turn.hear(exchange, scene.now);
+        if !self.turn.heard {
+            self.turn.hear(exchange, scene.now);
+            return Ok(Some(Incoming::Begun { exchange: id }));
+        }
         let (head, octets) = match self.reader.head(interim.octets, scene.settings) {
             Ok(None) => return Ok(None),
             Ok(Some(parsed)) => parsed,
@@ -160,11 +166,11 @@ impl Connection {
         let switches = framing == Framing::Tunnel;
         let stops = !switches && unsent && self.persistence.refuses_rest(Some(head.status));
         self.after = if switches {
-            Some(After::Switch)
+            Some(After::Head(Consequence::Switch))
         } else if stops {
-            Some(After::Stop)
+            Some(After::Head(Consequence::Stop))
         } else {
-            (self.persistence.shown == Shown::Closes).then_some(After::Close)
+            (self.persistence.shown == Shown::Closes).then_some(After::Head(Consequence::Close))
         };
         let begun = self.reader.begin_content(framing, scene.settings);
         self.heed(begun);
@@ -265,10 +271,10 @@ impl Connection {
 
     /// Ends what has to end after the final head of the first outstanding exchange.
     #[inline(never)]
-    fn close_after(&mut self, after: After, scene: Scene<'_>) -> Closing {
-        match after {
-            After::Switch => self.close_behind(Error::Closed(CloseReason::Switched), None, scene.exchanges),
-            After::Stop => {
+    fn close_after(&mut self, consequence: Consequence, scene: Scene<'_>) -> Closing {
+        match consequence {
+            Consequence::Switch => self.close_behind(Error::Closed(CloseReason::Switched), None, scene.exchanges),
+            Consequence::Stop => {
                 self.persistence.shown = Shown::Closes;
                 self.persistence.close();
                 let closing = self.close_behind(Error::Closed(CloseReason::EarlyResponse), None, scene.exchanges);
@@ -276,7 +282,7 @@ impl Connection {
                 self.heed(shut);
                 closing
             }
-            After::Close => {
+            Consequence::Close => {
                 // What stands behind it on the wire is unprocessed if the peer has declared the close (RFC 9112 §9.6); otherwise
                 // nothing is known about it.
                 let declared = self.persistence.close_declared;

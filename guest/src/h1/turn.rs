@@ -13,8 +13,6 @@ pub(super) struct Turn {
     pub(super) began: Instant,
     /// Octets of its response have come.
     pub(super) heard: bool,
-    /// That has been said.
-    told: bool,
     /// When an octet last came, or reading was resumed.
     pub(super) progress: Instant,
     /// When an octet last left.
@@ -25,28 +23,20 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(now: Instant) -> Turn {
-        Turn { began: now, heard: false, told: false, progress: now, left: now, longest_wait: 0 }
+        Turn { began: now, heard: false, progress: now, left: now, longest_wait: 0 }
     }
 
     /// The next exchange is the first.
     pub(super) fn pass(&mut self, now: Instant) {
         self.began = now;
         self.heard = false;
-        self.told = false;
     }
 
-    /// Whether the first octet of the response has come, and that has not been said.
-    pub(super) fn take_heard(&mut self) -> bool {
-        self.heard && !core::mem::replace(&mut self.told, true)
-    }
-
-    /// An octet of its response has come.
+    /// An octet of its response has come: the first one.
     pub(super) fn hear(&mut self, exchange: &Exchange, now: Instant) {
-        if !self.heard {
-            self.heard = true;
-            let waited = exchange.sent_at().map_or(0, |sent| now.since(sent.max(self.began)));
-            self.longest_wait = self.longest_wait.max(waited);
-        }
+        self.heard = true;
+        let waited = exchange.sent_at().map_or(0, |sent| now.since(sent.max(self.began)));
+        self.longest_wait = self.longest_wait.max(waited);
     }
 
     /// When a request that was sent behind another one, and has been the first since `since`, counts as lost.

@@ -7,7 +7,7 @@ use super::jobs::Jobs;
 use super::member::Reporter;
 use crate::conn::{self, Completed};
 use crate::exchange::{Exchange, asks};
-use crate::failure::{Place, delivery, is_local, of_all_attempts};
+use crate::failure::{Place, is_local, of_all_attempts};
 use crate::incoming::Progress;
 use crate::link::Network;
 use crate::settings::Settings;
@@ -118,7 +118,7 @@ impl Line {
 /// Where a request that waits fails, for what has happened to this connection; 0: to none.
 pub(super) fn place(error: Error, connection: u64) -> Place {
     let waiting = if is_local(&error) { Phase::Queued } else { Phase::Connecting };
-    Place { connection, octets_received: 0, waiting }
+    Place { connection, octets_received: 0, waiting, declared: None }
 }
 
 impl<N: Network> Poll<N> {
@@ -135,7 +135,7 @@ impl<N: Network> Poll<N> {
     /// Fails a request, if it waits. Those behind it may have a turn.
     pub(super) fn fail_waiting(&mut self, id: Id, error: Error, connection: u64) {
         let Some(mut exchange) = self.pool.leave_line(id) else { return };
-        let failure = place(error, connection).failure(error, &exchange, delivery(&exchange), Progress::default());
+        let failure = place(error, connection).failure(error, &exchange, Progress::default());
         let mut failure = of_all_attempts(exchange.furthest, failure);
         if exchange.fail(failure, None).is_err() {
             failure.error = Error::Internal;

@@ -6,7 +6,6 @@ use super::line;
 use crate::conn::ExchangeId;
 use crate::driver::{Driver, Shared};
 use crate::exchange::{Exchange, Finish, Reader};
-use crate::failure::delivery;
 use crate::incoming::Progress;
 use crate::link::Network;
 use crate::slab::Id;
@@ -169,7 +168,7 @@ impl<N: Network> Ticket<N> {
 /// The failure that an error is for an exchange that waits.
 #[inline(never)]
 fn failure(error: Error, exchange: &Exchange) -> Failure {
-    line::place(error, 0).failure(error, exchange, delivery(exchange), Progress::default())
+    line::place(error, 0).failure(error, exchange, Progress::default())
 }
 
 /// `send.info` of an exchange on this connection.
