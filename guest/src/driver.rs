@@ -150,7 +150,7 @@ impl<L: Link> Driver<L> {
     /// Whether octets can be moved at once, because calls have moved the connection on.
     fn is_behind(&self) -> bool {
         let conn = &self.conn;
-        let reads = conn.wants_look() || (conn.wants_octets() > 0 && self.link.has_ended());
+        let reads = conn.wants_read_first() || (conn.wants_octets() > 0 && self.link.has_ended());
         let writes = !self.output_full && !conn.to_transmit().is_empty();
         conn.is_established() && !self.closed && (reads || writes)
     }
@@ -208,7 +208,7 @@ fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
     let mut moves = 0;
     let mut asked_again = false;
     // A request that waits for the look has the look before other connections have their turn.
-    while moves < MOVES_MAX || conn.wants_look() || stream.has_ended() {
+    while moves < MOVES_MAX || conn.wants_read_first() || stream.has_ended() {
         moves += 1;
         let octets_max = conn.wants_octets();
         if octets_max == 0 {
@@ -216,13 +216,13 @@ fn receive(stream: &mut impl Stream, conn: &mut ClientConn, now: Instant) {
         }
         match stream.read(octets_max) {
             // Before a request leaves, the connection must be certain that nothing unsolicited has come.
-            Ok(Read::Nothing) if conn.wants_look() && !asked_again && !stream.was_answered() => asked_again = true,
+            Ok(Read::Nothing) if conn.wants_read_first() && !asked_again && !stream.was_answered() => asked_again = true,
             Ok(Read::Nothing) => return conn.nothing_to_receive(now),
             Ok(Read::Partly) => return conn.partly_received(now),
             Ok(Read::Octets(octets)) => {
                 let more = octets.len() >= octets_max || stream.has_ended();
                 conn.receive(octets, now);
-                if !more && !conn.wants_look() {
+                if !more && !conn.wants_read_first() {
                     return;
                 }
             }

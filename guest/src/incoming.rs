@@ -3,7 +3,7 @@
 use crate::exchange::{ExchangeId, Exchanges};
 use crate::settings::Settings;
 use crate::timer::Instant;
-use crate::types::{Delivery, Error, FieldLine, PackedHead, Timer};
+use crate::types::{Delivery, Error, FieldLine, HttpVersion, PackedHead, Persistence, PersistenceLearnt, Timer};
 use alloc::vec::Vec;
 
 /// The connection as a protocol sees it.
@@ -195,11 +195,37 @@ pub enum Break {
     Stalled,
 }
 
+/// Requests, responses and octets so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests written.
+    pub requests: u64,
+    /// Exchanges that are over.
+    pub responses: u64,
+    /// Octets that have left.
+    pub octets_sent: u64,
+    /// Octets that have come.
+    pub octets_received: u64,
+}
+
+/// The knowledge about the peer that the responses have brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    /// The persistence.
+    pub persistence: PersistenceLearnt,
+    /// The version of the last response.
+    pub version: Option<HttpVersion>,
+    /// How long the connection may be idle, by the server's word, in nanoseconds.
+    pub idle_ns: Option<u64>,
+    /// How the connection ended before all requests were answered that stood behind each other.
+    pub broke: Option<Break>,
+}
+
 /// The expectation of a pool about the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     /// Of persistence.
-    pub persistence: crate::types::Persistence,
+    pub persistence: Persistence,
     /// After how many requests the server has ended the connection before this one, and said so.
     pub ends_after: Option<u64>,
 }

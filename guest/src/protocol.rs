@@ -4,11 +4,13 @@ use crate::dial::Negotiated;
 use crate::exchange::{Exchange, ExchangeId, Exchanges};
 use crate::h1;
 use crate::h1::state::known_at_first;
-use crate::incoming::{Begun, Break, Closing, Cut, Departure, Expected, Fault, GivenUp, Incoming, Lapse, Lost, Progress, Scene};
+use crate::incoming::{
+    Begun, Closing, Counts, Cut, Departure, Expected, Fault, GivenUp, Incoming, Lapse, Learnt, Lost, Progress, Scene,
+};
 use crate::request::Checked;
 use crate::settings::Settings;
 use crate::timer::Instant;
-use crate::types::{Ending, Error, FieldLine, HttpVersion, Misbehaviour, PersistenceLearnt, Request};
+use crate::types::{Ending, Error, FieldLine, Misbehaviour, Request};
 use alloc::vec::Vec;
 
 /// The protocol that a connection speaks.
@@ -67,10 +69,6 @@ impl Protocol {
         ask!(self, h1 => h1.outstanding(), 0)
     }
 
-    pub fn holds(&self, id: ExchangeId) -> bool {
-        ask!(self, h1 => h1.holds(id), false)
-    }
-
     pub fn progress(&self, id: ExchangeId) -> Option<Progress> {
         ask!(self, h1 => h1.progress(id), None)
     }
@@ -79,39 +77,19 @@ impl Protocol {
         ask!(self, h1 => h1.turn(id), None)
     }
 
-    pub fn persistence(&self) -> PersistenceLearnt {
+    #[inline(always)]
+    pub fn counts(&self) -> Counts {
+        ask!(self, h1 => h1.counts(), Counts::default())
+    }
+
+    #[inline(always)]
+    pub fn learnt(&self) -> Learnt {
         match self {
-            Undecided(expected) => known_at_first(expected.persistence),
-            Http1(h1) => h1.persistence(),
+            Undecided(expected) => {
+                Learnt { persistence: known_at_first(expected.persistence), version: None, idle_ns: None, broke: None }
+            }
+            Http1(h1) => h1.learnt(),
         }
-    }
-
-    pub fn idle_ns(&self) -> Option<u64> {
-        ask!(self, h1 => h1.idle_ns(), None)
-    }
-
-    pub fn version(&self) -> Option<HttpVersion> {
-        ask!(self, h1 => h1.version(), None)
-    }
-
-    pub fn broke(&self) -> Option<Break> {
-        ask!(self, h1 => h1.broke(), None)
-    }
-
-    pub fn requests(&self) -> u64 {
-        ask!(self, h1 => h1.requests(), 0)
-    }
-
-    pub fn responses(&self) -> u64 {
-        ask!(self, h1 => h1.responses(), 0)
-    }
-
-    pub fn octets_sent(&self) -> u64 {
-        ask!(self, h1 => h1.octets_sent(), 0)
-    }
-
-    pub fn octets_received(&self) -> u64 {
-        ask!(self, h1 => h1.octets_received(), 0)
     }
 
     pub fn position(&self) -> u64 {
@@ -130,7 +108,7 @@ impl Protocol {
         ask!(self, h1 => h1.request_waits(), ());
     }
 
-    pub fn wants_look(&self, scene: Scene<'_>) -> bool {
+    pub fn wants_read_first(&self, scene: Scene<'_>) -> bool {
         ask!(self, h1 => h1.wants_look(scene), false)
     }
 
@@ -186,10 +164,6 @@ impl Protocol {
         ask!(self, h1 => h1.to_transmit(), &[])
     }
 
-    pub fn has_transmitted_all(&self) -> bool {
-        ask!(self, h1 => h1.has_transmitted_all(), true)
-    }
-
     pub fn transmitted(&mut self, octets: usize, now: Instant) {
         ask!(self, h1 => h1.transmitted(octets, now), ());
     }
@@ -211,16 +185,12 @@ impl Protocol {
         ask!(self, h1 => h1.next_departure(now), None)
     }
 
+    pub fn paused_by(&self, scene: Scene<'_>) -> Option<ExchangeId> {
+        ask!(self, h1 => h1.paused_by(scene), None)
+    }
+
     pub fn wants_octets(&self, scene: Scene<'_>) -> usize {
         ask!(self, h1 => h1.wants_octets(scene), 0)
-    }
-
-    pub fn is_paused(&self, scene: Scene<'_>) -> bool {
-        ask!(self, h1 => h1.is_paused(scene), false)
-    }
-
-    pub fn is_held_up(&self, id: ExchangeId, scene: Scene<'_>) -> bool {
-        ask!(self, h1 => h1.is_held_up(id, scene), false)
     }
 
     pub fn resume(&mut self, now: Instant) {

@@ -45,10 +45,19 @@ pub struct Lines {
     pub coding: bool,
     /// `Expect: 100-continue`.
     pub expect: bool,
-    /// `Upgrade`, without the connection option of `Upgrade`.
-    pub upgrade_alone: bool,
-    /// `TE`, without the connection option of `TE`.
-    pub te_alone: bool,
+    /// `Upgrade`, and the connection option of the same name.
+    pub upgrade: WithOption,
+    /// `TE`, and the connection option of the same name.
+    pub te: WithOption,
+}
+
+/// A field of which `Connection` may have an option with the same name (RFC 9110 §7.6.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WithOption {
+    /// The field is there.
+    pub field: bool,
+    /// The option is there.
+    pub option: bool,
 }
 
 /// A checked request: the facts that a connection needs.
@@ -106,8 +115,8 @@ pub fn check(request: &Request, default_authority: &str) -> Result<Checked, Erro
             length: given.length.is_some(),
             coding: given.chunked,
             expect: given.expects,
-            upgrade_alone: given.upgrade_line && !given.upgrade_option,
-            te_alone: given.te && !given.te_option,
+            upgrade: given.upgrade_field,
+            te: given.te,
         },
     })
 }
@@ -232,12 +241,10 @@ struct Given<'a> {
     /// `Upgrade` offers a protocol.
     upgrade: bool,
     /// An `Upgrade` line is present, perhaps an empty line.
-    upgrade_line: bool,
-    te: bool,
+    upgrade_field: WithOption,
+    te: WithOption,
     /// Of `Connection`.
     close_option: bool,
-    upgrade_option: bool,
-    te_option: bool,
 }
 
 impl<'a> Given<'a> {
@@ -274,13 +281,13 @@ impl<'a> Given<'a> {
             self.connection(value)?;
         } else if is("upgrade") {
             self.upgrade |= field::members(value).next().is_some();
-            self.upgrade_line = true;
+            self.upgrade_field.field = true;
         } else if is("te") {
             // A recipient always accepts chunked, and naming chunked is forbidden (RFC 9112 §7.4).
             if field::members(value).any(|member| names_coding(member, b"chunked")) {
                 return misuse(Misuse::ConflictingFraming);
             }
-            self.te = true;
+            self.te.field = true;
         } else if is("expect") {
             self.expects |= field::members(value).any(|member| is_same_name(member, b"100-continue"));
         }
@@ -293,8 +300,8 @@ impl<'a> Given<'a> {
                 return misuse(Misuse::InvalidFieldValue);
             }
             self.close_option |= is_same_name(option, b"close");
-            self.upgrade_option |= is_same_name(option, b"upgrade");
-            self.te_option |= is_same_name(option, b"te");
+            self.upgrade_field.option |= is_same_name(option, b"upgrade");
+            self.te.option |= is_same_name(option, b"te");
         }
         Ok(())
     }

@@ -195,7 +195,7 @@ impl Line {
                 Ok(0) => self.conn.receive_end(Ending::Ended, now),
                 Ok(octets) => {
                     self.conn.receive(self.received[..octets].to_vec(), now);
-                    if octets == wanted || self.conn.wants_look() {
+                    if octets == wanted || self.conn.wants_read_first() {
                         continue;
                     }
                 }

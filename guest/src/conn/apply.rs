@@ -45,8 +45,8 @@ impl ClientConn {
     }
 
     /// Whether a queued request waits only for the transport to be read from until nothing comes.
-    pub fn wants_look(&self) -> bool {
-        self.protocol.wants_look(self.scene(Instant(0)))
+    pub fn wants_read_first(&self) -> bool {
+        self.protocol.wants_read_first(self.scene(Instant(0)))
     }
 
     /// Something arrives of which the transport can deliver nothing yet.

@@ -50,7 +50,7 @@ impl ClientConn {
 
     /// Where a call fails that has no exchange.
     fn no_exchange(&self) -> Place {
-        self.place(self.protocol.octets_received())
+        self.place(self.protocol.counts().octets_received)
     }
 
     /// The exchange, or the failure that it, or its absence, is.
@@ -190,7 +190,7 @@ impl ClientConn {
     }
 
     fn is_paused(&self, now: Instant) -> bool {
-        self.protocol.is_paused(self.scene(now))
+        self.protocol.paused_by(self.scene(now)).is_some()
     }
 
     /// Goes on with what unread content had held back. The time that the caller took is not the peer's.
@@ -264,7 +264,7 @@ impl ClientConn {
         let is_next = self.protocol.writer().filter(|_| queued);
         let misuse = if exchange.receiving.half == ResponseHalf::Tunnel {
             Misuse::Tunnel
-        } else if self.protocol.is_held_up(id, self.scene(Instant(0))) {
+        } else if self.protocol.paused_by(self.scene(Instant(0))).is_some_and(|other| other != id) {
             Misuse::BehindUnreadResponse
         } else if exchange.awaits_content() || is_next.is_some_and(|writer| self.awaits_content(writer)) {
             Misuse::ContentUnfinished
@@ -381,7 +381,7 @@ impl ClientConn {
             return Err(self.ended_by.unwrap_or(closed));
         }
         let waiting = self.length() > 0 && self.protocol.tunnel().is_none();
-        if waiting || !self.protocol.has_transmitted_all() {
+        if waiting || !self.protocol.to_transmit().is_empty() {
             return Err(Error::ApiMisuse(Misuse::RequestsOutstanding));
         }
         Ok(())

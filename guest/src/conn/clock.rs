@@ -68,7 +68,7 @@ impl ClientConn {
 
     fn idle_deadline(&self) -> Option<Instant> {
         let idle = self.is_established() && self.state == ConnState::Open && self.length() == 0;
-        let span = match (self.settings.deadlines.idle, self.protocol.idle_ns()) {
+        let span = match (self.settings.deadlines.idle, self.protocol.learnt().idle_ns) {
             (Some(own), Some(peer)) => Some(own.min(peer)),
             (own, peer) => own.or(peer),
         };

@@ -23,7 +23,7 @@ impl ClientConn {
 
     /// Logs what the protocol has learnt about persistence.
     pub(super) fn note_learnt(&mut self, now: Instant) {
-        let known = self.protocol.persistence();
+        let known = self.protocol.learnt().persistence;
         if self.learnt != known {
             self.learnt = known;
             self.book.log.add(now, None, || LogEvent::Learnt(known));
@@ -35,7 +35,7 @@ impl ClientConn {
         if self.state == ConnState::Closed {
             return;
         }
-        let at = self.protocol.octets_received();
+        let at = self.protocol.counts().octets_received;
         self.stop_accepting(error, now);
         // The connection keeps its first close reason; its exchanges fail with the current error.
         self.fail_all(error, at, now);
@@ -48,7 +48,7 @@ impl ClientConn {
     /// The peer's octets were wrong: failures have the position of the octet that showed it.
     pub(super) fn end_at(&mut self, fault: Fault, now: Instant) {
         let at = self.protocol.position() + fault.at as u64;
-        self.fail_all(fault.error, at.min(self.protocol.octets_received()), now);
+        self.fail_all(fault.error, at.min(self.protocol.counts().octets_received), now);
         self.end(fault.error, now);
     }
 
@@ -120,7 +120,7 @@ impl ClientConn {
 
     /// Fails an exchange whose turn has come in vain.
     pub(super) fn fail_exchange(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        self.fail_waiting_one(id, error, self.protocol.octets_received(), now);
+        self.fail_waiting_one(id, error, self.protocol.counts().octets_received, now);
     }
 
     fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, content: Option<Vec<u8>>, at: u64, now: Instant) {
@@ -132,14 +132,14 @@ impl ClientConn {
     /// Forgets an exchange that nobody can ask for any more, unless the wire still has to do with it.
     pub(super) fn drop_if_forgotten(&mut self, id: ExchangeId) {
         let is_forgotten = self.book.exchanges.get(id).is_some_and(|exchange| exchange.handle.hold == Hold::Forgotten);
-        if is_forgotten && !self.protocol.holds(id) {
+        if is_forgotten && self.protocol.progress(id).is_none() {
             self.book.exchanges.remove(id);
         }
     }
 
     /// Ends one exchange before its time: cancelled, too late, or too large. The others live where the wire allows it.
     pub(super) fn give_up(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        self.give_up_at(id, error, self.protocol.octets_received(), now);
+        self.give_up_at(id, error, self.protocol.counts().octets_received, now);
     }
 
     /// The same; `at`: how many octets have shown the error.

@@ -116,7 +116,7 @@ impl ClientConn {
             moves: Moves::default(),
             facts: Facts::new(now),
             idle_since: now,
-            learnt: protocol.persistence(),
+            learnt: protocol.learnt().persistence,
             half_closed: false,
             protocol,
             settings,
@@ -160,12 +160,12 @@ impl ClientConn {
 
     /// Final responses completed so far.
     pub fn responses(&self) -> u64 {
-        self.protocol.responses()
+        self.protocol.counts().responses
     }
 
     /// Requests written so far.
     pub fn requests(&self) -> u64 {
-        self.protocol.requests()
+        self.protocol.counts().requests
     }
 
     /// Would the next idempotent request without streamed content be written at once?
@@ -191,7 +191,7 @@ impl ClientConn {
     /// How it ended before all requests were answered that stood behind each other, if it did: the next connection to the same place must not
     /// begin with such requests.
     pub fn broke(&self) -> Option<Break> {
-        self.protocol.broke()
+        self.protocol.learnt().broke
     }
 
     /// Octets of the response that is being received that are to come, as far as its length was declared.
@@ -201,30 +201,31 @@ impl ClientConn {
 
     /// What has been learnt about persistence.
     pub fn persistence_learnt(&self) -> PersistenceLearnt {
-        self.protocol.persistence()
+        self.protocol.learnt().persistence
     }
 
     /// The version of the last response.
     pub fn version(&self) -> Option<HttpVersion> {
-        self.protocol.version()
+        self.protocol.learnt().version
     }
 
     /// The connection as it is now.
     pub fn info(&self) -> ConnInfo {
+        let (counts, learnt) = (self.protocol.counts(), self.protocol.learnt());
         ConnInfo {
             id: self.id,
             state: self.state,
             closed_by: self.ended_by,
             remote_address: self.facts.remote_address.clone(),
             local_address: self.facts.local_address.clone(),
-            version: self.protocol.version(),
-            persistence: self.protocol.persistence(),
+            version: learnt.version,
+            persistence: learnt.persistence,
             queued: u32::try_from(self.book.queue.len()).unwrap_or(u32::MAX),
             outstanding: u32::try_from(self.protocol.outstanding()).unwrap_or(u32::MAX),
-            requests: self.protocol.requests(),
-            responses: self.protocol.responses(),
-            octets_sent: self.protocol.octets_sent(),
-            octets_received: self.protocol.octets_received(),
+            requests: counts.requests,
+            responses: counts.responses,
+            octets_sent: counts.octets_sent,
+            octets_received: counts.octets_received,
             resolved: self.facts.resolved,
             connected: self.facts.connected,
         }

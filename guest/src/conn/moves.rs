@@ -44,7 +44,7 @@ impl ClientConn {
         let reason = CloseReason::Dropped;
         self.moves.pooled = false;
         for id in core::mem::take(&mut self.moves.unsent) {
-            self.fail_waiting_one(id, Error::Closed(reason), self.protocol.octets_received(), now);
+            self.fail_waiting_one(id, Error::Closed(reason), self.protocol.counts().octets_received, now);
         }
         self.close(reason, now);
     }
@@ -91,7 +91,7 @@ impl ClientConn {
     /// was there before the request: so it comes to an end.
     pub(super) fn may_move(&self, id: ExchangeId, error: Error) -> bool {
         let was_before = || self.book.exchanges.get(id).is_some_and(|exchange| self.was_before(exchange));
-        ends_all(error) && (self.protocol.requests() > 0 || was_before())
+        ends_all(error) && (self.protocol.counts().requests > 0 || was_before())
     }
 
     /// Whether the connection was established before the request was submitted: the next one will not be.
@@ -108,7 +108,7 @@ impl ClientConn {
         if !self.moves.pooled || !is_wanted || exchange.is_streamed() || !ends_all(failure.error) {
             return None;
         }
-        let answered = self.protocol.responses() > 0;
+        let answered = self.protocol.counts().responses > 0;
         let recovery = match failure.delivery {
             Delivery::NotSent => (answered || !is_suspect || self.was_before(exchange)).then_some(Recovery::Move),
             Delivery::Unprocessed => Some(Recovery::Resend),

@@ -36,7 +36,7 @@ impl ClientConn {
         if let Some(cut) = exchange {
             self.book.request_input(cut, RequestInput::Stop);
         }
-        self.apply_closing(closing, self.protocol.octets_received(), now);
+        self.apply_closing(closing, self.protocol.counts().octets_received, now);
         if is_over {
             self.end(error, now);
         }
@@ -69,7 +69,7 @@ impl ClientConn {
             let reason = Error::Closed(CloseReason::LocalOption);
             self.stop_accepting(reason, now);
             self.note_learnt(now);
-            self.fail_queued(reason, self.protocol.octets_received(), now);
+            self.fail_queued(reason, self.protocol.counts().octets_received, now);
         }
         if waits {
             self.await_continue(id, now);
@@ -151,7 +151,7 @@ impl ClientConn {
     pub fn transport(&self) -> super::TransportWish {
         match self.state {
             ConnState::Closed => super::TransportWish::Close,
-            _ if !self.half_closed && self.protocol.has_transmitted_all() && self.wants_half_close() => {
+            _ if !self.half_closed && self.protocol.to_transmit().is_empty() && self.wants_half_close() => {
                 super::TransportWish::HalfClose
             }
             _ => super::TransportWish::Keep,

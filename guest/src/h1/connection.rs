@@ -12,7 +12,7 @@ use super::state::{ReadInput, ReadSide};
 use super::turn::Turn;
 use super::writer::Writer;
 use crate::exchange::{Exchange, ExchangeId, Reader as Whose, RequestHalf, asks};
-use crate::incoming::{Begun, Break, Departure, Expected, Progress, Scene};
+use crate::incoming::{Begun, Counts, Departure, Expected, Learnt, Progress, Scene};
 use crate::request::ContentKind;
 use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
 use crate::table::Illegal;
@@ -113,44 +113,22 @@ impl Connection {
         scene.exchanges.get(self.outstanding.back()?.exchange)
     }
 
-    /// What has been learnt about persistence.
-    pub fn persistence(&self) -> PersistenceLearnt {
-        self.persistence.known
+    /// The knowledge that the responses have brought.
+    #[inline(always)]
+    pub fn learnt(&self) -> Learnt {
+        let Persistence { known, version, broke, .. } = self.persistence;
+        Learnt { persistence: known, version, idle_ns: self.persistence.idle_ns(), broke }
     }
 
-    /// How long the connection may be idle, by the server's word, in nanoseconds.
-    pub fn idle_ns(&self) -> Option<u64> {
-        self.persistence.idle_ns()
-    }
-
-    /// The version of the last response.
-    pub fn version(&self) -> Option<HttpVersion> {
-        self.persistence.version
-    }
-
-    /// How the connection broke a pipeline.
-    pub fn broke(&self) -> Option<Break> {
-        self.persistence.broke
-    }
-
-    /// Requests written.
-    pub fn requests(&self) -> u64 {
-        self.persistence.requests
-    }
-
-    /// Exchanges that are over.
-    pub fn responses(&self) -> u64 {
-        self.persistence.responses
-    }
-
-    /// Octets that have left.
-    pub fn octets_sent(&self) -> u64 {
-        self.writer.outbox.taken()
-    }
-
-    /// Octets that have come.
-    pub fn octets_received(&self) -> u64 {
-        self.reader.received
+    /// Requests, responses and octets so far.
+    #[inline(always)]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            requests: self.persistence.requests,
+            responses: self.persistence.responses,
+            octets_sent: self.writer.outbox.taken(),
+            octets_received: self.reader.received,
+        }
     }
 
     /// The position behind the last octet that was taken.
@@ -174,7 +152,7 @@ impl Connection {
     /// without having closed.
     #[inline]
     pub fn ends_with(&mut self, scene: Scene<'_>) -> Option<Error> {
-        if self.reader.framing == Framing::Tunnel && self.has_transmitted_all() {
+        if self.reader.framing == Framing::Tunnel && self.writer.outbox.is_empty() {
             let tunnel = self.first(scene)?;
             if !tunnel.sending.is_finished() || !tunnel.has_ended() {
                 return None;
@@ -257,7 +235,7 @@ impl Connection {
     /// Writes the head of a request.
     pub fn begin(&mut self, id: ExchangeId, exchange: &Exchange, authority: &str, settings: &Settings, now: Instant) -> Begun {
         let checked = exchange.sending.checked;
-        if checked.content == ContentKind::UnknownLength && self.version() == Some(HttpVersion::Http10) {
+        if checked.content == ContentKind::UnknownLength && self.persistence.version == Some(HttpVersion::Http10) {
             self.after = Some(After::Refuse(id, Error::PeerIncompatible(Incompatibility::Http10Peer)));
             return Begun::Refused;
         }
@@ -285,7 +263,7 @@ impl Connection {
     /// Whether a request is the last one of the connection, which the `close` option says (RFC 9112 §9.6).
     fn closes_with(&self, exchange: &Exchange, settings: &Settings) -> bool {
         settings.persistence == Expectation::Close
-            || self.requests() + 1 >= settings.limits.requests_max
+            || self.persistence.requests + 1 >= settings.limits.requests_max
             || asks(exchange.sending.reuse, Reuse::FORBID)
     }
 
@@ -341,11 +319,6 @@ impl Connection {
         self.writer.outbox.front()
     }
 
-    /// Whether nothing waits for the transport.
-    pub fn has_transmitted_all(&self) -> bool {
-        self.writer.outbox.is_empty()
-    }
-
     /// The transport took octets.
     pub fn transmitted(&mut self, octets: usize, now: Instant) {
         self.writer.outbox.consume(octets);
@@ -396,11 +369,6 @@ impl Connection {
         })
     }
 
-    /// Whether an exchange is on the wire.
-    pub fn holds(&self, id: ExchangeId) -> bool {
-        self.outstanding.iter().any(|outstanding| outstanding.exchange == id)
-    }
-
     /// Why the rest of the request of an exchange is not written.
     pub fn stopped_by(&self, exchange: &Exchange) -> Error {
         match self.writer.failed {
@@ -437,13 +405,13 @@ impl Connection {
     }
 
     /// Whether reading has stopped until the caller reads content.
-    pub fn is_paused(&self, scene: Scene<'_>) -> bool {
+    pub(super) fn is_paused(&self, scene: Scene<'_>) -> bool {
         matches!(self.reader.state(), ReadSide::Content | ReadSide::Tunnel) && self.room_for_content(scene) == 0
     }
 
-    /// Whether an exchange waits behind content of another one that nobody reads.
-    pub fn is_held_up(&self, id: ExchangeId, scene: Scene<'_>) -> bool {
-        self.is_paused(scene) && self.outstanding.front().map(|first| first.exchange) != Some(id)
+    /// The exchange whose content nobody reads, so that reading has stopped.
+    pub fn paused_by(&self, scene: Scene<'_>) -> Option<ExchangeId> {
+        self.outstanding.front().filter(|_| self.is_paused(scene)).map(|first| first.exchange)
     }
 
     /// The caller has read: the time that it took is not the peer's.

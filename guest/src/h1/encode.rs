@@ -45,8 +45,8 @@ fn additions(request: &Request, checked: &Checked) -> Additions {
         length: length.filter(|_| !lines.length),
         chunked: *content == ContentKind::UnknownLength && !lines.coding,
         expect: *expects && !lines.expect,
-        upgrade_option: lines.upgrade_alone,
-        te_option: lines.te_alone,
+        upgrade_option: lines.upgrade.field && !lines.upgrade.option,
+        te_option: lines.te.field && !lines.te.option,
     }
 }
 

@@ -262,7 +262,7 @@ impl Connection {
     /// head alone or a tunnel, of which HTTP/0.9 has neither.
     fn may_be_http09(&self, exchange: &Exchange, leniency: Leniency) -> bool {
         let asked = exchange.sending.checked.asked;
-        self.responses() == 0
+        self.persistence.responses == 0
             && leniency & Leniency::HTTP09 == Leniency::HTTP09
             && !exchange.receiving.interim.came
             && !asked.head

@@ -30,7 +30,7 @@ fn sent(conn: &mut ClientConn, request: Request, token: u64) -> ExchangeId {
 /// Lets everything leave that can.
 fn leave(conn: &mut ClientConn) -> Vec<u8> {
     let mut left = Vec::new();
-    if conn.wants_look() {
+    if conn.wants_read_first() {
         conn.nothing_to_receive(START);
     }
     while !conn.to_transmit().is_empty() {
@@ -81,7 +81,7 @@ fn a_request_that_waited_behind_unread_content_wants_a_look() {
     conn.send(post("/2", "x"), 2, START).expect("a good request");
     conn.receive(ok(vec![b'x'; 2_000]), START);
     while let Ok(Chunk::Data(_)) = conn.read(first, 9_999, START) {}
-    assert!(conn.wants_look(), "whoever drives the connection has to be told");
+    assert!(conn.wants_read_first(), "whoever drives the connection has to be told");
     assert!(leave(&mut conn).starts_with(b"POST /2"));
 }
 

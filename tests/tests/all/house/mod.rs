@@ -6,6 +6,7 @@ mod documents;
 mod imports;
 mod order;
 mod prose;
+mod seam;
 mod shape;
 mod snippets;
 mod sources;
