@@ -24,7 +24,7 @@ pub struct Scene<'a> {
 /// An event of a protocol.
 #[derive(Debug)]
 pub enum Incoming {
-    /// The first octet of the response has come.
+    /// The first octets of the response have come: a part of a head.
     Begun {
         /// The exchange.
         exchange: ExchangeId,

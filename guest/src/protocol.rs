@@ -108,8 +108,8 @@ impl Protocol {
         ask!(self, h1 => h1.request_waits(), ());
     }
 
-    pub fn wants_read_first(&self, scene: Scene<'_>) -> bool {
-        ask!(self, h1 => h1.wants_look(scene), false)
+    pub fn wants_read_first(&self, queued: usize) -> bool {
+        ask!(self, h1 => h1.wants_look(queued), false)
     }
 
     pub fn may_begin(&self, exchange: &Exchange, scene: Scene<'_>) -> bool {
@@ -177,8 +177,8 @@ impl Protocol {
         ask!(self, h1 => h1.stopped_by(exchange), Error::Internal)
     }
 
-    pub fn ends_with(&mut self, scene: Scene<'_>) -> Option<Error> {
-        ask!(self, h1 => h1.ends_with(scene), None)
+    pub fn ends_with(&mut self, exchanges: &Exchanges) -> Option<Error> {
+        ask!(self, h1 => h1.ends_with(exchanges), None)
     }
 
     pub fn next_departure(&mut self, now: Instant) -> Option<Departure> {
@@ -213,8 +213,8 @@ impl Protocol {
         ask!(self, h1 => h1.partly_received(scene), ());
     }
 
-    pub fn nothing_to_receive(&mut self, scene: Scene<'_>) -> Result<(), Error> {
-        ask!(self, h1 => h1.nothing_to_receive(scene), Ok(()))
+    pub fn nothing_to_receive(&mut self, queued: usize) -> Result<(), Error> {
+        ask!(self, h1 => h1.nothing_to_receive(queued), Ok(()))
     }
 
     pub fn take_octets(&mut self) -> Vec<u8> {

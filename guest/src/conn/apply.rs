@@ -46,7 +46,7 @@ impl ClientConn {
 
     /// Whether a queued request waits only for the transport to be read from until nothing comes.
     pub fn wants_read_first(&self) -> bool {
-        self.protocol.wants_read_first(self.scene(Instant(0)))
+        self.protocol.wants_read_first(self.book.queue.len())
     }
 
     /// Something arrives of which the transport can deliver nothing yet.
@@ -56,7 +56,7 @@ impl ClientConn {
 
     /// The transport has nothing to deliver now.
     pub fn nothing_to_receive(&mut self, now: Instant) {
-        match self.protocol.nothing_to_receive(self.book.scene(&self.settings, now)) {
+        match self.protocol.nothing_to_receive(self.book.queue.len()) {
             Ok(()) => self.settle(now),
             Err(error) => self.end(error, now),
         }
@@ -74,7 +74,7 @@ impl ClientConn {
             self.end(Error::Internal, now);
         } else if let Some(departure) = self.protocol.next_departure(now) {
             self.depart(departure, now);
-        } else if let Some(error) = self.ends_with(now) {
+        } else if let Some(error) = self.ends_with() {
             self.end(error, now);
         } else {
             return self.hear(now) || self.begin_next(now);
@@ -83,11 +83,11 @@ impl ClientConn {
     }
 
     /// Why the connection has nothing more to do, if so.
-    fn ends_with(&mut self, now: Instant) -> Option<Error> {
+    fn ends_with(&mut self) -> Option<Error> {
         if self.state == ConnState::Closing && self.length() == 0 {
             return Some(self.ended_by.unwrap_or(Error::Internal));
         }
-        self.protocol.ends_with(self.book.scene(&self.settings, now))
+        self.protocol.ends_with(&self.book.exchanges)
     }
 
     /// Applies what the protocol has heard, up to an end, of an exchange or of the connection. Returns whether there was one.
@@ -110,19 +110,17 @@ impl ClientConn {
 
     fn apply(&mut self, incoming: Incoming, now: Instant) {
         match incoming {
-            Incoming::Begun { exchange } => self.apply_beginning(exchange, now),
+            Incoming::Begun { exchange } => {
+                if let Some(exchange) = self.book.exchanges.get_mut(exchange) {
+                    exchange.begin_response(now);
+                }
+            }
             Incoming::Interim { exchange, head, octets } => self.apply_interim(exchange, head, octets, now),
             Incoming::Final { exchange, head, switches, stops } => self.apply_final(exchange, head, switches, stops, now),
             Incoming::Content { exchange, octets } => self.apply_content(exchange, octets, now),
             Incoming::End { exchange, trailers } => self.apply_end(exchange, trailers, now),
             Incoming::Failed { exchange, error } => self.fail_exchange(exchange, error, now),
             Incoming::Closing(closing) => self.apply_closing(closing, self.protocol.position(), now),
-        }
-    }
-
-    fn apply_beginning(&mut self, id: ExchangeId, now: Instant) {
-        if let Some(exchange) = self.book.exchanges.get_mut(id) {
-            exchange.timing.response_started.get_or_insert(now.since(exchange.started));
         }
     }
 
@@ -134,6 +132,7 @@ impl ClientConn {
         if too_many || !admits_interim(exchange, octets as u64, limits.head_octets_max as u64, now) {
             return self.end_at(Fault { error: Error::LimitExceeded(Limit::InterimResponses), at: 0 }, now);
         }
+        exchange.begin_response(now);
         let interim = &mut exchange.receiving.interim;
         interim.came = true;
         self.book.log.add(now, Some(exchange.token), || LogEvent::Interim(head.unpacked()));
@@ -152,6 +151,7 @@ impl ClientConn {
     fn apply_final(&mut self, id: ExchangeId, head: PackedHead, switches: bool, stops: bool, now: Instant) {
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         self.book.log.add(now, Some(exchange.token), || LogEvent::Head(head.unpacked()));
+        exchange.begin_response(now);
         exchange.timing.response_head = Some(now.since(exchange.started));
         exchange.receiving.head = Some(head);
         if switches {

@@ -81,8 +81,10 @@ impl ClientConn {
         let place = self.place(at);
         let ids: Vec<ExchangeId> = lost.iter().map(|lost| lost.exchange).collect();
         for lost in lost {
-            if let Some(exchange) = self.book.exchanges.get_mut(lost.exchange).filter(|_| !lost.is_heard) {
-                exchange.timing.response_started = None;
+            match self.book.exchanges.get_mut(lost.exchange) {
+                Some(exchange) if lost.is_heard => exchange.begin_response(now),
+                Some(exchange) => exchange.timing.response_started = None,
+                None => continue,
             }
             let Some(exchange) = self.book.exchanges.get(lost.exchange) else { continue };
             let failure = Place { declared, ..place }.failure(error, exchange, lost.progress);

@@ -151,7 +151,7 @@ impl ClientConn {
     pub fn transport(&self) -> super::TransportWish {
         match self.state {
             ConnState::Closed => super::TransportWish::Close,
-            _ if !self.half_closed && self.protocol.to_transmit().is_empty() && self.wants_half_close() => {
+            _ if !self.half_closed && self.wants_half_close() && self.protocol.to_transmit().is_empty() => {
                 super::TransportWish::HalfClose
             }
             _ => super::TransportWish::Keep,
@@ -166,13 +166,12 @@ impl ClientConn {
     /// Whether the sending direction is over: of a tunnel when the caller has finished it; else, where that is asked for, when all requests
     /// of a connection that takes no more have been written.
     fn wants_half_close(&self) -> bool {
-        let scene = self.scene(Instant(0));
         if let Some(tunnel) = self.protocol.tunnel() {
             return self.book.exchanges.get(tunnel).is_some_and(|exchange| exchange.sending.is_finished());
         }
         self.settings.half_close
             && self.state == ConnState::Closing
             && self.book.queue.is_empty()
-            && self.protocol.may_half_close(scene)
+            && self.protocol.may_half_close(self.scene(Instant(0)))
     }
 }

@@ -236,6 +236,11 @@ impl Exchange {
         }
     }
 
+    /// Octets of the response have come.
+    pub fn begin_response(&mut self, now: Instant) {
+        self.timing.response_started.get_or_insert(now.since(self.started));
+    }
+
     /// Whether nothing more can happen to the exchange: both halves are over.
     pub fn has_ended(&self) -> bool {
         self.receiving.half == ResponseHalf::Failed || (self.receiving.half == ResponseHalf::Done && !self.is_leaving())

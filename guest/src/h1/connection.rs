@@ -11,7 +11,7 @@ use super::reader::{Reader, TransportEnd};
 use super::state::{ReadInput, ReadSide};
 use super::turn::Turn;
 use super::writer::Writer;
-use crate::exchange::{Exchange, ExchangeId, Reader as Whose, RequestHalf, asks};
+use crate::exchange::{Exchange, ExchangeId, Exchanges, Reader as Whose, RequestHalf, asks};
 use crate::incoming::{Begun, Counts, Departure, Expected, Learnt, Progress, Scene};
 use crate::request::ContentKind;
 use crate::settings::{READ_OCTETS_MAX, READ_OCTETS_SHORT, Settings};
@@ -151,9 +151,9 @@ impl Connection {
     /// Why the connection has nothing more to do, if so: both directions of the tunnel have ended, or the server takes no request any more,
     /// without having closed.
     #[inline]
-    pub fn ends_with(&mut self, scene: Scene<'_>) -> Option<Error> {
-        if self.reader.framing == Framing::Tunnel && self.writer.outbox.is_empty() {
-            let tunnel = self.first(scene)?;
+    pub fn ends_with(&mut self, exchanges: &Exchanges) -> Option<Error> {
+        if let Some(tunnel) = self.tunnel() {
+            let tunnel = exchanges.get(tunnel).filter(|_| self.writer.outbox.is_empty())?;
             if !tunnel.sending.is_finished() || !tunnel.has_ended() {
                 return None;
             }
@@ -175,8 +175,8 @@ impl Connection {
     }
 
     /// Whether a queued request waits only for the transport to be read from until nothing comes.
-    pub fn wants_look(&self, scene: Scene<'_>) -> bool {
-        self.outstanding.is_empty() && scene.queued > 0 && self.look != Look::Done
+    pub fn wants_look(&self, queued: usize) -> bool {
+        self.outstanding.is_empty() && queued > 0 && self.look != Look::Done
     }
 
     fn may_write(&self, settings: &Settings) -> bool {
@@ -227,7 +227,7 @@ impl Connection {
             && !sending.holds_pipeline
             && !asks(sending.reuse, Reuse::FORBID)
             && scene.queued < scene.settings.pipeline_depth_max
-            && self.wants_look(scene)
+            && self.wants_look(scene.queued)
             && self.persistence.peer_requests_left.is_none()
             && self.persistence.known == PersistenceLearnt::Pipelining
     }

@@ -41,15 +41,17 @@ impl Connection {
 
     fn first_octet(&self, exchange: &Exchange, sent: Instant, is_behind: bool, id: ExchangeId) -> Option<Lapse> {
         let since = sent.max(self.turn.began);
-        let first_octet = since.after(exchange.deadlines.first_octet).and_then(|at| lapse(at, Timer::FirstOctet, id));
-        let stall = self.turn.stall_deadline(exchange, since).filter(|_| is_behind);
-        let stall = stall.map(|at| Lapse { at, timer: Timer::PipelineStall, ends: Ends::Connection(STALL) });
-        stall.into_iter().chain(first_octet).min_by_key(|lapse| lapse.at)
+        let first_octet = since.after(exchange.deadlines.first_octet);
+        let stall = if is_behind { self.turn.stall_deadline(exchange, since) } else { None };
+        match stall.filter(|stall| first_octet.is_none_or(|at| *stall <= at)) {
+            Some(at) => Some(Lapse { at, timer: Timer::PipelineStall, ends: Ends::Connection(STALL) }),
+            None => lapse(first_octet?, Timer::FirstOctet, id),
+        }
     }
 
     /// When the look at an idle connection is given up: something that nobody has asked for has begun to come.
     fn look_deadline(&self, scene: Scene<'_>) -> Option<Lapse> {
-        let at = self.look.deadline().filter(|_| self.wants_look(scene))?;
+        let at = self.look.deadline().filter(|_| self.wants_look(scene.queued))?;
         let ends = Ends::Connection(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets));
         Some(Lapse { at, timer: Timer::BetweenOctets, ends })
     }

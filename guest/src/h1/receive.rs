@@ -34,7 +34,7 @@ impl Connection {
 
     /// Something arrives of which the transport can deliver nothing yet.
     pub fn partly_received(&mut self, scene: Scene<'_>) {
-        if self.wants_look(scene) {
+        if self.wants_look(scene.queued) {
             self.look.stall(scene.now);
         }
     }
@@ -42,9 +42,9 @@ impl Connection {
     /// The transport has nothing to deliver now: an idle connection may be written to.
     ///
     /// Errors: the beginning of something unsolicited has come, and a request waits: nobody waits for the rest of it.
-    pub fn nothing_to_receive(&mut self, scene: Scene<'_>) -> Result<(), Error> {
+    pub fn nothing_to_receive(&mut self, queued: usize) -> Result<(), Error> {
         self.look.go_on();
-        if self.wants_look(scene) && !self.reader.inbox.is_empty() {
+        if self.wants_look(queued) && !self.reader.inbox.is_empty() {
             return Err(Error::PeerMisbehaved(Misbehaviour::UnsolicitedOctets));
         }
         self.look = Look::Done;
@@ -128,12 +128,9 @@ impl Connection {
         }
         let id = first.exchange;
         let interim = &exchange.receiving.interim;
-        if !self.turn.heard {
-            self.turn.hear(exchange, scene.now);
-            return Ok(Some(Incoming::Begun { exchange: id }));
-        }
+        let begins = self.turn.hear(exchange, scene.now);
         let (head, octets) = match self.reader.head(interim.octets, scene.settings) {
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(begins.then_some(Incoming::Begun { exchange: id })),
             Ok(Some(parsed)) => parsed,
             Err(Fault { error: NOT_HTTP, .. }) if self.may_be_http09(exchange, scene.settings.leniency) => {
                 (PackedHead::of_http09(), 0)

@@ -32,11 +32,14 @@ impl Turn {
         self.heard = false;
     }
 
-    /// An octet of its response has come: the first one.
-    pub(super) fn hear(&mut self, exchange: &Exchange, now: Instant) {
-        self.heard = true;
-        let waited = exchange.sent_at().map_or(0, |sent| now.since(sent.max(self.began)));
-        self.longest_wait = self.longest_wait.max(waited);
+    /// An octet of its response has come. Returns whether that is the first one.
+    pub(super) fn hear(&mut self, exchange: &Exchange, now: Instant) -> bool {
+        let begins = !core::mem::replace(&mut self.heard, true);
+        if begins {
+            let waited = exchange.sent_at().map_or(0, |sent| now.since(sent.max(self.began)));
+            self.longest_wait = self.longest_wait.max(waited);
+        }
+        begins
     }
 
     /// When a request that was sent behind another one, and has been the first since `since`, counts as lost.
