@@ -162,9 +162,16 @@ pub fn is_reg_name(octets: &[u8]) -> bool {
     !octets.is_empty()
 }
 
-/// Whether two names are the same, in upper or lower case. The component would else have a copy of the comparison for each caller.
-#[cfg_attr(target_family = "wasm", inline(never))]
+/// Whether two names are the same, in upper or lower case.
+#[inline]
 pub fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    // Nearly all names have another length.
+    one.len() == other.len() && is_same_text(one, other)
+}
+
+/// The component would else have a copy of the comparison for each caller.
+#[inline(never)]
+fn is_same_text(one: &[u8], other: &[u8]) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 

@@ -1,7 +1,6 @@
 //! The head of a response in one piece: its octets, and where its parts stand in them. A caller has types of its own for it; those of the
 //! library for hosts have the same methods (`host/src/types/message.rs`).
 
-use crate::abnf::is_same_name;
 use crate::types::{FieldLine, HttpVersion, PackedCompletion, PackedHead, PackedResponse, Response, ResponseHead};
 use crate::wit::client::Completion;
 use alloc::string::String;
@@ -65,7 +64,7 @@ impl PackedHead {
         let rows = self.rows().get(1 + from..)?;
         for ([start, end, value_start, value_end], next) in rows.iter().zip(from + 1..) {
             // Nearly all lines have another name, and of another length.
-            if end.wrapping_sub(*start) as usize == name.len() && is_same_name(self.part(*start, *end), name.as_bytes()) {
+            if end.wrapping_sub(*start) as usize == name.len() && self.part(*start, *end).eq_ignore_ascii_case(name.as_bytes()) {
                 return Some((self.part(*value_start, *value_end), next));
             }
         }

@@ -396,9 +396,10 @@ impl Connection {
         }
     }
 
-    /// How much content may be taken in before the caller reads some; as much as there is for one who takes it whole.
-    pub(super) fn room_for_content(&self, scene: Scene<'_>) -> usize {
-        match self.first(scene).map(|first| first.handle.reader) {
+    /// How much content of the first outstanding exchange may be taken in before the caller reads some; all of it for a caller that takes it
+    /// whole.
+    pub(super) fn room_for_content(first: Option<&Exchange>, scene: Scene<'_>) -> usize {
+        match first.map(|first| first.handle.reader) {
             Some(Whose::Caller) => scene.settings.limits.receive_buffer_octets_max.saturating_sub(scene.unread),
             _ => usize::MAX,
         }
@@ -406,7 +407,8 @@ impl Connection {
 
     /// Whether reading has stopped until the caller reads content.
     pub(super) fn is_paused(&self, scene: Scene<'_>) -> bool {
-        matches!(self.reader.state(), ReadSide::Content | ReadSide::Tunnel) && self.room_for_content(scene) == 0
+        matches!(self.reader.state(), ReadSide::Content | ReadSide::Tunnel)
+            && Connection::room_for_content(self.first(scene), scene) == 0
     }
 
     /// The exchange whose content nobody reads, so that reading has stopped.

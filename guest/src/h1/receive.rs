@@ -180,7 +180,8 @@ impl Connection {
 
     fn response_content(&mut self, scene: Scene<'_>) -> Result<Option<Incoming>, Fault> {
         let Some(first) = self.outstanding.front() else { return Err(INTERNAL) };
-        let (exchange, room) = (first.exchange, self.room_for_content(scene));
+        let exchange = first.exchange;
+        let room = Connection::room_for_content(scene.exchanges.get(exchange), scene);
         loop {
             match self.reader.content(room)? {
                 Piece::Partial => return Ok(None),
