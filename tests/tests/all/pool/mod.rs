@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sandboxed")]
 mod bad_servers;
+mod decisions;
 mod handing_back;
 #[cfg(feature = "sandboxed")]
 mod log;
