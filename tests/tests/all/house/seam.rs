@@ -53,7 +53,7 @@ fn words_of_http1(line: &str) -> Vec<&'static str> {
     let joined = line.replace(['_', '-', ' '], "");
     let is_name = |word: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == word);
     let is_there = |word: &&str| if *word == "h1" { is_name(word) } else { line.contains(word) || joined.contains(word) };
-    WORDS_OF_HTTP1.into_iter().filter(|word| is_there(&word)).collect()
+    WORDS_OF_HTTP1.into_iter().filter(|word| is_there(word)).collect()
 }
 
 /// Whether a line names the module `h1`, and does not declare it.

@@ -92,6 +92,9 @@ impl Stream for Wire {
     fn half_close(&mut self) {}
 }
 
+/// The content of a response, or the failure.
+type Outcome = Result<String, (Error, Delivery)>;
+
 /// A poll with one origin.
 struct Stage {
     net: Net,
@@ -155,7 +158,7 @@ impl Stage {
     }
 
     /// The ends of requests since the last time: token, and content or failure.
-    fn ended(&mut self) -> Vec<(u64, Result<String, (Error, Delivery)>)> {
+    fn ended(&mut self) -> Vec<(u64, Outcome)> {
         let completions = self.poll.take_completions(1_000, self.now).into_iter().map(|completion| completion.unpacked());
         let outcome = |completion: Completion| match completion.outcome {
             Ok(response) => Ok(String::from_utf8_lossy(&response.content).into_owned()),
