@@ -40,9 +40,23 @@ impl From<TimerOrder> for Timer {
 /// The deadlines of all exchanges of a connection, or of all that wait in a pool, earliest first.
 ///
 /// An exchange that does not set one costs nothing here. Finding one is logarithmic in their number; with equal spans, the usual case, a
-/// new one goes to the end.
+/// new one goes to the end. A cleared one leaves its place empty: empty places are removed in front, and all of them when they are the most.
 #[derive(Debug, Default)]
-pub(crate) struct DeadlineTable(VecDeque<Deadline>);
+pub(crate) struct DeadlineTable {
+    /// The first one is not cleared.
+    listed: VecDeque<Listed>,
+    /// How many are cleared.
+    cleared: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Listed {
+    deadline: Deadline,
+    is_cleared: bool,
+}
+
+/// Cleared deadlines that stay, however few others there are.
+const CLEARED_SPARE: usize = 16;
 
 impl DeadlineTable {
     /// Adds those of an exchange whose turn is to come: see [`Exchange::ends`](crate::exchange::Exchange::ends).
@@ -62,8 +76,9 @@ impl DeadlineTable {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
         let place = self.place(&deadline);
-        if self.0.get(place) != Some(&deadline) {
-            self.0.insert(place, deadline);
+        match self.listed.get_mut(place).filter(|listed| listed.deadline == deadline) {
+            Some(listed) => self.cleared -= usize::from(core::mem::take(&mut listed.is_cleared)),
+            None => self.listed.insert(place, Listed { deadline, is_cleared: false }),
         }
     }
 
@@ -72,30 +87,46 @@ impl DeadlineTable {
         let Some(at) = at else { return };
         let deadline = Deadline { at, exchange, timer };
         let place = self.place(&deadline);
-        if self.0.get(place) == Some(&deadline) {
-            self.0.remove(place);
+        if let Some(listed) = self.listed.get_mut(place).filter(|listed| listed.deadline == deadline && !listed.is_cleared) {
+            listed.is_cleared = true;
+            self.cleared += 1;
+            self.tidy();
         }
     }
 
     /// Where it stands, or would.
     fn place(&self, deadline: &Deadline) -> usize {
-        self.0.partition_point(|before| before < deadline)
+        self.listed.partition_point(|before| before.deadline < *deadline)
+    }
+
+    /// Removes cleared ones: all in front; and everywhere, once they are the most.
+    fn tidy(&mut self) {
+        if self.cleared > self.listed.len() / 2 + CLEARED_SPARE {
+            self.listed.retain(|listed| !listed.is_cleared);
+            self.cleared = 0;
+        }
+        while self.listed.pop_front_if(|listed| listed.is_cleared).is_some() {
+            self.cleared -= 1;
+        }
     }
 
     /// The earliest deadline.
     pub(crate) fn first(&self) -> Option<&Deadline> {
-        self.0.front()
+        self.listed.front().map(|listed| &listed.deadline)
     }
 
     /// Takes the earliest deadline if it has passed.
     pub(crate) fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
-        self.0.pop_front_if(|deadline| deadline.at <= now)
+        let passed = self.listed.pop_front_if(|listed| listed.deadline.at <= now)?;
+        self.tidy();
+        Some(passed.deadline)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::collections::BTreeSet;
 
     #[test]
     fn deadlines_come_in_their_order_and_cleared_ones_do_not_come() {
@@ -110,5 +141,43 @@ mod tests {
         assert_eq!(table.take_passed(Instant(30)).map(|d| d.exchange), Some(ExchangeId::test(1)));
         assert_eq!(table.take_passed(Instant(30)).map(|d| d.exchange), Some(ExchangeId::test(2)));
         assert_eq!(table.take_passed(Instant(30)), None);
+    }
+
+    #[test]
+    fn what_is_cleared_in_any_order_is_gone_and_leaves_little() {
+        let (mut table, mut model) = (DeadlineTable::default(), BTreeSet::<(Instant, ExchangeId, TimerOrder)>::new());
+        let mut state: u64 = 7;
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (number, at) = ((state >> 33) as u32 % 300, Instant((state >> 43) % 50));
+            let deadline = (at, ExchangeId::test(number), TimerOrder::Queue);
+            match state >> 62 {
+                0 => {
+                    table.clear(deadline.1, deadline.2, Some(at));
+                    model.remove(&deadline);
+                }
+                1 if state >> 60 == 4 => {
+                    let passed = table.take_passed(at).map(|passed| (passed.at, passed.exchange, passed.timer));
+                    let first = model.first().copied().filter(|(first, ..)| *first <= at);
+                    assert_eq!(passed, first);
+                    first.map(|first| model.remove(&first));
+                }
+                2 => {
+                    table.set(deadline.1, deadline.2, Some(at));
+                    model.insert(deadline);
+                }
+                _ => {
+                    // Whichever there is, from anywhere.
+                    let some = model.iter().nth(number as usize % model.len().max(1)).copied();
+                    if let Some((at, exchange, timer)) = some {
+                        table.clear(exchange, timer, Some(at));
+                        model.remove(&(at, exchange, timer));
+                    }
+                }
+            }
+            assert_eq!(table.first().map(|first| (first.at, first.exchange)), model.first().map(|first| (first.0, first.1)));
+            assert_eq!(table.listed.len() - table.cleared, model.len());
+            assert!(table.listed.len() <= 2 * model.len() + 2 * CLEARED_SPARE + 2, "{} for {}", table.listed.len(), model.len());
+        }
     }
 }

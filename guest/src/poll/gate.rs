@@ -36,7 +36,7 @@ pub(super) struct Gate {
 pub(super) enum Entry {
     /// Yes.
     Now,
-    /// Then.
+    /// Then, which is later than now.
     At(Instant),
     /// When something happens on one of those that there are.
     Later,
@@ -82,8 +82,9 @@ impl Gate {
         self.new.retain(|conn| {
             let Some(established) = stage(*conn) else { return false };
             let accepted = established.and_then(accepted);
-            next = next.into_iter().chain(accepted).min();
-            accepted.is_none_or(|at| at > now)
+            let is_new = accepted.is_none_or(|at| at > now);
+            next = next.into_iter().chain(accepted.filter(|_| is_new)).min();
+            is_new
         });
         match next {
             _ if self.new.len() < self.new_max => Entry::Now,
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(entry(3, 1, 0), Entry::At(Instant(now.0 + 30 * MILLISECOND)));
         assert_eq!(entry(3, 1, 30), Entry::Now);
         assert_eq!(entry(3, 40, 30), Entry::Now);
+        assert_eq!(entry(4, 1, 30), Entry::Later, "the moment of the one that was established has passed");
     }
 
     #[test]

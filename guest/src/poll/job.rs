@@ -2,11 +2,11 @@
 
 use crate::conn::{Completed, ExchangeId};
 use crate::driver::Shared;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, asks};
 use crate::failure;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{Error, Failure, PackedCompletion, Request, Timer};
+use crate::types::{Failure, PackedCompletion, Request, Reuse};
 use crate::wit;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -18,6 +18,8 @@ pub(super) struct Job<L> {
     pub(super) token: u64,
     /// Where it goes.
     pub(super) origin: Id,
+    /// Its place among all requests of the pool, in the order in which they were submitted; the first has 1.
+    pub(super) number: u64,
     /// When it was submitted.
     pub(super) started: Instant,
     /// The response is collected, with at most so many octets of content, and reported in a completion.
@@ -30,8 +32,8 @@ pub(super) struct Job<L> {
     pub(super) resent: u32,
     /// How the attempt failed that got furthest, when it was sent again.
     pub(super) furthest: Option<Failure>,
-    /// `poll.cancel-all` has named it.
-    pub(super) given_up: bool,
+    /// The call of `poll.cancel-all` that has named it; 0: none has.
+    pub(super) given_up: u64,
     /// Where its exchange is.
     pub(super) seat: Seat<L>,
 }
@@ -59,6 +61,11 @@ impl<L> Job<L> {
         if let Seat::Line(exchange) = &mut self.seat { Some(exchange) } else { None }
     }
 
+    /// Where it stands among the requests that wait, with this exchange: in the order of submission, and those that are ahead first.
+    pub(super) fn rank(&self, exchange: &Exchange) -> u64 {
+        if asks(exchange.sending.reuse, Reuse::AHEAD) { 0 } else { self.number }
+    }
+
     /// The connection that has its exchange.
     pub(super) fn on_connection(&self) -> Option<(Shared<L>, ExchangeId)> {
         if let Seat::Connection(shared, exchange) = &self.seat { Some((Rc::clone(shared), *exchange)) } else { None }
@@ -76,11 +83,10 @@ pub(super) enum Seat<L> {
     Nowhere,
 }
 
-/// May a collected request that failed be sent again? Not when its own time has passed.
-pub(super) fn may_repeat<L>(job: &Job<L>, completed: &Completed, retries_max: u32) -> bool {
+/// Is a collected request that failed sent again: may it be, is it there, and within the limit?
+pub(super) fn is_repeated<L>(job: &Job<L>, completed: &Completed, retries_max: u32) -> bool {
     let Err(failed) = &completed.outcome else { return false };
-    let in_time = failed.error != Error::TimedOut(Timer::Total);
-    job.retries < retries_max && job.request.is_some() && in_time && failure::may_repeat(failed, completed.idempotent)
+    job.retries < retries_max && job.request.is_some() && failure::may_repeat(failed, completed.idempotent)
 }
 
 /// The completion of a request that never came onto a connection.

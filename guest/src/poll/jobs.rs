@@ -21,11 +21,13 @@ pub(super) struct Jobs<L> {
     chains: Vec<Chain>,
     /// Requests in the chains.
     chained: usize,
+    /// Calls of `give_up`.
+    given_up: u64,
 }
 
 impl<L> Default for Jobs<L> {
     fn default() -> Jobs<L> {
-        Jobs { nodes: Slab::default(), chains: Vec::new(), chained: 0 }
+        Jobs { nodes: Slab::default(), chains: Vec::new(), chained: 0, given_up: 0 }
     }
 }
 
@@ -72,15 +74,24 @@ impl<L> Jobs<L> {
         chain.entries(Kind::Token, &self.nodes).filter(move |(_, job)| job.token == token)
     }
 
-    /// The collected ones with one of these tokens that were not given up before; they are given up now.
+    /// The collected ones with one of these tokens that were not given up before; they are given up now. A token that is named again costs
+    /// no walk over its requests: the first one that this call has given up shows that all are.
     pub(super) fn give_up(&mut self, tokens: &[u64]) -> Vec<Id> {
         let mut named = Vec::new();
+        self.given_up += 1;
         for token in tokens {
             let mut next = self.chains.get(self.chain_of(*token)).and_then(|chain| chain.first());
             while let Some((id, node)) = next.and_then(|id| Some((id, self.nodes.get_mut(id)?))) {
                 next = node.behind(Kind::Token);
-                if node.value.token == *token && !core::mem::replace(&mut node.value.given_up, true) {
-                    named.push(id);
+                let job = &mut node.value;
+                match job.given_up {
+                    _ if job.token != *token => {}
+                    0 => {
+                        job.given_up = self.given_up;
+                        named.push(id);
+                    }
+                    call if call == self.given_up => break,
+                    _ => {}
                 }
             }
         }
@@ -127,13 +138,14 @@ mod tests {
         Job {
             token,
             origin: id,
+            number,
             started: Instant(number),
             collects: collected.then_some(1),
             request: None,
             retries: 0,
             resent: 0,
             furthest: None,
-            given_up: false,
+            given_up: 0,
             seat: Seat::Nowhere,
         }
     }
@@ -177,6 +189,8 @@ mod tests {
         }
         assert_eq!(jobs.give_up(&[7, 7, 1, 9]).len(), 3);
         assert_eq!(jobs.give_up(&[7, 8]).len(), 1);
+        jobs.insert(job(7, 0, true, id));
+        assert_eq!(jobs.give_up(&[7, 7, 8]).len(), 1, "one that came behind those that were given up before");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::wit::client::Readiness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// How many requests that need a fresh connection others pass by: so looking for the others costs the same, however many wait.
+/// How many requests in front another one passes by, on its way out of the line or in: so that costs the same, however many wait.
 const PASSED_MAX: usize = 256;
 
 /// The requests of an origin that wait.
@@ -44,10 +44,10 @@ pub(super) enum Whom {
 /// Where a request comes into the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entrance {
-    /// In front of all.
-    Front,
-    /// Behind all; or behind those in front that are ahead of the others, if the request is one of them.
-    Back,
+    /// Once more: in front of those that were submitted later.
+    Again,
+    /// For the first time: behind all, unless the request is ahead of the others.
+    New,
 }
 
 impl Whom {
@@ -79,14 +79,16 @@ impl Line {
 
     /// Lists a request, whose exchange is with its job.
     pub(super) fn enter<L>(&mut self, id: Id, entrance: Entrance, jobs: &mut Jobs<L>) {
-        let Some(exchange) = jobs.get(id).and_then(Job::waiting) else { return };
+        let Some((job, exchange)) = jobs.get(id).and_then(|job| Some((job, job.waiting()?))) else { return };
         self.octets += exchange.sending.queued_octets;
         self.length += 1;
-        let is_ahead = |exchange: &Exchange| asks(exchange.sending.reuse, Reuse::AHEAD);
+        let rank = job.rank(exchange);
         let behind = match entrance {
-            Entrance::Front => self.chain.first(),
-            Entrance::Back if is_ahead(exchange) => self.requests(jobs).find(|(_, _, other)| !is_ahead(other)).map(|(id, ..)| id),
-            Entrance::Back => None,
+            Entrance::New if rank > 0 => None,
+            Entrance::New | Entrance::Again => {
+                let mut requests = self.requests(jobs).enumerate();
+                requests.find(|(place, (_, job, other))| *place == PASSED_MAX || job.rank(other) > rank).map(|(_, (id, ..))| id)
+            }
         };
         self.chain.insert(id, behind, Kind::Line, &mut jobs.nodes);
     }
@@ -221,17 +223,18 @@ mod tests {
             let job = Job {
                 token,
                 origin: self.origin,
+                number: token + 1,
                 started: Instant(0),
                 collects: None,
                 request: None,
                 retries: 0,
                 resent: 0,
                 furthest: None,
-                given_up: false,
+                given_up: 0,
                 seat: Seat::Nowhere,
             };
             let id = self.pool.jobs.insert(job);
-            self.pool.enter_line(id, exchange, Entrance::Back);
+            self.pool.enter_line(id, exchange, Entrance::New);
             id
         }
 
@@ -277,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_the_line_takes_its_deadlines_and_its_place_along_and_comes_back_in_front() {
+    fn what_leaves_the_line_takes_its_deadlines_along_and_comes_back_to_its_place() {
         let mut one = One::new();
         let [first, second, third] = [1, 2, 3].map(|token| one.enter(token, Reuse::empty()));
         let exchange = one.pool.leave_line(second).expect("it waits");
         assert_eq!((one.line().len(), one.pool.queued, one.tokens()), (2, 2, vec![1, 3]));
-        one.pool.enter_line(second, exchange, Entrance::Front);
-        assert_eq!(one.tokens(), [2, 1, 3]);
+        one.pool.enter_line(second, exchange, Entrance::Again);
+        assert_eq!(one.tokens(), [1, 2, 3]);
         for id in [second, third, first] {
             assert!(one.pool.leave_line(id).is_some());
         }
@@ -298,7 +301,7 @@ mod tests {
         let id = one.enter(1, Reuse::empty());
         let exchange = one.exchange(1, Reuse::empty(), RequestContent::Whole(vec![0; most])).expect("room");
         one.pool.leave_line(id);
-        one.pool.enter_line(id, exchange, Entrance::Back);
+        one.pool.enter_line(id, exchange, Entrance::New);
         let refusal = one.exchange(2, Reuse::empty(), RequestContent::Whole(vec![0])).expect_err("no room");
         assert_eq!((refusal.error, refusal.phase), (Error::LimitExceeded(Limit::QueuedOctets), Phase::Queued));
         one.pool.leave_line(id);

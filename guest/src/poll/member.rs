@@ -21,8 +21,8 @@ pub(super) struct Member<L> {
     pub(super) reporting: bool,
     /// Where it stands in the list of those that every wait looks at.
     pub(super) watch_place: Option<usize>,
-    /// When the last of its requests was submitted.
-    pub(super) newest: Instant,
+    /// The rank of that of its requests that was submitted last.
+    pub(super) newest: u64,
     /// It has answered a request.
     pub(super) answered: bool,
     /// The stamp of its entry in the list of idle connections.
@@ -71,7 +71,7 @@ impl<L> Member<L> {
             armed: None,
             reporting: false,
             watch_place: None,
-            newest: Instant(0),
+            newest: 0,
             answered: false,
             idle_stamp: None,
         }

@@ -22,8 +22,8 @@ struct Wanted {
     pipelines: bool,
     reuse: Reuse,
     again: bool,
-    /// When it was submitted.
-    submitted: Instant,
+    /// See [`Job::rank`](super::job::Job::rank).
+    rank: u64,
 }
 
 impl<N: Network> Poll<N> {
@@ -46,8 +46,8 @@ impl<N: Network> Poll<N> {
     /// What the request in front asks for.
     fn wanted(&self, id: Id, whom: Whom) -> Option<Wanted> {
         let (id, job, exchange) = self.pool.origins.get(id)?.line.first(whom, &self.pool.jobs)?;
-        let (pipelines, reuse, submitted) = (exchange.sending.pipelines, exchange.sending.reuse, exchange.started);
-        Some(Wanted { job: id, pipelines, reuse, again: job.retries > 0, submitted })
+        let (pipelines, reuse) = (exchange.sending.pipelines, exchange.sending.reuse);
+        Some(Wanted { job: id, pipelines, reuse, again: job.retries > 0, rank: job.rank(exchange) })
     }
 
     /// While the request in front waits for a fresh connection, the first one behind it that needs none has its turn. Returns whether it is
@@ -80,7 +80,7 @@ impl<N: Network> Poll<N> {
         let comes = known.connecting >= if fresh || known.back_off.has_failed() { 1 } else { known.line.len() } || undecided;
         let alone = fresh || asks(wanted.reuse, Reuse::AHEAD) || yields || known.trust.is_one_at_a_time(now);
         let pipelines = known.members.iter().filter(|_| wanted.pipelines && !alone);
-        let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn, wanted.submitted));
+        let pipelines = pipelines.filter_map(|conn| self.pipeline(*conn, wanted.rank));
         let of_origin =
             known.open < self.limits.connections_per_origin_max || (fresh && known.open > known.connecting && idle.is_none());
         match choose(idle, pipelines, Room { may_open: of_origin && retry_at.is_none(), comes }) {
@@ -127,28 +127,27 @@ impl<N: Network> Poll<N> {
 
     /// A connection with requests that one more can join: none that was submitted before one of those. Behind a response that nobody reads
     /// before its own, it would wait for ever.
-    fn pipeline(&self, conn: Id, submitted: Instant) -> Option<Pipeline<Id>> {
+    fn pipeline(&self, conn: Id, rank: u64) -> Option<Pipeline<Id>> {
         let member = self.members.get(conn)?;
         let driver = member.shared.borrow();
-        (member.newest <= submitted && driver.conn.takes_beside()).then(|| Pipeline {
+        (member.newest < rank && driver.conn.takes_beside()).then(|| Pipeline {
             conn,
             length: driver.conn.length(),
             heavy: driver.conn.response_octets_left() > HEAVY_OCTETS,
         })
     }
 
-    fn newest(&self, conn: Id) -> Instant {
-        self.members.get(conn).map_or(Instant(0), |member| member.newest)
+    fn newest(&self, conn: Id) -> u64 {
+        self.members.get(conn).map_or(0, |member| member.newest)
     }
 
     /// Moves a request of a line onto a connection.
     fn hand_over(&mut self, job: Id, conn: Id, now: Instant) {
         let Some(to) = self.members.get(conn).map(|member| Rc::clone(&member.shared)) else { return };
         let Some(exchange) = self.pool.leave_line(job) else { return };
+        let rank = self.pool.jobs.get(job).map_or(0, |job| job.rank(&exchange));
         let mut driver = to.borrow_mut();
-        let newest = if driver.conn.length() == 0 { Instant(0) } else { self.newest(conn) };
-        // One that is ahead of all others stands before whatever comes.
-        let submitted = if asks(exchange.sending.reuse, Reuse::AHEAD) { Instant(0) } else { exchange.started };
+        let newest = if driver.conn.length() == 0 { 0 } else { self.newest(conn) };
         let reused = u64::from(driver.conn.requests() > 0 || driver.conn.length() > 0);
         self.pool.counts.reused += reused;
         let exchange = driver.conn.admit(exchange, now);
@@ -161,7 +160,7 @@ impl<N: Network> Poll<N> {
             }
         }
         if let Some(member) = self.members.get_mut(conn) {
-            member.newest = newest.max(submitted);
+            member.newest = newest.max(rank);
         }
         if self.status(conn) == Some(Status::Idle) {
             // It is not idle any more: the next request must not close it to make room.

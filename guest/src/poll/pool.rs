@@ -42,8 +42,8 @@ impl<N: Network> Poll<N> {
         now: Instant,
     ) -> Vec<Result<Ticket<N>, Failure>> {
         let mut this = poll.borrow_mut();
-        // What calls have done may have left a connection idle.
-        this.heed_all(now);
+        // What calls have done may have left a connection idle. What waits to be sent again holds on to its origin.
+        this.heed_failed(now);
         let id = this.known(origin);
         let tokens = (0..).map(|index| first_token.wrapping_add(index));
         let entered = requests.into_iter().zip(tokens).map(|(request, token)| this.enter(id, request, token, None, now));
@@ -68,7 +68,7 @@ impl<N: Network> Poll<N> {
         collect_octets_max: u64,
         now: Instant,
     ) {
-        self.heed_all(now);
+        self.heed_failed(now);
         let id = self.known(origin);
         let mut entered = Vec::with_capacity(requests.len());
         for (request, index) in requests.into_iter().zip(0..) {
@@ -204,19 +204,21 @@ impl<N: Network> Poll<N> {
         let streamed = matches!(request.content, RequestContent::Length(_) | RequestContent::UnknownLength);
         let kept = (self.limits.retries_max > 0 && collects.is_some() && !streamed).then(|| request.clone());
         let exchange = self.exchange(id, request, token, collects, now)?;
+        self.pool.submitted += 1;
         let job = self.pool.jobs.insert(Job {
             token,
             origin: id,
+            number: self.pool.submitted,
             started: now,
             collects,
             request: kept,
             retries: 0,
             resent: 0,
             furthest: None,
-            given_up: false,
+            given_up: 0,
             seat: Seat::Nowhere,
         });
-        self.pool.enter_line(job, exchange, Entrance::Back);
+        self.pool.enter_line(job, exchange, Entrance::New);
         Ok(job)
     }
 
@@ -265,7 +267,7 @@ impl<N: Network> Poll<N> {
     /// A collected request has ended, moves to another connection, or is sent again.
     pub(super) fn end_job(&mut self, id: Id, mut completed: Completed, connection: u64) {
         let Some(job) = self.pool.jobs.get_mut(id) else { return self.complete(job::completion(completed, connection, 0)) };
-        if let (true, Some(request)) = (job::may_repeat(job, &completed, self.limits.retries_max), job.request.clone()) {
+        if let (true, Some(request)) = (job::is_repeated(job, &completed, self.limits.retries_max), job.request.clone()) {
             if let Err(failed) = &completed.outcome {
                 job.retry(*failed, completed.resent);
             }
@@ -288,7 +290,7 @@ impl<N: Network> Poll<N> {
         }
     }
 
-    /// Puts requests that are sent again into the lines of their origins, in front and in their order.
+    /// Puts requests that are sent again into the lines of their origins, in their order.
     pub(super) fn send_again(&mut self, now: Instant) {
         for (id, request) in core::mem::take(&mut self.pool.again).into_iter().rev() {
             let Some(job) = self.pool.jobs.get(id) else { continue };
@@ -314,7 +316,7 @@ impl<N: Network> Poll<N> {
         let collects = self.pool.jobs.get(job).and_then(|job| job.collects);
         let mut exchange = self.exchange(origin, request, token, collects, now)?;
         exchange.started = started;
-        self.pool.enter_line(job, exchange, Entrance::Front);
+        self.pool.enter_line(job, exchange, Entrance::Again);
         self.mark(origin);
         Ok(())
     }

@@ -42,6 +42,8 @@ pub(super) struct Pool<L> {
     pub(super) counts: Totals,
     /// How often an origin was used.
     pub(super) uses: u64,
+    /// Requests so far.
+    pub(super) submitted: u64,
 }
 
 impl<L> Default for Pool<L> {
@@ -61,6 +63,7 @@ impl<L> Default for Pool<L> {
             queued: 0,
             counts: Totals::default(),
             uses: 0,
+            submitted: 0,
         }
     }
 }

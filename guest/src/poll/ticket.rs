@@ -185,6 +185,7 @@ mod tests {
     use crate::dial::{Broken, Progress as Dialled};
     use crate::link::Link;
     use crate::poll::Origin;
+    use crate::poll::limits::ORIGINS_MAX;
     use crate::stream::{End, Read, Stream};
     use crate::types::{CloseReason, Delivery, Endpoint, Phase, RequestContent, RequestOptions, Timer};
     use crate::wit::client::Event;
@@ -341,5 +342,32 @@ mod tests {
         ticket.cancel(Instant(3));
         ticket.forget(Instant(4));
         assert_eq!(failed(ticket.head()).map(|failed| failed.2), Some(Phase::Ended), "nothing is left of it");
+    }
+
+    #[test]
+    fn a_request_that_is_to_be_sent_again_holds_on_to_its_origin() {
+        let waiting = Waiting::new();
+        let mut poll = waiting.poll.borrow_mut();
+        let request = || Request {
+            method: String::from("GET"),
+            request_target: String::from("/"),
+            authority: None,
+            fields: vec![],
+            content: RequestContent::None,
+            options: None,
+        };
+        poll.fetch_all(&waiting.origin, vec![request()], 7, 1, Instant(0));
+        let (job, origin) = poll.pool.jobs.with_token(7).next().map(|(id, job)| (id, job.origin)).expect("it is there");
+        assert!(poll.pool.leave_line(job).is_some());
+        poll.pool.again.push((job, request()));
+        // The origin has no connection and no request in its line: as if nobody used it.
+        poll.pool.origins.get_mut(origin).expect("it is known").open = 0;
+        for number in 0..ORIGINS_MAX {
+            let endpoint = Endpoint { host: alloc::format!("h{number}"), port: 80, addresses: vec![], tls: None };
+            let other = Rc::new(Origin::new(endpoint, None).expect("an origin"));
+            poll.fetch_all(&other, vec![request()], 8, 1, Instant(1));
+        }
+        let job = poll.pool.jobs.get(job).expect("it has not ended");
+        assert!(job.waiting().is_some() && poll.pool.origins.get(job.origin).is_some());
     }
 }

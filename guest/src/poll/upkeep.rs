@@ -18,7 +18,7 @@ impl<N: Network> Poll<N> {
         let resent = conn.take_resent();
         while let Some(exchange) = conn.take_unsent() {
             if let Some(job) = exchange.job {
-                self.pool.enter_line(job, exchange, Entrance::Front);
+                self.pool.enter_line(job, exchange, Entrance::Again);
             }
         }
         self.count_repeats(origin, resent);

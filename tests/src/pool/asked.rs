@@ -39,6 +39,8 @@ pub struct Asked {
     pub idempotent: bool,
     /// The same.
     pub collected: bool,
+    /// The same.
+    pub ahead: bool,
     /// The caller streams its content: this much is left.
     pub to_write: Option<usize>,
     /// And this much is written.

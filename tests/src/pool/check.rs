@@ -145,6 +145,7 @@ impl Episode {
         sides.sort_by_key(|(_, side)| !is_lost(side));
         for (place, side) in sides {
             for token in side.server.requests.heard() {
+                self.check_order(token, place, side);
                 let asked = self.asked.get_mut(&token).unwrap_or_else(|| panic!("{token} was refused, and is sent"));
                 if asked.attempts.contains(&place) {
                     continue;
@@ -164,6 +165,19 @@ impl Episode {
                 let most = 1 + self.bounds.retries_max as usize + RESENT_MAX;
                 assert!(undeclared <= most, "{token} is sent {undeclared} times");
             }
+        }
+    }
+
+    /// A request that is heard for the first time on a connection waits there for none that was submitted later, and one that is ahead for none.
+    fn check_order(&self, token: u64, place: usize, side: &Side) {
+        let is_ahead = |token: u64| self.asked.get(&token).is_some_and(|asked| asked.ahead);
+        if self.asked.get(&token).is_none_or(|asked| asked.attempts.contains(&place)) {
+            return;
+        }
+        let before = side.server.requests.heard().take_while(|before| *before != token);
+        for before in before.filter(|before| side.server.reply(*before).is_none()) {
+            let in_order = !is_ahead(token) && (is_ahead(before) || before < token);
+            assert!(in_order || !self.asked[&token].pooled, "{token} waits behind {before}");
         }
     }
 

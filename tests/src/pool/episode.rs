@@ -103,6 +103,7 @@ impl Episode {
             pooled,
             idempotent: given.idempotent,
             collected: given.collected,
+            ahead: given.ahead,
             to_write: given.to_write,
             written: 0,
             finished: false,

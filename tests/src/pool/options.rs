@@ -97,6 +97,8 @@ pub struct Given {
     pub to_write: Option<usize>,
     /// It ends in a completion.
     pub collected: bool,
+    /// It goes before the others, and behind none.
+    pub ahead: bool,
     /// Nanoseconds until it must have ended, and until it must have its turn.
     pub total: Option<u64>,
     /// The same.
@@ -130,6 +132,7 @@ pub fn given(random: &mut Choices, bounds: &Bounds, token: u64, must_collect: bo
         0 if !bounds.plain => Reuse::FRESH,
         1 if !bounds.plain && !bounds.calm => Reuse::FORBID,
         2 if !bounds.plain => Reuse::AWAIT_VERDICT,
+        3 if !bounds.plain => Reuse::AHEAD,
         _ => Reuse::empty(),
     };
     let hold = random.chance(1, 12);
@@ -141,5 +144,5 @@ pub fn given(random: &mut Choices, bounds: &Bounds, token: u64, must_collect: bo
         made = span.map_or(made.clone(), |span| made.deadline(timer, span));
     }
     let (total, queue) = (total.map(ms), queue.map(ms));
-    Given { request: made, idempotent, to_write, collected: must_collect, total, queue }
+    Given { request: made, idempotent, to_write, collected: must_collect, ahead: reuse == Reuse::AHEAD, total, queue }
 }

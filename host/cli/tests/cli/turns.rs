@@ -58,10 +58,10 @@ fn more_origins_than_connections_with_several_urls_each() {
 
 #[test]
 fn origins_that_alternate_on_few_connections() {
-    let servers = [0; 4].map(|_| answering(2 << 20, &[]));
+    let servers = [0; 4].map(|_| answering(LONG, &[]));
     let urls: String = (0..12).map(|number| servers[number % 4].url(&format!("/{number}\n"))).collect();
     for options in [["--max-conns", "2"], ["--max-conns", "1"], ["--max-conns", "3"]] {
-        is_whole(&options, &urls, &contents(0..12, 2 << 20));
+        is_whole(&options, &urls, &contents(0..12, LONG));
     }
 }
 
@@ -69,9 +69,9 @@ fn origins_that_alternate_on_few_connections() {
 fn one_connection_for_two_origins() {
     let (_keep, directory) = scratch();
     let log = directory.join("log");
-    let servers = [0, 1].map(|_| answering(1 << 20, &[]));
+    let servers = [0, 1].map(|_| answering(LONG, &[]));
     let urls: String = (0..4).map(|number| servers[number / 3].url(&format!("/{number}\n"))).collect();
-    let expected = contents(0..4, 1 << 20);
+    let expected = contents(0..4, LONG);
     for options in [
         &[][..],
         &["--persistence", "assume"],
@@ -106,9 +106,9 @@ fn a_repeat_beside_long_responses_of_its_own_origin() {
         &["-v"],
     ] {
         for (urls, in_trouble) in [(2, &[0][..]), (6, &[0, 4])] {
-            let server = answering(1 << 20, in_trouble);
+            let server = answering(LONG, in_trouble);
             let list: String = (0..urls).map(|number| server.url(&format!("/{number}\n"))).collect();
-            is_whole(&[&["--retry", "1"], options].concat(), &list, &contents(0..urls, 1 << 20));
+            is_whole(&[&["--retry", "1"], options].concat(), &list, &contents(0..urls, LONG));
         }
     }
 }
@@ -116,21 +116,21 @@ fn a_repeat_beside_long_responses_of_its_own_origin() {
 #[test]
 fn a_repeat_beside_long_responses_of_other_origins() {
     for options in [["--max-conns", "2"], ["--max-conns", "1"]] {
-        let servers: Vec<Server> = (0..6).map(|_| answering(1 << 20, &[0, 3])).collect();
+        let servers: Vec<Server> = (0..6).map(|_| answering(LONG, &[0, 3])).collect();
         let urls: String = (0..6).map(|number| servers[number].url(&format!("/{number}\n"))).collect();
-        is_whole(&[&["--retry", "1"], &options[..]].concat(), &urls, &contents(0..6, 1 << 20));
+        is_whole(&[&["--retry", "1"], &options[..]].concat(), &urls, &contents(0..6, LONG));
     }
 }
 
 #[test]
 fn an_origin_that_is_not_there_holds_up_nobody_behind_it() {
-    let server = answering(1 << 20, &[]);
+    let server = answering(LONG, &[]);
     let urls: String = [format!("http://{}/\n", dead_port())]
         .into_iter()
         .chain((0..3).map(|number| server.url(&format!("/{number}\n"))))
         .collect();
     let run = run_with_input(&["fetch", "-K", "-", "-Z", "--parallel-max", "1", "--retry", "1"], urls.as_bytes()).ended_with(1);
-    assert!(run.stdout == contents(0..3, 1 << 20));
+    assert!(run.stdout == contents(0..3, LONG));
     run.complains_of(&["[0]", "connect(refused)", "tried 2 times"]);
 }
 
