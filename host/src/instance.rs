@@ -181,13 +181,13 @@ impl Instance {
         Ok((instance, loaded))
     }
 
-    /// Calls into the component, after settling everything that waits to be settled.
+    /// Calls into the component, after the release of all resources that wait for their release.
     pub(crate) async fn call<P, R>(&mut self, function: TypedFunc<P, R>, parameters: P) -> Result<R::Value, HostError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Returned + ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        self.settle().await?;
+        self.yielding().release_pending().await?;
         self.call_keeping_lent(function, parameters).await
     }
 
@@ -230,14 +230,14 @@ impl Instance {
         self.leave(outcome)
     }
 
-    /// Returns lent pollables, then drops resources whose handles were dropped.
-    pub(crate) async fn settle(&mut self) -> Result<(), HostError> {
+    /// From now on calls yield.
+    pub(crate) fn yielding(&mut self) -> &mut Self {
         self.yields = true;
-        self.settle_lent().await
+        self
     }
 
-    /// The same, in calls that yield or do not.
-    pub(crate) async fn settle_lent(&mut self) -> Result<(), HostError> {
+    /// Returns lent pollables, then drops the resources whose handles were dropped.
+    pub(crate) async fn release_pending(&mut self) -> Result<(), HostError> {
         while let Some(Lent { subscription, pollables }) = self.lent.pop() {
             let exports = Arc::clone(&self.exports);
             let subscriptions = exports.subscription();

@@ -54,7 +54,7 @@ impl Client {
     /// # Errors
     /// [`HostError::Dead`].
     pub async fn release_dropped(&mut self) -> Result<(), HostError> {
-        self.instance.settle().await
+        self.instance.yielding().release_pending().await
     }
 
     /// Octets of linear memory that the instance has now. Memory never shrinks. 0 once the instance has ended.

@@ -263,7 +263,7 @@ impl Poll {
     pub async fn release(self, client: &mut Client) -> Result<(), HostError> {
         self.handle.of(client)?;
         drop(self);
-        client.instance.settle().await
+        client.instance.yielding().release_pending().await
     }
 }
 

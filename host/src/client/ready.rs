@@ -27,7 +27,7 @@ impl Client {
     /// What a connection was closed with, if one of them is; `limit-exceeded(subscriptions)`.
     pub async fn ready(&mut self, conns: &[&ClientConn]) -> Result<(), ConnError> {
         self.instance.yields = false;
-        self.instance.settle_lent().await?;
+        self.instance.release_pending().await?;
         for conn in conns {
             let conn = conn.handle().of(self)?;
             let subscription = flatten(self.instance.call_keeping_lent(self.exports.streams().func_subscribe(), (conn,)).await)?;
@@ -35,7 +35,7 @@ impl Client {
         }
         let some_lend_nothing = self.instance.lent.iter().any(|lent| lent.pollables.is_empty());
         self.instance.wait_for_lent(some_lend_nothing.then_some(TICK)).await?;
-        Ok(self.instance.settle_lent().await?)
+        Ok(self.instance.release_pending().await?)
     }
 
     /// The same for all connections of a poll, those of its pool with them. Without any that could be waited for, this waits for ever: wait
@@ -45,12 +45,12 @@ impl Client {
     /// `limit-exceeded(subscriptions)`.
     pub async fn ready_poll(&mut self, poll: &Poll) -> Result<(), ConnError> {
         self.instance.yields = false;
-        self.instance.settle_lent().await?;
+        self.instance.release_pending().await?;
         let poll = poll.handle().of(self)?;
         let subscription = flatten(self.instance.call_keeping_lent(self.exports.streams().func_subscribe_poll(), (poll,)).await)?;
         self.instance.borrow_pollables(subscription).await?;
         self.instance.wait_for_lent(None).await?;
-        Ok(self.instance.settle_lent().await?)
+        Ok(self.instance.release_pending().await?)
     }
 }
 
