@@ -16,7 +16,7 @@ use super::report::Report;
 use super::secured::{self, Secured};
 use super::{escape, tell};
 
-/// Entries that the component holds between two looks: all that one wait can make of its bounded work.
+/// Entries that the component holds. The program takes the entries after every call that may make many.
 const LOG_ENTRIES_MAX: u32 = 16_384;
 /// Entries of one call.
 const TAKEN_AT_ONCE: u32 = 1024;
@@ -75,7 +75,7 @@ impl WireLog {
                     LogEvent::Secured => client.tls_info(entry.connection).await?,
                     _ => None,
                 };
-                self.note(index, entry, tls.as_ref(), report);
+                self.note(index, entry, tls.as_ref(), &report.urls);
             }
             if entries.len() < TAKEN_AT_ONCE as usize {
                 break;
@@ -103,24 +103,36 @@ impl WireLog {
         }
     }
 
-    fn note(&mut self, index: Option<usize>, entry: &LogEntry, tls: Option<&TlsInfo>, report: &Report) {
+    fn note(&mut self, index: Option<usize>, entry: &LogEntry, tls: Option<&TlsInfo>, urls: &[String]) {
         let expected = std::mem::replace(&mut self.expected, entry.sequence + 1);
-        if let Some(teller) = &mut self.told {
-            if entry.sequence > expected {
-                teller.line('*', &format!("{} entries had to make room", entry.sequence - expected));
-            }
-            if !teller.sum_up(&entry.what) {
-                teller.place(entry.connection, index, &report.urls);
-                match tls {
-                    Some(tls) => teller.secured(tls),
-                    None => teller.event(&entry.what),
-                }
+        if entry.sequence > expected {
+            self.note_lost(expected, entry.sequence - expected);
+        }
+        if let Some(teller) = &mut self.told
+            && !teller.sum_up(&entry.what)
+        {
+            teller.place(entry.connection, index, urls);
+            match tls {
+                Some(tls) => teller.secured(tls),
+                None => teller.event(&entry.what),
             }
         }
+        if self.file.is_some() {
+            self.write(&LogLine { tls: tls.map(Secured::new), ..LogLine::new(index, entry) });
+        }
+    }
+
+    /// So many entries, from this number on, had to make room before they were taken.
+    fn note_lost(&mut self, sequence: u64, entries: u64) {
+        if let Some(teller) = &mut self.told {
+            teller.line('*', &format!("{entries} entries had to make room"));
+        }
+        self.write(&LostLine { sequence, event: "lost", entries });
+    }
+
+    fn write(&mut self, line: &impl Serialize) {
         if let Some(file) = &mut self.file {
-            _ = serde_json::to_writer(&mut *file, &LogLine { tls: tls.map(Secured::new), ..LogLine::new(index, entry) })
-                .map_err(io::Error::from)
-                .and_then(|()| file.write_all(b"\n"));
+            _ = serde_json::to_writer(&mut *file, line).map_err(io::Error::from).and_then(|()| file.write_all(b"\n"));
         }
     }
 }
@@ -297,6 +309,15 @@ struct LogLine<'a> {
     tls: Option<Secured>,
 }
 
+/// In the place of entries that had to make room.
+#[derive(Debug, Serialize)]
+struct LostLine {
+    /// The number of the first of the entries.
+    sequence: u64,
+    event: &'static str,
+    entries: u64,
+}
+
 impl<'a> LogLine<'a> {
     fn new(index: Option<usize>, entry: &'a LogEntry) -> Self {
         let line = Self {
@@ -373,6 +394,18 @@ mod tests {
                         * wrote 9 octets\n* read 30 octets\n< HTTP/1.1 200 O\\u{1b}K\n<\n< [11 octets of content]\n< T: t\n";
         assert!(teller.lines.starts_with(expected), "{}", teller.lines);
         assert!(teller.lines.ends_with("[closed(idle)]\n"), "{}", teller.lines);
+    }
+
+    #[test]
+    fn entries_that_had_to_make_room_are_named() {
+        let line = LostLine { sequence: 7, event: "lost", entries: 3 };
+        assert_eq!(serde_json::to_string(&line).unwrap(), r#"{"sequence":7,"event":"lost","entries":3}"#);
+        let mut log = WireLog { told: Some(Teller::default()), expected: 7, ..WireLog::default() };
+        let entry = LogEntry { time: 5, sequence: 10, connection: 1, token: None, what: LogEvent::RequestEnd };
+        log.note(None, &entry, None, &[]);
+        log.note(None, &LogEntry { sequence: 11, ..entry }, None, &[]);
+        assert_eq!(log.told.unwrap().lines.matches("* 3 entries had to make room\n").count(), 1);
+        assert_eq!(log.expected, 12);
     }
 
     #[test]

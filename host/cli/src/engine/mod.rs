@@ -252,6 +252,7 @@ impl<'a> Engine<'a> {
             }
             for event in events {
                 self.act(event).await?;
+                self.take_logs().await?;
             }
             self.feed_starving().await?;
             self.write_spooled().await?;
@@ -324,7 +325,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    async fn take_logs(&mut self) -> Result<(), Stop> {
+    /// Takes what was logged, before later entries need the room.
+    pub(super) async fn take_logs(&mut self) -> Result<(), Stop> {
         self.log.take(&mut self.client, &self.poll, &self.tokens, &self.report).await?;
         Ok(self.key_log.take(&mut self.client).await?)
     }

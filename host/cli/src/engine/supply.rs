@@ -138,7 +138,7 @@ impl Engine<'_> {
                 Err(failure) => self.refuse(origin, job, failure).await?,
             }
         }
-        Ok(())
+        self.take_logs().await
     }
 
     /// The pool does not take a request: perhaps it takes it later.

@@ -1,6 +1,6 @@
 //! The log, the demo, and what the program says about itself.
 
-use super::program::{run, scratch};
+use super::program::{run, run_with_input, scratch};
 use super::server::Server;
 
 #[test]
@@ -34,6 +34,20 @@ fn a_log_has_one_object_per_line() {
     let sequence: Vec<u64> = entries.iter().map(|entry| entry["sequence"].as_u64().unwrap()).collect();
     assert!(sequence.iter().copied().eq(0..sequence.len() as u64), "{sequence:?}");
     assert_eq!(entries[0]["connection"], 1);
+}
+
+#[test]
+fn a_log_of_a_long_list_is_whole() {
+    let (_keep, directory) = scratch();
+    let file = directory.join("log");
+    let servers: Vec<Server> = (0..60).map(|_| Server::echo()).collect();
+    let urls: String = (0..6000).map(|number| servers[number % 60].url(&format!("/{number}\n"))).collect();
+    run_with_input(&["fetch", "--no-progress", "--log", file.to_str().unwrap(), "-K", "-"], urls.as_bytes()).ended_with(0);
+    let log = std::fs::read_to_string(file).unwrap();
+    let sequence = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["sequence"].as_u64().unwrap());
+    let (count, last) = sequence.fold((0, 0), |(count, _), sequence| (count + 1, sequence));
+    assert_eq!(count, last + 1);
+    assert!(count > 6 * 6000, "{count} entries");
 }
 
 #[test]
