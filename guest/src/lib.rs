@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   caller:  send, write, finish, read, collect, cancel      ─┐
-//!            heads, content, trailers, failures               │  conn/ ─── exchange.rs    one exchange: table A
-//!                                                             │     │
-//!   transport: receive(octets), receive_end, transmitted ─────┤     └─── h1/               one connection: table B,
-//!              octets to transmit, what to do with it         │                            heads, framing, chunks
+//!            heads, content, trailers, failures               │  conn/ ─── exchange/         one exchange: table A
+//!                                                             │    │
+//!   transport: receive(octets), receive_end, transmitted ─────┤    └── Protocol ── h1/      the wire: table B,
+//!              octets to transmit, the link's next step       │        (values: Incoming)    heads, framing, chunks
 //!   clock:   now, handle_timeout, deadline                   ─┘
 //! ```
 //!
@@ -14,6 +14,10 @@
 //! | [`types`] | the values of the WIT package |
 //! | [`conn`] | `ClientConn`: verbs in, octets and readiness out |
 //! | [`exchange`] | one request and its response: table A; all of a connection, by id |
+//! | [`request`] | a request, checked when it is sent, for any protocol |
+//! | [`content`] | content that has not been read |
+//! | [`protocol`] | the protocol of a connection: the one list of protocols |
+//! | [`incoming`] | the events of a protocol |
 //! | [`h1`] | HTTP/1.1 on the wire: table B, heads, framing, chunked coding |
 //! | [`buffer`] | bounded octet queues; the only code that moves octets |
 //! | [`settings`] | options, checked: limits and deadlines with their defaults |
@@ -25,7 +29,7 @@
 //! | [`poll`] | many connections and one wait; the pool, its origins and its waiting lines |
 //! | [`stream`] | what carries the octets of an established connection: one small trait |
 //! | [`endpoint`], [`address`] | where a connection leads; addresses as text |
-//! | [`slab`] | values by id |
+//! | [`slab`], `table` | values by id; state machines as tables |
 //! | [`abnf`], [`field`], `head` | octet classes and numbers; field lines; the head of a response in one piece |
 //! | `component` | the glue, in the wasm build only: the only code that names `wasi` |
 //!
