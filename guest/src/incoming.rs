@@ -63,13 +63,6 @@ pub enum Incoming {
         /// The trailer section.
         trailers: Vec<FieldLine>,
     },
-    /// One exchange has failed, and no other exchange.
-    Failed {
-        /// The exchange.
-        exchange: ExchangeId,
-        /// Why.
-        error: Error,
-    },
     /// No more requests can have a turn.
     Closing(Closing),
 }
@@ -160,8 +153,8 @@ pub enum Begun {
     Written,
     /// The head is written, and no request can follow.
     Last,
-    /// Nothing is written: the next event says why.
-    Refused,
+    /// Nothing is written, and the exchange fails with this error; with `internal`, the connection too.
+    Refused(Error),
 }
 
 /// The end of the sending direction, by the transport.

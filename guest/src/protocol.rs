@@ -125,7 +125,7 @@ impl Protocol {
     }
 
     pub fn begin(&mut self, id: ExchangeId, exchange: &Exchange, authority: &str, settings: &Settings, now: Instant) -> Begun {
-        ask!(self, h1 => h1.begin(id, exchange, authority, settings, now), Begun::Refused)
+        ask!(self, h1 => h1.begin(id, exchange, authority, settings, now), Begun::Refused(Error::Internal))
     }
 
     pub fn last_head(&self) -> Vec<u8> {

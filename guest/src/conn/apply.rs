@@ -95,7 +95,7 @@ impl ClientConn {
         while self.state != ConnState::Closed {
             match self.protocol.next(self.book.scene(&self.settings, now)) {
                 Ok(Some(incoming)) => {
-                    let is_end = matches!(incoming, Incoming::End { .. } | Incoming::Failed { .. } | Incoming::Closing(_));
+                    let is_end = matches!(incoming, Incoming::End { .. } | Incoming::Closing(_));
                     self.apply(incoming, now);
                     if is_end {
                         return true;
@@ -119,7 +119,6 @@ impl ClientConn {
             Incoming::Final { exchange, head, switches, stops } => self.apply_final(exchange, head, switches, stops, now),
             Incoming::Content { exchange, octets } => self.apply_content(exchange, octets, now),
             Incoming::End { exchange, trailers } => self.apply_end(exchange, trailers, now),
-            Incoming::Failed { exchange, error } => self.fail_exchange(exchange, error, now),
             Incoming::Closing(closing) => self.apply_closing(closing, self.protocol.position(), now),
         }
     }

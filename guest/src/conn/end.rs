@@ -120,11 +120,6 @@ impl ClientConn {
         self.drop_if_forgotten(id);
     }
 
-    /// Fails an exchange whose turn has come in vain.
-    pub(super) fn fail_exchange(&mut self, id: ExchangeId, error: Error, now: Instant) {
-        self.fail_waiting_one(id, error, self.protocol.counts().octets_received, now);
-    }
-
     fn fail_with(&mut self, id: ExchangeId, error: Error, progress: Progress, content: Option<Vec<u8>>, at: u64, now: Instant) {
         let Some(exchange) = self.book.exchanges.get(id) else { return };
         let failure = self.place(at).failure(error, exchange, progress);

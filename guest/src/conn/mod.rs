@@ -30,6 +30,8 @@ mod entry;
 mod facts;
 mod moves;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 pub use crate::exchange::ExchangeId;

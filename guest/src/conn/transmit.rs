@@ -59,8 +59,8 @@ impl ClientConn {
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         self.book.deadlines.clear(id, TimerOrder::Queue, exchange.started.after(exchange.deadlines.queue));
         let begun = self.protocol.begin(id, exchange, &self.authority, &self.settings, now);
-        if begun == Begun::Refused {
-            return;
+        if let Begun::Refused(error) = begun {
+            return self.refuse(id, error, now);
         }
         self.book.log.add(now, Some(exchange.token), || LogEvent::RequestHead(self.protocol.last_head()));
         let waits = exchange.sending.checked.expects;
@@ -75,6 +75,14 @@ impl ClientConn {
             self.await_continue(id, now);
         } else {
             self.write_content(id, now);
+        }
+    }
+
+    /// The turn of a request has come in vain: no list has the exchange any more.
+    fn refuse(&mut self, id: ExchangeId, error: Error, now: Instant) {
+        self.fail_waiting_one(id, error, self.protocol.counts().octets_received, now);
+        if error == Error::Internal {
+            self.end(error, now);
         }
     }
 

@@ -39,15 +39,6 @@ pub(super) struct Outstanding {
     pub(super) is_behind: bool,
 }
 
-/// An event that comes before all others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
-    /// A request whose turn had come could not be written.
-    Refuse(ExchangeId, Error),
-    /// The consequence of the head that was heard last.
-    Head(Consequence),
-}
-
 /// A consequence of a final head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Consequence {
@@ -71,8 +62,8 @@ pub struct Connection {
     pub(super) persistence: Persistence,
     pub(super) look: Look,
     pub(super) turn: Turn,
-    /// An event that comes before all others.
-    pub(super) after: Option<After>,
+    /// The consequence of the head that was heard last: it comes before all other events.
+    pub(super) after: Option<Consequence>,
     /// A table had no step.
     pub(super) illegal: bool,
 }
@@ -236,13 +227,11 @@ impl Connection {
     pub fn begin(&mut self, id: ExchangeId, exchange: &Exchange, authority: &str, settings: &Settings, now: Instant) -> Begun {
         let checked = exchange.sending.checked;
         if checked.content == ContentKind::UnknownLength && self.persistence.version == Some(HttpVersion::Http10) {
-            self.after = Some(After::Refuse(id, Error::PeerIncompatible(Incompatibility::Http10Peer)));
-            return Begun::Refused;
+            return Begun::Refused(Error::PeerIncompatible(Incompatibility::Http10Peer));
         }
         let close = self.closes_with(exchange, settings);
         let Ok((start, head_end)) = self.writer.begin(id, exchange, authority, close) else {
-            self.illegal = true;
-            return Begun::Refused;
+            return Begun::Refused(Error::Internal);
         };
         self.persistence.begin_request();
         let is_behind = !self.outstanding.is_empty();

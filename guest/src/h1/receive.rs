@@ -1,6 +1,6 @@
 //! Octets become heads, content and ends, and what each means for the connection (RFC 9112 §4 to §9).
 
-use super::connection::{After, Connection, Consequence, Outstanding};
+use super::connection::{Connection, Consequence, Outstanding};
 use super::framing::{Framing, response_framing};
 use super::look::Look;
 use super::reader::{Piece, TransportEnd, Unsolicited};
@@ -81,11 +81,8 @@ impl Connection {
         if self.illegal {
             return Err(INTERNAL);
         }
-        if let Some(after) = self.after.take() {
-            return Ok(Some(match after {
-                After::Refuse(exchange, error) => Incoming::Failed { exchange, error },
-                After::Head(consequence) => Incoming::Closing(self.close_after(consequence, scene)),
-            }));
+        if let Some(consequence) = self.after.take() {
+            return Ok(Some(Incoming::Closing(self.close_after(consequence, scene))));
         }
         let heard = match self.reader.state() {
             ReadSide::Idle | ReadSide::Answered => self.unasked(scene),
@@ -163,11 +160,11 @@ impl Connection {
         let switches = framing == Framing::Tunnel;
         let stops = !switches && unsent && self.persistence.refuses_rest(Some(head.status));
         self.after = if switches {
-            Some(After::Head(Consequence::Switch))
+            Some(Consequence::Switch)
         } else if stops {
-            Some(After::Head(Consequence::Stop))
+            Some(Consequence::Stop)
         } else {
-            (self.persistence.shown == Shown::Closes).then_some(After::Head(Consequence::Close))
+            (self.persistence.shown == Shown::Closes).then_some(Consequence::Close)
         };
         let begun = self.reader.begin_content(framing, scene.settings);
         self.heed(begun);

@@ -1,0 +1,69 @@
+//! A connection on the core alone, whose transport takes and delivers what a test says.
+
+use super::{ClientConn, ExchangeId};
+use crate::dial::Progress;
+use crate::settings::Settings;
+use crate::timer::Instant;
+use crate::types::{ConnState, Delivery, Error, Failure, Incompatibility, Request, RequestContent};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+const NOW: Instant = Instant(1);
+
+/// An answer that leaves the connection open, of a server that has no chunks.
+const OF_HTTP10: &[u8] = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n1";
+
+fn conn() -> ClientConn {
+    let mut conn = ClientConn::new(1, String::from("h"), Settings::checked(None).expect("the defaults"), NOW);
+    conn.progress(Progress::ESTABLISHED, NOW);
+    conn
+}
+
+fn request(method: &str, content: RequestContent) -> Request {
+    let (method, request_target) = (String::from(method), String::from("/"));
+    Request { method, request_target, authority: None, fields: Vec::new(), content, options: None }
+}
+
+fn send(conn: &mut ClientConn, method: &str, content: RequestContent) -> ExchangeId {
+    conn.send(request(method, content), 1, NOW).expect("room")
+}
+
+/// The transport has nothing to deliver, and takes all there is.
+fn leave(conn: &mut ClientConn) {
+    conn.nothing_to_receive(NOW);
+    while !conn.to_transmit().is_empty() {
+        conn.transmitted(conn.to_transmit().len(), NOW);
+    }
+}
+
+fn refused(failure: Failure) -> (Error, Delivery) {
+    (failure.error, failure.delivery)
+}
+
+#[test]
+fn a_request_whose_turn_comes_in_vain_fails_although_the_connection_ends_with_it() {
+    for retires in [false, true] {
+        let mut conn = conn();
+        let first = send(&mut conn, "GET", RequestContent::None);
+        leave(&mut conn);
+        let last = send(&mut conn, "PUT", RequestContent::UnknownLength);
+        if retires {
+            conn.shutdown(NOW);
+        }
+        conn.receive(OF_HTTP10.to_vec(), NOW);
+        leave(&mut conn);
+        assert!(conn.head(first).is_ok());
+        let http10 = Error::PeerIncompatible(Incompatibility::Http10Peer);
+        assert_eq!(conn.head(last).map_err(refused), Err((http10, Delivery::NotSent)), "{retires}");
+        assert_eq!(conn.state(), if retires { ConnState::Closed } else { ConnState::Open });
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_written_fails_with_its_connection() {
+    let mut conn = conn();
+    let id = send(&mut conn, "GET", RequestContent::None);
+    conn.book.exchanges.get_mut(id).expect("it waits").sending.request = None;
+    leave(&mut conn);
+    assert_eq!((conn.head(id).map_err(refused), conn.state()), (Err((Error::Internal, Delivery::NotSent)), ConnState::Closed));
+}
