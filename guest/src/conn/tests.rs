@@ -4,7 +4,7 @@ use super::{ClientConn, ExchangeId};
 use crate::dial::Progress;
 use crate::settings::Settings;
 use crate::timer::Instant;
-use crate::types::{ConnState, Delivery, Error, Failure, Incompatibility, Request, RequestContent};
+use crate::types::{ConnState, Delivery, Error, Failure, Incompatibility, Persistence, Request, RequestContent, Timer};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,8 +13,16 @@ const NOW: Instant = Instant(1);
 /// An answer that leaves the connection open, of a server that has no chunks.
 const OF_HTTP10: &[u8] = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n1";
 
+fn settings() -> Settings {
+    Settings::checked(None).expect("the defaults")
+}
+
 fn conn() -> ClientConn {
-    let mut conn = ClientConn::new(1, String::from("h"), Settings::checked(None).expect("the defaults"), NOW);
+    with(settings())
+}
+
+fn with(settings: Settings) -> ClientConn {
+    let mut conn = ClientConn::new(1, String::from("h"), settings, NOW);
     conn.progress(Progress::ESTABLISHED, NOW);
     conn
 }
@@ -66,4 +74,21 @@ fn a_request_that_cannot_be_written_fails_with_its_connection() {
     conn.book.exchanges.get_mut(id).expect("it waits").sending.request = None;
     leave(&mut conn);
     assert_eq!((conn.head(id).map_err(refused), conn.state()), (Err((Error::Internal, Delivery::NotSent)), ConnState::Closed));
+}
+
+#[test]
+fn a_request_that_becomes_the_first_before_any_other_has_left_cannot_stall_behind_one() {
+    let mut settings = settings();
+    (settings.persistence, settings.deadlines.pipeline_stall) = (Persistence::Assume, Some(5));
+    for given_up in [false, true] {
+        let mut conn = with(settings.clone());
+        let [first, second] = [(); 2].map(|()| send(&mut conn, "GET", RequestContent::None));
+        conn.nothing_to_receive(NOW);
+        if given_up {
+            conn.cancel(first, NOW);
+        }
+        leave(&mut conn);
+        let next = if given_up { second } else { first };
+        assert_eq!((conn.turn(next), conn.deadline().map(|next| next.1)), (Some(NOW), Some(Timer::FirstOctet)));
+    }
 }

@@ -6,6 +6,7 @@ use super::state::{ReadInput, ReadSide};
 use crate::exchange::{ExchangeId, Exchanges};
 use crate::failure::is_by_caller;
 use crate::incoming::{Closing, Cut, GivenUp, Lost, Scene};
+use crate::timer::Instant;
 use crate::types::{CloseReason, Delivery, Ending, Error};
 use alloc::vec::Vec;
 
@@ -103,7 +104,7 @@ impl Connection {
         if self.tunnel().is_some() {
             GivenUp::EndConnection
         } else if start >= self.writer.outbox.taken() {
-            self.take_back(id, position, start, end);
+            self.take_back(id, position, (start, end), scene.now);
             GivenUp::TakenBack(lost)
         } else if end.is_none() {
             GivenUp::Abandoned(lost, self.abandon())
@@ -114,7 +115,7 @@ impl Connection {
     }
 
     /// No octet of the request has left: it is taken out of the send buffer, and what stands behind it moves up.
-    fn take_back(&mut self, id: ExchangeId, position: usize, start: u64, end: Option<u64>) {
+    fn take_back(&mut self, id: ExchangeId, position: usize, (start, end): (u64, Option<u64>), now: Instant) {
         let octets = end.unwrap_or(self.writer.outbox.pushed()).saturating_sub(start);
         self.writer.outbox.remove(start, start + octets);
         for other in self.outstanding.iter_mut().filter(|other| other.start > start) {
@@ -136,6 +137,12 @@ impl Connection {
             self.look.again();
             let last = self.reader.input(ReadInput::Last);
             self.heed(last);
+        } else if position == 0 {
+            // The next one leaves behind no other.
+            self.turn.pass(now);
+            if let Some(first) = self.outstanding.front_mut() {
+                first.is_behind = false;
+            }
         }
     }
 
