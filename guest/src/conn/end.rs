@@ -32,30 +32,29 @@ impl ClientConn {
 
     /// The transport could not be established, or the connection has failed: everything ends now.
     pub fn end(&mut self, error: Error, now: Instant) {
-        if self.state == ConnState::Closed {
-            return;
-        }
-        let at = self.protocol.counts().octets_received;
-        self.stop_accepting(error, now);
-        // The connection keeps its first close reason; its exchanges fail with the current error.
-        self.fail_all(error, at, now);
-        self.state = ConnState::Closed;
-        self.book.reports.changed = true;
-        let reason = self.ended_by.unwrap_or(error);
-        self.book.log.add(now, None, || LogEvent::Closed(reason));
+        self.end_with(error, self.protocol.counts().octets_received, now);
     }
 
     /// The peer's octets were wrong: failures have the position of the octet that showed it.
     pub(super) fn end_at(&mut self, fault: Fault, now: Instant) {
         let at = self.protocol.position() + fault.at as u64;
-        self.fail_all(fault.error, at.min(self.protocol.counts().octets_received), now);
-        self.end(fault.error, now);
+        self.end_with(fault.error, at.min(self.protocol.counts().octets_received), now);
     }
 
-    fn fail_all(&mut self, error: Error, at: u64, now: Instant) {
+    /// Ends everything; `at`: how many octets have shown the error.
+    fn end_with(&mut self, error: Error, at: u64, now: Instant) {
+        if self.state == ConnState::Closed {
+            return;
+        }
+        self.stop_accepting(error, now);
+        // The connection keeps its first close reason; its exchanges fail with the current error.
         let lost = self.protocol.close(error, &self.book.exchanges);
         self.fail_lost(lost, error, None, at, now);
         self.fail_queued(error, at, now);
+        self.state = ConnState::Closed;
+        self.book.reports.changed = true;
+        let reason = self.ended_by.unwrap_or(error);
+        self.book.log.add(now, None, || LogEvent::Closed(reason));
     }
 
     /// The exchange has its whole response, and its request has left or is not wanted.
