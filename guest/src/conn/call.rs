@@ -229,13 +229,9 @@ impl ClientConn {
         let error = Error::LimitExceeded(Limit::CollectOctets);
         let failure = self.call_failure(id, error);
         self.give_up(id, error, now);
-        if let Some(exchange) = self.book.exchanges.get_mut(id) {
-            // Later calls repeat it, also when the response had ended.
-            exchange.receiving.content.clear();
-            exchange.failure.get_or_insert(failure);
-            exchange.handle.failure_told = true;
-        }
-        failure
+        // Later calls repeat it, also when the response had ended.
+        self.book.fail(id, failure, None, now);
+        self.live(id).err().unwrap_or(failure)
     }
 
     /// The whole response, once it is there, or the failure; only after `begin_collect`.
