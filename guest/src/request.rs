@@ -130,6 +130,11 @@ fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
+/// Octets of content that wait with a request.
+pub(crate) fn content_octets(request: &Request) -> u64 {
+    if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 }
+}
+
 /// Does `100 (Continue)` make no sense? RFC 9110 §10.1.1.
 fn is_empty(content: &RequestContent) -> bool {
     match content {

@@ -6,7 +6,7 @@ use crate::request;
 use crate::settings::Settings;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{Error, ExchangeTiming, Failure, Limit, Misuse, PackedResponse, Request, RequestContent};
+use crate::types::{Error, ExchangeTiming, Failure, Limit, Misuse, PackedResponse, Request};
 use alloc::boxed::Box;
 
 /// The exchange of a request that can be sent to this authority, with these options. `collects`: the most octets of content that are
@@ -40,8 +40,7 @@ pub(crate) fn exchange(
 ///
 /// Errors: `limit-exceeded(queued-octets)`.
 pub(crate) fn check_queued_octets(request: &Request, waiting: u64, settings: &Settings) -> Result<(), Error> {
-    let octets = if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 };
-    if waiting.saturating_add(octets) > settings.limits.queued_octets_max {
+    if waiting.saturating_add(request::content_octets(request)) > settings.limits.queued_octets_max {
         return Err(Error::LimitExceeded(Limit::QueuedOctets));
     }
     Ok(())

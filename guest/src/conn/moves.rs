@@ -123,6 +123,7 @@ impl ClientConn {
     /// Takes an exchange back that was on the wire, for the pool to take it to another connection, in place of this failure.
     pub(super) fn set_aside(&mut self, id: ExchangeId, recovery: Recovery, failure: Failure) {
         self.book.clear_deadlines(id);
+        self.book.release_queued(id);
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         if recovery != Recovery::Move {
             exchange.resent += 1;
@@ -134,6 +135,7 @@ impl ClientConn {
             exchange.sending.reuse = exchange.sending.reuse | Reuse::FRESH;
         }
         self.book.illegal |= exchange.begin_again() == Err(Illegal);
+        self.book.queued_octets += exchange.sending.queued_octets;
         self.moves.resent += u64::from(recovery != Recovery::Move);
         self.moves.unsent.push_back(id);
         self.book.reports.changed = true;

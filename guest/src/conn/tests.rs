@@ -2,13 +2,19 @@
 
 use super::{ClientConn, ExchangeId};
 use crate::dial::Progress;
+use crate::exchange::ResponseHalf;
 use crate::settings::Settings;
 use crate::timer::Instant;
-use crate::types::{ConnState, Delivery, Error, Failure, Incompatibility, Persistence, Request, RequestContent, Timer};
+use crate::types::{
+    ConnState, Delivery, Ending, Error, Failure, Incompatibility, Limit, LogEvent, Persistence, Phase, Request, RequestContent,
+    Timer,
+};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 const NOW: Instant = Instant(1);
+
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1";
 
 /// An answer that leaves the connection open, of a server that has no chunks.
 const OF_HTTP10: &[u8] = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n1";
@@ -91,4 +97,55 @@ fn a_request_that_becomes_the_first_before_any_other_has_left_cannot_stall_behin
         let next = if given_up { second } else { first };
         assert_eq!((conn.turn(next), conn.deadline().map(|next| next.1)), (Some(NOW), Some(Timer::FirstOctet)));
     }
+}
+
+#[test]
+fn a_request_that_returns_to_a_line_counts_there_as_what_it_is() {
+    for left in [false, true] {
+        let mut conn = conn();
+        conn.join_pool(None);
+        let first = send(&mut conn, "GET", RequestContent::None);
+        leave(&mut conn);
+        conn.receive(ANSWER.to_vec(), NOW);
+        assert!(conn.head(first).is_ok());
+        send(&mut conn, "PUT", RequestContent::Whole(alloc::vec![0; 9]));
+        conn.nothing_to_receive(NOW);
+        assert_eq!(conn.book.queued_octets, 0, "it is written");
+        if left {
+            leave(&mut conn);
+        }
+        conn.receive_end(Ending::Reset, NOW);
+        assert_eq!(conn.book.queued_octets, 9);
+        let exchange = conn.take_unsent().expect("it may be sent again");
+        assert_eq!((exchange.sending.queued_octets, exchange.sending.octets, conn.book.queued_octets), (9, 0, 0), "{left}");
+    }
+}
+
+#[test]
+fn a_response_that_is_whole_and_too_long_to_be_collected_fails_as_any_other() {
+    let mut conn = conn();
+    let id = send(&mut conn, "GET", RequestContent::None);
+    leave(&mut conn);
+    conn.receive(ANSWER.to_vec(), NOW);
+    let failure = conn.begin_collect(id, 0, NOW).expect_err("too long");
+    assert_eq!((failure.error, failure.phase), (Error::LimitExceeded(Limit::CollectOctets), Phase::Ended));
+    let exchange = conn.book.exchanges.get(id).expect("it is held");
+    assert_eq!((exchange.receiving.half, exchange.failure), (ResponseHalf::Failed, Some(failure)));
+    assert_eq!((conn.head(id), conn.state()), (Err(failure), ConnState::Open));
+}
+
+#[test]
+fn wrong_octets_end_a_connection_once_and_its_requests_with_it() {
+    let mut conn = with(Settings { log_entries_max: 99, ..settings() });
+    send(&mut conn, "GET", RequestContent::None);
+    leave(&mut conn);
+    conn.receive(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n".to_vec(), NOW);
+    let log = conn.take_log(99);
+    let ends = log.iter().map(|entry| &entry.what).filter_map(|event| match event {
+        LogEvent::Closing(_) => Some("closing"),
+        LogEvent::Failed(_) => Some("failed"),
+        LogEvent::Closed(_) => Some("closed"),
+        _ => None,
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), ["closing", "failed", "closed"]);
 }

@@ -29,7 +29,7 @@ use crate::slab::{Id, Slab};
 use crate::table::Illegal;
 use crate::timer::Instant;
 use crate::types::{
-    Error, ExchangeTiming, Failure, FieldLine, Misuse, PackedHead, PackedResponse, Request, RequestContent, RequestOptions, Reuse,
+    Error, ExchangeTiming, Failure, FieldLine, Misuse, PackedHead, PackedResponse, Request, RequestOptions, Reuse,
 };
 use crate::wit::{self, client::Readiness};
 use alloc::vec::Vec;
@@ -313,6 +313,8 @@ impl Exchange {
     pub fn begin_again(&mut self) -> Result<(), Illegal> {
         self.sending.input(RequestInput::Again)?;
         self.sending.continue_since = None;
+        self.sending.octets = 0;
+        self.sending.queued_octets = self.sending.request.as_ref().map_or(0, request::content_octets);
         self.timing = wit::NO_TIMING;
         Ok(())
     }
@@ -385,7 +387,7 @@ impl Sending {
             reuse: options.map_or(Reuse::empty(), |options| options.reuse),
             to_write: if let ContentKind::Length(octets) = checked.content { Some(octets) } else { None },
             finish: Finish::Awaited,
-            queued_octets: if let RequestContent::Whole(content) = &request.content { content.len() as u64 } else { 0 },
+            queued_octets: request::content_octets(&request),
             continue_since: None,
             octets: 0,
             checked,
