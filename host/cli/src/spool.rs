@@ -65,9 +65,9 @@ impl Room {
     fn write_at(&mut self, number: u64, place: usize, octets: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            file @ None => file.insert(create_nameless(FILE)?),
+            file @ None => file.insert(create_nameless(FILE).map_err(in_directory)?),
         };
-        file.write_all_at(octets, start(number) + place as u64)
+        file.write_all_at(octets, start(number) + place as u64).map_err(in_directory)
     }
 
     fn read(&mut self, number: u64, octets: usize) -> io::Result<Vec<u8>> {
@@ -85,6 +85,11 @@ impl Room {
             Piece::Block { number, .. } => self.free.push(*number),
         }
     }
+}
+
+/// An error that names the directory of the file.
+fn in_directory(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", std::env::temp_dir().display()))
 }
 
 fn start(number: u64) -> u64 {
@@ -121,6 +126,15 @@ impl Spooled {
     /// Is there something that was not taken?
     pub(crate) fn has_some(&self) -> bool {
         !self.pieces.is_empty() || (self.is_whole() && !self.is_taken)
+    }
+
+    /// How many octets were not taken.
+    pub(crate) fn octets(&self) -> u64 {
+        let count = |piece: &Piece| match piece {
+            Piece::Memory(octets) => octets.len() as u64,
+            Piece::Block { octets, .. } => *octets as u64,
+        };
+        self.pieces.iter().map(count).sum()
     }
 
     /// Adds content, at most 64 KiB.

@@ -67,7 +67,7 @@ impl Engine<'_> {
             return Ok(());
         }
         self.advance_turn();
-        self.have_turn(self.order.turn).await
+        self.have_turn().await
     }
 
     /// A request of the origin has ended. With the last one, what the pool has counted is taken over.

@@ -1,10 +1,11 @@
 //! Drives all exchanges of a fetch: requests into the pool of the component, responses to where they go, failures to what follows from them.
 //!
 //! One loop: submit requests, wait on one poll, act on its events. Which connection carries a request, and whether an unanswered one is sent
-//! again, is decided by the pool. A response for standard output is written when all before it have ended: `order` says what becomes of
-//! it until then.
+//! again, is decided by the pool. A response for standard output is written when all before it have ended: `order` and
+//! `early` say what becomes of the response until then.
 
 mod alarm;
+mod early;
 mod ending;
 mod facts;
 mod order;
@@ -268,7 +269,7 @@ impl<'a> Engine<'a> {
             (self.starving.is_some() || self.writes_spooled()).then_some(Duration::ZERO),
             self.log.is_on().then_some(LOG_INTERVAL),
             self.report.progress.counts().then_some(COUNT_INTERVAL),
-            (!self.order.held.is_empty()).then_some(TURN_INTERVAL),
+            (!self.order.held.is_empty() || self.order.lack.is_some()).then_some(TURN_INTERVAL),
         ];
         let timeout = look.into_iter().flatten().chain(next).min();
         match timeout {

@@ -147,6 +147,16 @@ impl Engine<'_> {
 
     /// Puts a request back among those that are not submitted, at once or at a moment.
     async fn queue_again(&mut self, job: usize, active: Option<Active>, until: Option<Instant>) -> Result<(), Stop> {
+        self.take_back(job, active).await?;
+        match until {
+            Some(until) => self.alarms.set(until, Alarm::Job(job)),
+            None => self.enqueue(job),
+        }
+        Ok(())
+    }
+
+    /// Takes a request back that will be sent again.
+    pub(super) async fn take_back(&mut self, job: usize, active: Option<Active>) -> Result<(), Stop> {
         let resent = self.resent(active.as_ref()).await?;
         if let Some(mut active) = active {
             active.incoming.abandon();
@@ -155,10 +165,6 @@ impl Engine<'_> {
         self.report.unfinished.forget(job);
         self.states[job].resent += resent + 1;
         self.tally(job).repeated += 1;
-        match until {
-            Some(until) => self.alarms.set(until, Alarm::Job(job)),
-            None => self.enqueue(job),
-        }
         Ok(())
     }
 

@@ -101,8 +101,7 @@ impl Engine<'_> {
         let Some(head) = active.incoming.head() else {
             return;
         };
-        let length = head.field("content-length").next().and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-        if let Some(octets) = length {
+        if let Some(octets) = content_length(head.field("content-length")) {
             self.report.progress.expect(octets);
         }
         if active.incoming.is_tunnel() {
@@ -202,4 +201,9 @@ impl Engine<'_> {
             Ok(Err(error)) => self.abandon(job, &format!("cannot read what is to be sent: {error}")).await,
         }
     }
+}
+
+/// What the lines of `content-length` declare.
+pub(super) fn content_length<'a>(mut lines: impl Iterator<Item = &'a [u8]>) -> Option<u64> {
+    std::str::from_utf8(lines.next()?).ok()?.parse().ok()
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use super::program::{run_with_input, scratch};
+use super::program::{Run, command, finish, run_with_input, scratch};
 use super::server::{Server, dead_port};
 
 const LONG: usize = 300 << 10;
@@ -14,7 +14,9 @@ const LONG: usize = 300 << 10;
 /// The content of the `number`th URL.
 fn content(number: usize, octets: usize) -> Vec<u8> {
     let words = format!("/{number} ");
-    words.as_bytes().iter().copied().cycle().take(octets).collect()
+    let mut content = words.repeat(octets.div_ceil(words.len())).into_bytes();
+    content.truncate(octets);
+    content
 }
 
 fn contents(numbers: impl IntoIterator<Item = usize>, octets: usize) -> Vec<u8> {
@@ -177,4 +179,37 @@ fn responses_that_are_whole_do_not_stay_in_the_memory_of_the_component() {
     });
     let urls = first.url("/0\n") + &(1..=500).map(|number| others.url(&format!("/{number}\n"))).collect::<String>();
     is_whole(&["--max-host-conns", "6"], &urls, &contents(0..=500, 200 << 10));
+}
+
+/// Longer than what the spool has in memory (8 MiB).
+const VERY_LONG: usize = 9 << 20;
+
+/// A run whose spool has no directory for its file.
+fn without_temporary_files(options: &[&str], urls: &str) -> Run {
+    let mut command = command();
+    command.args(["fetch", "-K", "-"]).args(options).env("TMPDIR", "/there-is-no-such-directory");
+    finish(command.spawn().unwrap(), urls.as_bytes())
+}
+
+#[test]
+fn responses_that_find_no_room_in_the_spool_are_asked_for_again_at_their_turn() {
+    for (options, origins, urls, octets) in
+        [(&[][..], 1, 3, VERY_LONG), (&["--max-host-conns", "2"], 1, 3, VERY_LONG), (&["--max-conns", "2"], 4, 12, VERY_LONG / 3)]
+    {
+        let servers: Vec<Server> = (0..origins).map(|_| answering(octets, &[0, 1])).collect();
+        let list: String = (0..urls).map(|number| servers[number % origins].url(&format!("/{number}\n"))).collect();
+        // The one retry is for the 503.
+        let run = without_temporary_files(&[&["--retry", "1"], options].concat(), &list);
+        assert_eq!(run.code, Some(0), "{options:?}: {}", run.stderr);
+        assert!(run.stdout == contents(0..urls, octets), "{options:?}: {} octets", run.stdout.len());
+    }
+}
+
+#[test]
+fn a_response_that_finds_no_room_and_must_not_be_asked_for_again_fails() {
+    let server = answering(VERY_LONG, &[0]);
+    let urls: String = (0..2).map(|number| server.url(&format!("/{number}\n"))).collect();
+    let run = without_temporary_files(&["--retry", "1", "-d", "x"], &urls);
+    assert!(run.code == Some(1) && run.stdout == content(0, VERY_LONG), "{}", run.stderr);
+    run.complains_of(&["[1]", "/there-is-no-such-directory: ", "TMPDIR", "-o"]);
 }
