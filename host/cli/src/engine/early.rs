@@ -69,14 +69,17 @@ impl Engine<'_> {
         let Some(mut active) = self.active.remove(&job) else {
             return Ok(());
         };
+        self.ask(job, &mut active).await?;
         let early = self.read_early(job, &mut active, reads_max).await?;
+        if matches!(early, Early::Whole) && active.again.is_some() {
+            return self.ask_again(job, active).await;
+        }
         self.active.insert(job, active);
         match early {
             Early::Pending if self.order.held.contains_key(&job) => self.go_on_reading(job).await?,
             Early::Pending => {}
             Early::Whole => {
-                self.order.held.remove(&job);
-                self.order.read_out.remove(&job);
+                self.leave_order(self.plan.jobs[job].origin, job);
                 self.stop_time(job);
                 self.want(job).await?;
             }

@@ -148,8 +148,8 @@ struct Waiting {
     is_full: bool,
     /// A connection to it came about, and none has failed to since.
     is_reached: bool,
-    /// Those of the submitted ones that are for standard output.
-    ordered: usize,
+    /// The submitted ones for standard output whose responses are not whole in the spool.
+    ordered: BTreeSet<usize>,
     /// The connection whose failure all of them were told of.
     failed_by: u64,
     /// When they may be submitted again.
@@ -169,8 +169,8 @@ pub(crate) struct Engine<'a> {
     active: HashMap<usize, Active>,
     origins: Vec<Waiting>,
     tallies: Vec<Tally>,
-    /// Origins with a request that may be submitted, each with the rank of its first one.
-    hungry: BTreeSet<(usize, usize)>,
+    /// Origins with a request that may be submitted, each with the rank of its first one: where this has no order, and where it has.
+    hungry: [BTreeSet<(usize, usize)>; 2],
     /// The rank of each request: the lowest is submitted first.
     ranks: Vec<usize>,
     /// What waits until a moment.
@@ -217,7 +217,7 @@ impl<'a> Engine<'a> {
             states: plan.jobs.iter().map(|_| State::default()).collect(),
             unended: plan.jobs.len(),
             active: HashMap::new(),
-            hungry: BTreeSet::new(),
+            hungry: [BTreeSet::new(), BTreeSet::new()],
             ranks,
             alarms: Alarms::default(),
             origins,

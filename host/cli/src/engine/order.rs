@@ -12,7 +12,9 @@
 //!
 //! A response that finds no room is cancelled, and its request is sent again at its turn.
 //!
-//! To spool little, requests for standard output are under way to no more origins than there may be connections, in the order of the URLs.
+//! To spool little, requests for standard output are under way to no more origins than there may be connections, in the order of the URLs; and no
+//! other one is submitted while the request whose turn it is lacks a connection. So the lines that wait beside its own are no more than there
+//! may be connections, and the pool serves lines in turn: after so many connections at most, the request has one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -63,7 +65,7 @@ pub(super) struct Order {
     pub(super) postponed: BTreeSet<usize>,
     /// The contents that were read before their turn.
     pub(super) spool: Spool,
-    /// Origins with requests that are submitted and for standard output.
+    /// Origins with requests that are submitted and for standard output, and whose responses are not whole in the spool.
     pub(super) origins: usize,
 }
 
@@ -102,7 +104,11 @@ impl Engine<'_> {
         if order.held.is_empty() && order.read_out.is_empty() && order.lack.is_none() {
             return Ok(());
         }
+        let lacked = self.order.lack.take().is_some();
         self.order.lack = self.lack().await?;
+        if lacked && self.order.lack.is_none() {
+            return self.supply().await;
+        }
         let now = Instant::now();
         let moves = |moved| now.saturating_duration_since(moved) < TURN_INTERVAL;
         let is_reading = !self.order.read_out.is_empty() && self.order.moved.is_some_and(moves);
@@ -166,28 +172,28 @@ impl Engine<'_> {
     }
 
     /// May the first request of an origin be submitted, as far as the order is concerned? Not when as many origins are under way as there may
-    /// be connections.
+    /// be connections, nor while the request whose turn it is lacks one.
     pub(super) fn has_way(&self, origin: usize, job: usize) -> bool {
-        !self.is_ordered(job) || self.origins[origin].ordered > 0 || self.order.origins < self.settings.bounds.connections
+        let has_room = || !self.origins[origin].ordered.is_empty() || self.order.origins < self.settings.bounds.connections;
+        !self.is_ordered(job) || job == self.order.turn || (self.order.lack.is_none() && has_room())
     }
 
     /// A request was submitted.
     pub(super) fn enter_order(&mut self, origin: usize, job: usize) {
         if self.is_ordered(job) {
             let ordered = &mut self.origins[origin].ordered;
-            self.order.origins += usize::from(*ordered == 0);
-            *ordered += 1;
+            self.order.origins += usize::from(ordered.is_empty());
+            ordered.insert(job);
         }
     }
 
-    /// A request that was submitted is over.
+    /// A request that was submitted is over, or its response is whole in the spool.
     pub(super) fn leave_order(&mut self, origin: usize, job: usize) {
         self.order.held.remove(&job);
         self.order.read_out.remove(&job);
-        if self.is_ordered(job) {
-            let ordered = &mut self.origins[origin].ordered;
-            *ordered = ordered.saturating_sub(1);
-            self.order.origins = self.order.origins.saturating_sub(usize::from(*ordered == 0));
+        let ordered = &mut self.origins[origin].ordered;
+        if ordered.remove(&job) && ordered.is_empty() {
+            self.order.origins = self.order.origins.saturating_sub(1);
         }
     }
 }

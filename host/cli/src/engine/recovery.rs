@@ -17,9 +17,9 @@ use super::{Active, Engine, Stop};
 /// What to do with a request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It goes once more by itself, on a fresh connection.
+    /// The request goes once more by itself, on a fresh connection.
     Once,
-    /// It counts as a repeat.
+    /// Another try counts as a repeat.
     Repeat,
     GiveUp,
 }
@@ -49,12 +49,15 @@ impl Engine<'_> {
 
     /// The requests of an origin that are not submitted and fail likewise: a connection that cannot be established fails all that wait for one.
     fn with(&mut self, job: usize, failure: &Failure) -> std::collections::BTreeSet<usize> {
-        let waiting = &mut self.origins[self.plan.jobs[job].origin];
+        let origin = self.plan.jobs[job].origin;
+        let waiting = &self.origins[origin];
         let is_known = waiting.failed_by == failure.connection || waiting.not_before.is_some_and(|time| time > Instant::now());
         let alone = self.states[job].went_again;
         if alone || is_known || failure.delivery != Delivery::NotSent || !is_establishing(&failure.error) {
             return std::collections::BTreeSet::new();
         }
+        self.unlist(origin);
+        let waiting = &mut self.origins[origin];
         waiting.failed_by = failure.connection;
         waiting.is_reached = false;
         std::mem::take(&mut waiting.jobs)

@@ -1,7 +1,7 @@
 //! Requests into the pool: so many that no connection waits for one, and no more.
 //!
-//! What goes to standard output is submitted in the order of the URLs, so that no response is waited for behind one that is read later. What
-//! has no order is submitted in rounds of the origins, so that none has to wait for another.
+//! Requests for standard output are submitted in the order of the URLs, so that no response is waited for behind one that is read later. The other
+//! requests are submitted in rounds of the origins, so that no origin has to wait for another.
 
 use std::time::Instant;
 
@@ -30,18 +30,23 @@ impl Engine<'_> {
         let content = self.plan.template.whole_octets().max(1);
         let most = self.settings.bounds.submitted.min(CONTENTS_OCTETS_MAX / content).max(1);
         while self.active.len() < most
-            && let Some(&(rank, origin)) = self.hungry.first()
+            && let Some((_, origin)) = self.next_hungry()
         {
-            let first = self.origins[origin].jobs.first().copied();
-            if first.is_some_and(|first| !self.has_way(origin, first)) {
-                break;
-            }
-            self.hungry.remove(&(rank, origin));
+            self.unlist(origin);
             let jobs = self.next_of(origin, most - self.active.len());
             self.submit(origin, jobs).await?;
             self.feed(origin);
         }
         self.supply_turn().await
+    }
+
+    /// The origin that is next, with the rank of its first request. Without way for the first request that has an order, the next one without
+    /// order is submitted.
+    fn next_hungry(&self) -> Option<(usize, usize)> {
+        let [free, ordered] = &self.hungry;
+        let has_way = |origin: usize| self.origins[origin].jobs.first().is_some_and(|&first| self.has_way(origin, first));
+        let ordered = ordered.first().filter(|(_, origin)| has_way(*origin));
+        free.first().into_iter().chain(ordered).min().copied()
     }
 
     /// Submits the request whose turn it is, if it waits for nothing but that others end: some of those may wait for this one.
@@ -65,7 +70,7 @@ impl Engine<'_> {
     /// Takes the requests of an origin that are submitted together: those that come before what other origins have.
     fn next_of(&mut self, origin: usize, most: usize) -> Vec<usize> {
         let room = self.most(origin).saturating_sub(self.origins[origin].submitted.len());
-        let others = self.hungry.first().map_or(usize::MAX, |&(rank, _)| rank);
+        let others = self.next_hungry().map_or(usize::MAX, |(rank, _)| rank);
         let mut jobs = Vec::new();
         while jobs.len() < most.min(room).min(BATCH_MAX)
             && let Some(&first) = self.origins[origin].jobs.first()
@@ -97,14 +102,14 @@ impl Engine<'_> {
         if let Some(time) = not_before.filter(|&time| time > Instant::now()) {
             self.alarms.set(time, Alarm::Origin(origin));
         } else if !is_full && submitted.len() < self.most(origin) {
-            self.hungry.insert((self.ranks[first], origin));
+            self.hungry[usize::from(self.is_ordered(first))].insert((self.ranks[first], origin));
         }
     }
 
     /// Takes an origin off the list, before its first request is another one.
     pub(super) fn unlist(&mut self, origin: usize) {
         if let Some(&first) = self.origins[origin].jobs.first() {
-            self.hungry.remove(&(self.ranks[first], origin));
+            self.hungry[usize::from(self.is_ordered(first))].remove(&(self.ranks[first], origin));
         }
     }
 

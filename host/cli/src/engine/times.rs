@@ -104,7 +104,9 @@ impl Engine<'_> {
             if self.states[job].ended {
                 continue;
             }
-            self.origins[self.plan.jobs[job].origin].jobs.remove(&job);
+            let origin = self.plan.jobs[job].origin;
+            self.unlist(origin);
+            self.origins[origin].jobs.remove(&job);
             match self.active.remove(&job) {
                 Some(active) => {
                     let failure = self.cancel(&active, error).await?;

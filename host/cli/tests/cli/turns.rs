@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use super::program::{Run, command, finish, run_with_input, scratch};
+use super::program::{PATIENCE, Run, command, finish, run_with_input, scratch};
 use super::server::{Server, dead_port};
 
 const LONG: usize = 300 << 10;
@@ -179,6 +179,42 @@ fn responses_that_are_whole_do_not_stay_in_the_memory_of_the_component() {
     });
     let urls = first.url("/0\n") + &(1..=500).map(|number| others.url(&format!("/{number}\n"))).collect::<String>();
     is_whole(&["--max-host-conns", "6"], &urls, &contents(0..=500, 200 << 10));
+}
+
+#[test]
+fn responses_that_are_whole_hold_up_no_other_origin_nor_files() {
+    let (_keep, directory) = scratch();
+    // The first response comes when all others were asked for.
+    let (note, asked) = mpsc::channel();
+    let asked = Mutex::new(asked);
+    let first = Server::start(move |_, mut connection| {
+        connection.request();
+        let asked = asked.lock().unwrap();
+        if (1..8).all(|_| asked.recv_timeout(PATIENCE / 2).is_ok()) {
+            connection.answer(&content(0, 20));
+        }
+    });
+    let others = [0; 7].map(|_| {
+        let note = Mutex::new(note.clone());
+        Server::start(move |_, mut connection| {
+            while let Some(request) = connection.request() {
+                _ = note.lock().unwrap().send(());
+                connection.answer(&content(request.target()[1..].parse().unwrap(), 20));
+            }
+        })
+    });
+    let file = |number: usize| directory.join(number.to_string());
+    let list: String = (0..8)
+        .map(|number| match number {
+            0 => format!("url = {}\noutput = -\n", first.url("/0")),
+            6 | 7 => format!("url = {}\noutput = {}\n", others[number - 1].url(&format!("/{number}")), file(number).display()),
+            _ => format!("url = {}\noutput = -\n", others[number - 1].url(&format!("/{number}"))),
+        })
+        .collect();
+    is_whole(&["--max-conns", "3"], &list, &contents(0..6, 20));
+    for number in [6, 7] {
+        assert_eq!(std::fs::read(file(number)).unwrap(), content(number, 20));
+    }
 }
 
 /// Longer than what the spool has in memory (8 MiB).
