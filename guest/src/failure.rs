@@ -119,8 +119,8 @@ pub fn may_repeat(failure: &Failure, idempotent: bool) -> bool {
         && match failure.error {
             Error::ApiMisuse(_) | Error::LimitExceeded(_) | Error::Denied(_) => false,
             Error::Closed(reason) => !matches!(reason, CloseReason::Cancelled | CloseReason::Dropped),
-            // The queue is as long as before, or the caller has no more time.
-            Error::TimedOut(timer) => !matches!(timer, Timer::Queue | Timer::Total),
+            // The queue is as long as before.
+            Error::TimedOut(timer) => timer != Timer::Queue,
             // A server that is refused is refused again.
             Error::Tls(problem) => matches!(problem, TlsProblem::HandshakeEnded | TlsProblem::RecordCorrupt),
             _ => true,
@@ -161,7 +161,6 @@ mod tests {
             Error::LimitExceeded(Limit::HeadOctets),
             Error::Denied(Denial::Connect),
             Error::TimedOut(Timer::Queue),
-            Error::TimedOut(Timer::Total),
             Error::Closed(CloseReason::Cancelled),
             Error::Closed(CloseReason::Dropped),
             Error::Tls(TlsProblem::CertificateExpired),
@@ -172,6 +171,7 @@ mod tests {
             Error::TimedOut(Timer::Connect),
             Error::TimedOut(Timer::FirstOctet),
             Error::TimedOut(Timer::BetweenOctets),
+            Error::TimedOut(Timer::Total),
             Error::Tls(TlsProblem::HandshakeEnded),
             Error::Closed(CloseReason::PeerEnded),
         ] {

@@ -6,7 +6,7 @@ use crate::exchange::{Exchange, asks};
 use crate::failure;
 use crate::slab::Id;
 use crate::timer::Instant;
-use crate::types::{Failure, PackedCompletion, Request, Reuse};
+use crate::types::{Error, Failure, PackedCompletion, Request, Reuse, Timer};
 use crate::wit;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -83,10 +83,13 @@ pub(super) enum Seat<L> {
     Nowhere,
 }
 
-/// Is a collected request that failed sent again: may it be, is it there, and within the limit?
+/// Is a collected request that failed sent again: may it be, is it there, and within the limit? Its time `total` is that of all its attempts.
 pub(super) fn is_repeated<L>(job: &Job<L>, completed: &Completed, retries_max: u32) -> bool {
     let Err(failed) = &completed.outcome else { return false };
-    job.retries < retries_max && job.request.is_some() && failure::may_repeat(failed, completed.idempotent)
+    failed.error != Error::TimedOut(Timer::Total)
+        && job.retries < retries_max
+        && job.request.is_some()
+        && failure::may_repeat(failed, completed.idempotent)
 }
 
 /// The completion of a request that never came onto a connection.
@@ -99,4 +102,51 @@ pub(super) fn refused(token: u64, failure: Failure) -> PackedCompletion {
 pub(super) fn completion(completed: Completed, connection: u64, retries: u32) -> PackedCompletion {
     let Completed { token, outcome, timing, resent, .. } = completed;
     PackedCompletion { token, outcome, connection, retries: retries.saturating_add(resent), timing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure;
+    use crate::slab::Slab;
+    use crate::types::{CloseReason, RequestContent};
+    use alloc::string::String;
+
+    #[test]
+    fn a_collected_request_is_sent_again_within_its_time_and_its_retries() {
+        let request = Request {
+            method: String::from("GET"),
+            request_target: String::from("/"),
+            authority: None,
+            fields: alloc::vec![],
+            content: RequestContent::None,
+            options: None,
+        };
+        let mut job: Job<()> = Job {
+            token: 1,
+            origin: Slab::default().insert(()),
+            number: 1,
+            started: Instant(0),
+            collects: Some(1),
+            request: Some(request),
+            retries: 0,
+            resent: 0,
+            furthest: None,
+            given_up: 0,
+            seat: Seat::Nowhere,
+        };
+        let failed = |error| Completed {
+            token: 1,
+            job: None,
+            outcome: Err(failure::refused(error, 1, 0)),
+            timing: wit::NO_TIMING,
+            idempotent: true,
+            resent: 0,
+        };
+        let (ended, late) = (Error::Closed(CloseReason::PeerEnded), Error::TimedOut(Timer::Total));
+        assert!(is_repeated(&job, &failed(ended), 1) && is_repeated(&job, &failed(Error::TimedOut(Timer::FirstOctet)), 1));
+        assert!(failure::may_repeat(&failure::refused(late, 1, 0), true) && !is_repeated(&job, &failed(late), 1));
+        job.retry(failure::refused(ended, 1, 0), 0);
+        assert!(!is_repeated(&job, &failed(ended), 1));
+    }
 }

@@ -94,10 +94,7 @@ impl Engine<'_> {
         let is_decided = matches!(failure.error, Error::ApiMisuse(_) | Error::Denied(_));
         let all = self.settings.backoff.all_errors && !is_decided;
         let idempotent = self.plan.template.is_idempotent();
-        // `--max-time` is the time of one try: the next one has its own.
-        let of_one_try = failure.error == Error::TimedOut(Timer::Total);
-        let error = if of_one_try { Error::TimedOut(Timer::FirstOctet) } else { failure.error };
-        let allowed = Poll::may_repeat(&mut self.client, &Failure { error, ..*failure }, idempotent).await?;
+        let allowed = Poll::may_repeat(&mut self.client, failure, idempotent).await?;
         if spent || written || !(all || allowed) {
             return Ok(Verdict::GiveUp);
         }
