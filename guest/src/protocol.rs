@@ -177,7 +177,7 @@ impl Protocol {
         ask!(self, h1 => h1.stopped_by(exchange), Error::Internal)
     }
 
-    pub fn ends_with(&mut self, exchanges: &Exchanges) -> Option<Error> {
+    pub fn ends_with(&self, exchanges: &Exchanges) -> Option<Error> {
         ask!(self, h1 => h1.ends_with(exchanges), None)
     }
 

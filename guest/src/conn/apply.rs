@@ -2,7 +2,7 @@
 
 use super::ClientConn;
 use super::deadlines::TimerOrder;
-use crate::exchange::{Exchange, ExchangeId, Finish, Reader, RequestHalf, RequestInput, ResponseHalf, ResponseInput};
+use crate::exchange::{Exchange, ExchangeId, Finish, Reader, RequestHalf, RequestInput, ResponseInput};
 use crate::incoming::{Closing, Departure, Fault, Incoming};
 use crate::settings::SECOND_NS;
 use crate::table::Illegal;
@@ -83,7 +83,7 @@ impl ClientConn {
     }
 
     /// Why the connection has nothing more to do, if so.
-    fn ends_with(&mut self) -> Option<Error> {
+    fn ends_with(&self) -> Option<Error> {
         if self.state == ConnState::Closing && self.length() == 0 {
             return Some(self.ended_by.unwrap_or(Error::Internal));
         }
@@ -172,9 +172,7 @@ impl ClientConn {
         let Some(exchange) = self.book.exchanges.get_mut(id) else { return };
         let octets = piece.len();
         let receiving = &mut exchange.receiving;
-        if receiving.half != ResponseHalf::Failed {
-            self.book.illegal |= receiving.input(ResponseInput::Content) == Err(Illegal);
-        }
+        self.book.illegal |= receiving.input(ResponseInput::Content) == Err(Illegal);
         receiving.content_octets += octets as u64;
         let excess = receiving.content_octets.saturating_sub(receiving.content_octets_max);
         self.book.log.add(now, Some(exchange.token), || LogEvent::Content(octets as u64));

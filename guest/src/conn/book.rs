@@ -86,11 +86,9 @@ impl Book {
         }
     }
 
-    /// Moves the response half of an exchange, unless it has failed and nobody reads it.
+    /// Moves the response half of an exchange.
     pub(super) fn response_input(&mut self, id: ExchangeId, input: ResponseInput) {
-        if let Some(exchange) = self.exchanges.get_mut(id)
-            && exchange.receiving.half != ResponseHalf::Failed
-        {
+        if let Some(exchange) = self.exchanges.get_mut(id) {
             self.illegal |= exchange.receiving.input(input) == Err(Illegal);
         }
     }

@@ -63,7 +63,7 @@ table_enum! {
         Done,
         /// Raw octets, until an end.
         Tunnel,
-        /// The exchange failed.
+        /// The exchange failed. A response that still comes is thrown away.
         Failed,
     }
 }
@@ -91,12 +91,12 @@ const RESPONSE: [[Option<ResponseHalf>; ResponseInput::ALL.len()]; ResponseHalf:
     use ResponseHalf::{Content, Done, Failed, Head, Tunnel};
     const NO: Option<ResponseHalf> = None;
     [
-//                 Interim     Final          Switch        Content        End         Fail
-/* Head    */     [Some(Head), Some(Content), Some(Tunnel), NO,            NO,         Some(Failed)],
-/* Content */     [NO,         NO,            NO,           Some(Content), Some(Done), Some(Failed)],
-/* Done    */     [NO,         NO,            NO,           NO,            NO,         Some(Failed)],
-/* Tunnel  */     [NO,         NO,            NO,           Some(Tunnel),  Some(Done), Some(Failed)],
-/* Failed  */     [NO,         NO,            NO,           NO,            NO,         NO          ],
+//                 Interim       Final          Switch        Content        End           Fail
+/* Head    */     [Some(Head),   Some(Content), Some(Tunnel), NO,            NO,           Some(Failed)],
+/* Content */     [NO,           NO,            NO,           Some(Content), Some(Done),   Some(Failed)],
+/* Done    */     [NO,           NO,            NO,           NO,            NO,           Some(Failed)],
+/* Tunnel  */     [NO,           NO,            NO,           Some(Tunnel),  Some(Done),   Some(Failed)],
+/* Failed  */     [Some(Failed), Some(Failed),  Some(Failed), Some(Failed),  Some(Failed), NO          ],
     ]
 };
 

@@ -9,7 +9,7 @@
 //!    not wanted: a final response that comes first and is an error, or has `close`, says so (RFC 9110 §7.5, RFC 9112 §9.5). A request of
 //!    a pool goes back to `Queued` when it moves to another connection.
 //! 2. **Response half.** `Head` until a final head; interim heads stay in `Head`. Then `Content` until the end. After a switch of
-//!    protocols, `Tunnel` until an end. `Failed` holds the failure, and nothing leaves it.
+//!    protocols, `Tunnel` until an end. `Failed` holds the failure, and nothing leaves it: what still comes of a response changes nothing.
 //!
 //! The exchange has ended when both halves have: a response may be complete while its request is still being written. If the rest of the
 //! request then cannot leave, a complete response turns into a failure.

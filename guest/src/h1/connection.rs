@@ -142,14 +142,11 @@ impl Connection {
     /// Why the connection has nothing more to do, if so: both directions of the tunnel have ended, or the server takes no request any more,
     /// without having closed.
     #[inline]
-    pub fn ends_with(&mut self, exchanges: &Exchanges) -> Option<Error> {
+    pub fn ends_with(&self, exchanges: &Exchanges) -> Option<Error> {
         if let Some(tunnel) = self.tunnel() {
             let tunnel = exchanges.get(tunnel).filter(|_| self.writer.outbox.is_empty())?;
-            if !tunnel.sending.is_finished() || !tunnel.has_ended() {
-                return None;
-            }
-            self.outstanding.clear();
-            return Some(Error::Closed(CloseReason::Switched));
+            let is_over = tunnel.sending.is_finished() && tunnel.has_ended();
+            return is_over.then_some(Error::Closed(CloseReason::Switched));
         }
         (self.outstanding.is_empty() && self.is_used_up()).then_some(Error::Closed(CloseReason::PeerOption))
     }

@@ -8,6 +8,7 @@ use crate::failure::is_by_caller;
 use crate::incoming::{Closing, Cut, GivenUp, Lost, Scene};
 use crate::timer::Instant;
 use crate::types::{CloseReason, Delivery, Ending, Error};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 impl Connection {
@@ -41,8 +42,11 @@ impl Connection {
         })
     }
 
-    /// The connection is closed: all exchanges leave the wire, and nothing more is written or read.
+    /// The connection is closed: all exchanges leave the wire, and nothing more is written or read. A tunnel that is over is not lost.
     pub fn close(&mut self, error: Error, exchanges: &Exchanges) -> Vec<Lost> {
+        if self.tunnel().is_some() && self.ends_with(exchanges).is_some() {
+            (self.outstanding, self.departed) = (VecDeque::new(), 0);
+        }
         let lost = self.lose(0, error, false, exchanges);
         let (ended, shut) = (self.reader.input(ReadInput::End), self.writer.shut());
         self.heed(ended);
