@@ -39,10 +39,19 @@ impl From<TimerOrder> for Timer {
 
 /// The deadlines of all exchanges of a connection, or of all that wait in a pool, earliest first.
 ///
-/// An exchange that does not set one costs nothing here. Finding one is logarithmic in their number; with equal spans, the usual case, a
-/// new one goes to the end. A cleared one leaves its place empty: empty places are removed in front, and all of them when they are the most.
+/// An exchange that does not set one costs nothing here. Each timer has a list of its own: with equal spans of one timer, the usual case, a new
+/// deadline goes to the end of its list. Finding one is logarithmic in their number.
 #[derive(Debug, Default)]
 pub(crate) struct DeadlineTable {
+    lists: [List; TIMERS.len()],
+}
+
+/// The timers that have a list, each at its place.
+const TIMERS: [TimerOrder; 3] = [TimerOrder::AwaitContinue, TimerOrder::Queue, TimerOrder::Total];
+
+/// The deadlines of one timer. A cleared one leaves its place empty: empty places are removed in front, and all of them when they are the most.
+#[derive(Debug, Default)]
+struct List {
     /// The first one is not cleared.
     listed: VecDeque<Listed>,
     /// How many are cleared.
@@ -51,7 +60,8 @@ pub(crate) struct DeadlineTable {
 
 #[derive(Clone, Copy, Debug)]
 struct Listed {
-    deadline: Deadline,
+    at: Instant,
+    exchange: ExchangeId,
     is_cleared: bool,
 }
 
@@ -73,30 +83,56 @@ impl DeadlineTable {
 
     /// Adds a deadline; without effect when `at` is `None`.
     pub(crate) fn set(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
-        let Some(at) = at else { return };
-        let deadline = Deadline { at, exchange, timer };
-        let place = self.place(&deadline);
-        match self.listed.get_mut(place).filter(|listed| listed.deadline == deadline) {
-            Some(listed) => self.cleared -= usize::from(core::mem::take(&mut listed.is_cleared)),
-            None => self.listed.insert(place, Listed { deadline, is_cleared: false }),
+        if let (Some(at), Some(list)) = (at, self.lists.get_mut(timer as usize)) {
+            list.set(at, exchange);
         }
     }
 
     /// Removes what `set` added with the same values.
     pub(crate) fn clear(&mut self, exchange: ExchangeId, timer: TimerOrder, at: Option<Instant>) {
-        let Some(at) = at else { return };
-        let deadline = Deadline { at, exchange, timer };
-        let place = self.place(&deadline);
-        if let Some(listed) = self.listed.get_mut(place).filter(|listed| listed.deadline == deadline && !listed.is_cleared) {
-            listed.is_cleared = true;
-            self.cleared += 1;
-            self.tidy();
+        if let (Some(at), Some(list)) = (at, self.lists.get_mut(timer as usize)) {
+            list.clear(at, exchange);
         }
     }
 
-    /// Where it stands, or would.
-    fn place(&self, deadline: &Deadline) -> usize {
-        self.listed.partition_point(|before| before.deadline < *deadline)
+    /// The earliest deadline.
+    pub(crate) fn first(&self) -> Option<Deadline> {
+        let firsts = self.lists.iter().zip(TIMERS).filter_map(|(list, timer)| {
+            let Listed { at, exchange, .. } = *list.listed.front()?;
+            Some(Deadline { at, exchange, timer })
+        });
+        firsts.min()
+    }
+
+    /// Takes the earliest deadline if it has passed.
+    pub(crate) fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
+        let passed = self.first().filter(|first| first.at <= now)?;
+        self.clear(passed.exchange, passed.timer, Some(passed.at));
+        Some(passed)
+    }
+}
+
+impl List {
+    /// Where a deadline stands, or would; and the one that stands there, if it is the same.
+    fn find(&mut self, at: Instant, exchange: ExchangeId) -> (usize, Option<&mut Listed>) {
+        let place = self.listed.partition_point(|before| (before.at, before.exchange) < (at, exchange));
+        (place, self.listed.get_mut(place).filter(|listed| (listed.at, listed.exchange) == (at, exchange)))
+    }
+
+    fn set(&mut self, at: Instant, exchange: ExchangeId) {
+        match self.find(at, exchange) {
+            (_, Some(listed)) => self.cleared -= usize::from(core::mem::take(&mut listed.is_cleared)),
+            (place, None) => self.listed.insert(place, Listed { at, exchange, is_cleared: false }),
+        }
+    }
+
+    fn clear(&mut self, at: Instant, exchange: ExchangeId) {
+        if let (_, Some(listed)) = self.find(at, exchange)
+            && !core::mem::replace(&mut listed.is_cleared, true)
+        {
+            self.cleared += 1;
+            self.tidy();
+        }
     }
 
     /// Removes cleared ones: all in front; and everywhere, once they are the most.
@@ -108,18 +144,6 @@ impl DeadlineTable {
         while self.listed.pop_front_if(|listed| listed.is_cleared).is_some() {
             self.cleared -= 1;
         }
-    }
-
-    /// The earliest deadline.
-    pub(crate) fn first(&self) -> Option<&Deadline> {
-        self.listed.front().map(|listed| &listed.deadline)
-    }
-
-    /// Takes the earliest deadline if it has passed.
-    pub(crate) fn take_passed(&mut self, now: Instant) -> Option<Deadline> {
-        let passed = self.listed.pop_front_if(|listed| listed.deadline.at <= now)?;
-        self.tidy();
-        Some(passed.deadline)
     }
 }
 
@@ -144,13 +168,30 @@ mod tests {
     }
 
     #[test]
+    fn deadlines_of_two_timers_with_spans_of_their_own_go_to_the_ends_of_their_lists() {
+        let mut table = DeadlineTable::default();
+        for number in 0..100 {
+            let at = |span: u64| Some(Instant(u64::from(number) + span));
+            table.add(ExchangeId::test(number), [at(50), at(1_000)]);
+            let is_last = |timer: TimerOrder| {
+                table.lists[timer as usize].listed.back().is_some_and(|last| last.exchange == ExchangeId::test(number))
+            };
+            assert!(is_last(TimerOrder::Queue) && is_last(TimerOrder::Total));
+        }
+        let passed = core::iter::from_fn(|| table.take_passed(Instant(1_000)));
+        let timers = passed.map(|passed| passed.timer).collect::<alloc::vec::Vec<_>>();
+        assert_eq!(timers, [&[TimerOrder::Queue; 100][..], &[TimerOrder::Total]].concat());
+    }
+
+    #[test]
     fn what_is_cleared_in_any_order_is_gone_and_leaves_little() {
         let (mut table, mut model) = (DeadlineTable::default(), BTreeSet::<(Instant, ExchangeId, TimerOrder)>::new());
         let mut state: u64 = 7;
         for _ in 0..20_000 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let (number, at) = ((state >> 33) as u32 % 300, Instant((state >> 43) % 50));
-            let deadline = (at, ExchangeId::test(number), TimerOrder::Queue);
+            let timer = TIMERS[(state >> 20) as usize % TIMERS.len()];
+            let deadline = (at, ExchangeId::test(number), timer);
             match state >> 62 {
                 0 => {
                     table.clear(deadline.1, deadline.2, Some(at));
@@ -176,8 +217,10 @@ mod tests {
                 }
             }
             assert_eq!(table.first().map(|first| (first.at, first.exchange)), model.first().map(|first| (first.0, first.1)));
-            assert_eq!(table.listed.len() - table.cleared, model.len());
-            assert!(table.listed.len() <= 2 * model.len() + 2 * CLEARED_SPARE + 2, "{} for {}", table.listed.len(), model.len());
+            let (listed, cleared) =
+                table.lists.iter().fold((0, 0), |sum, list| (sum.0 + list.listed.len(), sum.1 + list.cleared));
+            assert_eq!(listed - cleared, model.len());
+            assert!(listed <= 2 * model.len() + 3 * (2 * CLEARED_SPARE + 2), "{listed} for {}", model.len());
         }
     }
 }
