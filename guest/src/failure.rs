@@ -127,18 +127,14 @@ pub fn may_repeat(failure: &Failure, idempotent: bool) -> bool {
         }
 }
 
-/// A failure of a request that never came near the wire.
-pub fn refused(error: Error, connection: u64, octets_received: u64) -> Failure {
-    Place { connection, octets_received, waiting: Phase::Queued, declared: None }.refused(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::types::{Denial, Ending, Limit, Misuse};
 
     fn may(error: Error, delivery: Delivery, idempotent: bool) -> bool {
-        may_repeat(&Failure { delivery, ..refused(error, 1, 0) }, idempotent)
+        let place = Place { connection: 1, octets_received: 0, waiting: Phase::Queued, declared: None };
+        may_repeat(&Failure { delivery, ..place.refused(error) }, idempotent)
     }
 
     #[test]

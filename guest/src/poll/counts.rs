@@ -20,8 +20,7 @@ impl<N: Network> Poll<N> {
 
     /// `poll.origin-info`.
     pub fn origin_info(&mut self, origin: &Rc<Origin>, now: Instant) -> OriginInfo {
-        let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
-        let place = place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
+        let place = self.place_of(origin);
         let waiting = place.and_then(|id| self.pool.origins.get(id)).map_or(0, |known| known.line.len());
         let mut counts = self.count(|role| matches!(role, Role::Pooled(id) if Some(id) == place), waiting);
         let Some(known) = place.and_then(|id| self.pool.origins.get(id)) else {

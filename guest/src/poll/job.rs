@@ -107,7 +107,7 @@ pub(super) fn completion(completed: Completed, connection: u64, retries: u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure;
+    use crate::poll::line;
     use crate::slab::Slab;
     use crate::types::{CloseReason, RequestContent};
     use alloc::string::String;
@@ -138,15 +138,15 @@ mod tests {
         let failed = |error| Completed {
             token: 1,
             job: None,
-            outcome: Err(failure::refused(error, 1, 0)),
+            outcome: Err(line::refused(error)),
             timing: wit::NO_TIMING,
             idempotent: true,
             resent: 0,
         };
         let (ended, late) = (Error::Closed(CloseReason::PeerEnded), Error::TimedOut(Timer::Total));
         assert!(is_repeated(&job, &failed(ended), 1) && is_repeated(&job, &failed(Error::TimedOut(Timer::FirstOctet)), 1));
-        assert!(failure::may_repeat(&failure::refused(late, 1, 0), true) && !is_repeated(&job, &failed(late), 1));
-        job.retry(failure::refused(ended, 1, 0), 0);
+        assert!(failure::may_repeat(&line::refused(late), true) && !is_repeated(&job, &failed(late), 1));
+        job.retry(line::refused(ended), 0);
         assert!(!is_repeated(&job, &failed(ended), 1));
     }
 }

@@ -18,7 +18,8 @@ use crate::wit::client::Readiness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// How many requests in front another one passes by, on its way out of the line or in: so that costs the same, however many wait.
+/// How many requests in front another one passes by, on its way out of the line or in: so that costs the same, however many wait. One that comes in
+/// again, or ahead, and would stand farther back, stands behind so many, whatever was submitted first.
 const PASSED_MAX: usize = 256;
 
 /// The requests of an origin that wait.
@@ -113,7 +114,7 @@ impl Line {
     ) -> Result<Box<Exchange>, Failure> {
         let exchange = conn::check_queued_octets(&request, self.octets, settings)
             .and_then(|()| conn::exchange(request, token, collects, authority, settings, now));
-        exchange.map_err(|error| place(error, 0).refused(error))
+        exchange.map_err(refused)
     }
 }
 
@@ -121,6 +122,11 @@ impl Line {
 pub(super) fn place(error: Error, connection: u64) -> Place {
     let waiting = if is_local(&error) { Phase::Queued } else { Phase::Connecting };
     Place { connection, octets_received: 0, waiting, declared: None }
+}
+
+/// The failure of a request that does not come into a line.
+pub(super) fn refused(error: Error) -> Failure {
+    place(error, 0).refused(error)
 }
 
 impl<N: Network> Poll<N> {

@@ -3,13 +3,12 @@
 use super::Poll;
 use super::job::{self, Job, Seat};
 use super::limits::ORIGINS_MAX;
-use super::line::Entrance;
+use super::line::{Entrance, refused};
 use super::member::Role;
 use super::origin::{Known, Origin};
 use super::ticket::Ticket;
 use crate::conn::Completed;
 use crate::exchange::Exchange;
-use crate::failure;
 use crate::link::Network;
 use crate::slab::Id;
 use crate::timer::Instant;
@@ -30,7 +29,7 @@ impl<N: Network> Poll<N> {
         now: Instant,
     ) -> Result<Ticket<N>, Failure> {
         let mut submitted = Poll::submit_all(poll, origin, vec![request], token, now);
-        submitted.pop().unwrap_or_else(|| Err(internal()))
+        submitted.pop().unwrap_or_else(|| Err(refused(Error::Internal)))
     }
 
     /// `poll.submit-all`.
@@ -42,19 +41,7 @@ impl<N: Network> Poll<N> {
         now: Instant,
     ) -> Vec<Result<Ticket<N>, Failure>> {
         let mut this = poll.borrow_mut();
-        // What calls have done may have left a connection idle. What waits to be sent again holds on to its origin.
-        this.heed_failed(now);
-        let id = this.known(origin);
-        let tokens = (0..).map(|index| first_token.wrapping_add(index));
-        let entered = requests.into_iter().zip(tokens).map(|(request, token)| this.enter(id, request, token, None, now));
-        let mut entered: Vec<Result<Id, Failure>> = entered.collect();
-        this.dispatch(id, now);
-        // Those that waited before stay, also when they are more than may wait by now.
-        for job in entered.iter_mut().rev() {
-            if job.as_ref().is_ok_and(|job| this.take_back(*job)) {
-                *job = Err(failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0));
-            }
-        }
+        let entered = this.enter_all(origin, requests, first_token, None, now);
         this.settle(now);
         entered.into_iter().map(|job| Ok(Ticket { poll: Rc::clone(poll), job: job? })).collect()
     }
@@ -68,24 +55,38 @@ impl<N: Network> Poll<N> {
         collect_octets_max: u64,
         now: Instant,
     ) {
-        self.heed_failed(now);
-        let id = self.known(origin);
-        let mut entered = Vec::with_capacity(requests.len());
-        for (request, index) in requests.into_iter().zip(0..) {
-            let token = first_token.wrapping_add(index);
-            match self.enter(id, request, token, Some(collect_octets_max), now) {
-                Ok(job) => entered.push((job, token)),
-                Err(refusal) => self.complete(job::refused(token, refusal)),
+        let entered = self.enter_all(origin, requests, first_token, Some(collect_octets_max), now);
+        for (job, index) in entered.into_iter().zip(0..) {
+            if let Err(refusal) = job {
+                self.complete(job::refused(first_token.wrapping_add(index), refusal));
             }
         }
+        self.settle(now);
+    }
+
+    /// Puts requests into the line of their origin, and gives them to its connections. Returns for each, in their order, its refusal if it has one.
+    fn enter_all(
+        &mut self,
+        origin: &Rc<Origin>,
+        requests: Vec<Request>,
+        first_token: u64,
+        collects: Option<u64>,
+        now: Instant,
+    ) -> Vec<Result<Id, Failure>> {
+        // What calls have done may have left a connection idle. What waits to be sent again holds on to its origin.
+        self.heed_failed(now);
+        let id = self.known(origin);
+        let tokens = (0..).map(|index| first_token.wrapping_add(index));
+        let entered = requests.into_iter().zip(tokens).map(|(request, token)| self.enter(id, request, token, collects, now));
+        let mut entered: Vec<Result<Id, Failure>> = entered.collect();
         self.dispatch(id, now);
         // Those that waited before stay, also when they are more than may wait by now.
-        let refused: Vec<u64> =
-            entered.into_iter().rev().filter(|(job, _)| self.take_back(*job)).map(|(_, token)| token).collect();
-        for token in refused.into_iter().rev() {
-            self.complete(job::refused(token, failure::refused(Error::LimitExceeded(Limit::QueueLength), 0, 0)));
+        for job in entered.iter_mut().rev() {
+            if job.as_ref().is_ok_and(|job| self.take_back(*job)) {
+                *job = Err(refused(Error::LimitExceeded(Limit::QueueLength)));
+            }
         }
-        self.settle(now);
+        entered
     }
 
     /// `poll.cancel`. No request is sent in place of the cancelled one: the next wait does so.
@@ -172,12 +173,16 @@ impl<N: Network> Poll<N> {
         self.settle(now);
     }
 
-    /// Where the pool keeps what it knows about an origin.
+    /// Where the pool keeps what it knows about an origin, if it does.
+    pub(super) fn place_of(&self, origin: &Rc<Origin>) -> Option<Id> {
+        let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
+        place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id))
+    }
+
+    /// The same, from now on.
     fn known(&mut self, origin: &Rc<Origin>) -> Id {
         self.pool.uses += 1;
-        let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
-        let id = place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id));
-        let id = id.unwrap_or_else(|| {
+        let id = self.place_of(origin).unwrap_or_else(|| {
             self.forget_origin();
             self.pool.origins.insert(Known::new(Rc::clone(origin)))
         });
@@ -231,7 +236,7 @@ impl<N: Network> Poll<N> {
         collects: Option<u64>,
         now: Instant,
     ) -> Result<Box<Exchange>, Failure> {
-        let known = self.pool.origins.get(id).ok_or_else(internal)?;
+        let known = self.pool.origins.get(id).ok_or_else(|| refused(Error::Internal))?;
         let Origin { authority, settings, .. } = &*known.origin;
         known.line.exchange(request, token, collects, (authority, settings), now)
     }
@@ -320,8 +325,4 @@ impl<N: Network> Poll<N> {
         self.mark(origin);
         Ok(())
     }
-}
-
-fn internal() -> Failure {
-    failure::refused(Error::Internal, 0, 0)
 }
