@@ -39,17 +39,17 @@ impl From<TimerOrder> for Timer {
 
 /// The deadlines of all exchanges of a connection, or of all that wait in a pool, earliest first.
 ///
-/// An exchange that does not set one costs nothing here. Each timer has a list of its own: with equal spans of one timer, the usual case, a new
-/// deadline goes to the end of its list. Finding one is logarithmic in their number.
+/// An exchange without deadlines costs nothing here. Each timer has a list: with equal spans of one timer, the usual case, a new deadline
+/// goes to the end of the list. Finding a deadline is logarithmic in the number of deadlines.
 #[derive(Debug, Default)]
 pub(crate) struct DeadlineTable {
     lists: [List; TIMERS.len()],
 }
 
-/// The timers that have a list, each at its place.
+/// The timers that have a list, in the order of the lists.
 const TIMERS: [TimerOrder; 3] = [TimerOrder::AwaitContinue, TimerOrder::Queue, TimerOrder::Total];
 
-/// The deadlines of one timer. A cleared one leaves its place empty: empty places are removed in front, and all of them when they are the most.
+/// The deadlines of one timer. A cleared deadline leaves an empty place: empty places are removed in front, and all empty places when most are.
 #[derive(Debug, Default)]
 struct List {
     /// The first one is not cleared.
@@ -113,7 +113,7 @@ impl DeadlineTable {
 }
 
 impl List {
-    /// Where a deadline stands, or would; and the one that stands there, if it is the same.
+    /// The place of a deadline, and the deadline if the list has the deadline.
     fn find(&mut self, at: Instant, exchange: ExchangeId) -> (usize, Option<&mut Listed>) {
         let place = self.listed.partition_point(|before| (before.at, before.exchange) < (at, exchange));
         (place, self.listed.get_mut(place).filter(|listed| (listed.at, listed.exchange) == (at, exchange)))

@@ -78,7 +78,7 @@ impl ClientConn {
         }
     }
 
-    /// The turn of a request has come in vain: no list has the exchange any more.
+    /// Fails a request whose turn has come in vain: no list has the exchange any more.
     fn refuse(&mut self, id: ExchangeId, error: Error, now: Instant) {
         self.fail_waiting_one(id, error, self.protocol.counts().octets_received, now);
         if error == Error::Internal {

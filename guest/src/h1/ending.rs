@@ -142,7 +142,7 @@ impl Connection {
             let last = self.reader.input(ReadInput::Last);
             self.heed(last);
         } else if position == 0 {
-            // The next one leaves behind no other.
+            // The next request leaves behind no other request.
             self.turn.pass(now);
             if let Some(first) = self.outstanding.front_mut() {
                 first.is_behind = false;

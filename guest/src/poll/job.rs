@@ -83,7 +83,7 @@ pub(super) enum Seat<L> {
     Nowhere,
 }
 
-/// Is a collected request that failed sent again: may it be, is it there, and within the limit? Its time `total` is that of all its attempts.
+/// Is a collected request that failed sent again: may it be, is it there, and within the limit? The time `total` is the time of all attempts.
 pub(super) fn is_repeated<L>(job: &Job<L>, completed: &Completed, retries_max: u32) -> bool {
     let Err(failed) = &completed.outcome else { return false };
     failed.error != Error::TimedOut(Timer::Total)

@@ -18,8 +18,8 @@ use crate::wit::client::Readiness;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// How many requests in front another one passes by, on its way out of the line or in: so that costs the same, however many wait. One that comes in
-/// again, or ahead, and would stand farther back, stands behind so many, whatever was submitted first.
+/// How many requests in front another request passes by, on the way out of the line or in: so the cost is the same, however many requests wait.
+/// A request that comes in again, or ahead, and has its place farther back, comes behind so many, whatever was submitted first.
 const PASSED_MAX: usize = 256;
 
 /// The requests of an origin that wait.

@@ -64,7 +64,7 @@ impl<N: Network> Poll<N> {
         self.settle(now);
     }
 
-    /// Puts requests into the line of their origin, and gives them to its connections. Returns for each, in their order, its refusal if it has one.
+    /// Puts requests into the line of an origin, and the first requests onto connections. Returns the requests, or the refusals, in order.
     fn enter_all(
         &mut self,
         origin: &Rc<Origin>,
@@ -173,13 +173,13 @@ impl<N: Network> Poll<N> {
         self.settle(now);
     }
 
-    /// Where the pool keeps what it knows about an origin, if it does.
+    /// The place of an origin that the pool knows.
     pub(super) fn place_of(&self, origin: &Rc<Origin>) -> Option<Id> {
         let place = origin.place_in(self.id).filter(|id| self.pool.origins.get(*id).is_some());
         place.or_else(|| self.pool.origins.iter().find(|(_, known)| known.origin.is_same(origin)).map(|(id, _)| id))
     }
 
-    /// The same, from now on.
+    /// The place of an origin, which the pool knows from now on.
     fn known(&mut self, origin: &Rc<Origin>) -> Id {
         self.pool.uses += 1;
         let id = self.place_of(origin).unwrap_or_else(|| {
