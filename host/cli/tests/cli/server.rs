@@ -2,9 +2,15 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+/// Connections that wait to be accepted.
+const QUEUE: i32 = 128;
 
 /// A server on a loopback port; it ends with the test's process.
 pub(crate) struct Server {
@@ -20,17 +26,18 @@ impl Server {
 
     /// Nothing listens until `delay` has passed, unless that is zero.
     pub(crate) fn start_later(delay: Duration, serve: impl Fn(usize, Connection) + Send + Sync + 'static) -> Self {
-        let mut listener = Some(TcpListener::bind("127.0.0.1:0").unwrap());
-        let address = listener.as_ref().unwrap().local_addr().unwrap();
-        if !delay.is_zero() {
-            listener = None;
+        let (socket, address) = taken_port();
+        if delay.is_zero() {
+            rustix::net::listen(&socket, QUEUE).unwrap();
         }
         let accepted = Arc::new(AtomicUsize::new(0));
         let (count, serve) = (Arc::clone(&accepted), Arc::new(serve));
         std::thread::spawn(move || {
-            std::thread::sleep(delay);
-            let listener = listener.unwrap_or_else(|| TcpListener::bind(address).unwrap());
-            for stream in listener.incoming() {
+            if !delay.is_zero() {
+                std::thread::sleep(delay);
+                rustix::net::listen(&socket, QUEUE).unwrap();
+            }
+            for stream in TcpListener::from(socket).incoming() {
                 let number = count.fetch_add(1, Ordering::SeqCst) + 1;
                 let serve = Arc::clone(&serve);
                 let connection = Connection::on(stream.unwrap());
@@ -198,5 +205,16 @@ pub(crate) fn never_accepts() -> Option<(SocketAddr, TcpListener, Vec<TcpStream>
 
 /// A port that nothing listens on.
 pub(crate) fn dead_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let (socket, address) = taken_port();
+    // Until the process ends: no server of another test is given the port.
+    std::mem::forget(socket);
+    address
+}
+
+/// A socket with a port of its own, on which nothing listens: connections are refused.
+fn taken_port() -> (OwnedFd, SocketAddr) {
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
+    (socket, address)
 }
