@@ -271,10 +271,10 @@ fn transmit_some(stream: &mut impl Stream, conn: &ClientConn) -> Result<Option<u
 mod tests {
     use super::*;
     use crate::dial::{Broken, Progress};
+    use crate::request::tests::request;
     use crate::settings::Settings;
-    use crate::types::{self, ConnOptions, Delivery, Error, Misbehaviour, Persistence, Request, RequestContent};
+    use crate::types::{self, ConnOptions, Delivery, Error, Misbehaviour, Persistence, RequestContent};
     use alloc::string::String;
-    use alloc::vec;
 
     /// A host that says of an answer which nobody has asked for that nothing is there, as often as it is out of turn.
     struct Tired {
@@ -352,24 +352,13 @@ mod tests {
         fn half_close(&mut self) {}
     }
 
-    fn get() -> Request {
-        Request {
-            method: String::from("GET"),
-            request_target: String::from("/"),
-            authority: None,
-            fields: vec![],
-            content: RequestContent::None,
-            options: None,
-        }
-    }
-
     #[test]
     fn a_broken_pipeline_is_remembered_where_its_transport_leads_and_a_single_request_is_not() {
         for (requests, expected) in [(2, Persistence::Learn), (1, Persistence::Assume)] {
             let shared = Driver::new(connection(), Ending::default());
             let mut driver = shared.borrow_mut();
             for token in 0..requests {
-                driver.conn.send(get(), token, Instant(1)).expect("queued");
+                driver.conn.send(request("GET", RequestContent::None), token, Instant(1)).expect("queued");
             }
             for now in 1..4 {
                 driver.advance(Instant(now));
@@ -391,7 +380,7 @@ mod tests {
     #[test]
     fn a_look_that_the_host_did_not_answer_is_made_again() {
         let mut conn = connection();
-        let id = conn.send(get(), 1, Instant(1)).expect("queued");
+        let id = conn.send(request("GET", RequestContent::None), 1, Instant(1)).expect("queued");
         let mut tired = Tired { out_of_turn: 1, written: 0 };
         move_octets(&mut tired, &mut conn, Instant(2));
         assert_eq!(tired.written, 0);

@@ -350,3 +350,16 @@ pub fn check_trailers(trailers: &[FieldLine]) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec;
+
+    /// A request for `/`, for the tests of all modules.
+    pub(crate) fn request(method: &str, content: RequestContent) -> Request {
+        let (method, request_target) = (String::from(method), String::from("/"));
+        Request { method, request_target, authority: None, fields: vec![], content, options: None }
+    }
+}

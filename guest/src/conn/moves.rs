@@ -170,23 +170,16 @@ impl ClientConn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::tests::request;
     use crate::settings::Settings;
-    use crate::types::{Request, RequestContent};
+    use crate::types::RequestContent;
     use alloc::string::String;
-    use alloc::vec::Vec;
 
     #[test]
     fn an_exchange_that_was_to_move_ends_when_its_pool_is_dropped_first() {
         let settings = Settings::checked(None).expect("the defaults");
         let mut conn = ClientConn::new(1, String::from("h"), settings, Instant(0));
-        let request = Request {
-            method: String::from("GET"),
-            request_target: String::from("/"),
-            authority: None,
-            fields: Vec::new(),
-            content: RequestContent::None,
-            options: None,
-        };
+        let request = request("GET", RequestContent::None);
         let id = conn.send(request, 1, Instant(0)).expect("room");
         conn.book.queue.remove(id, &mut conn.book.exchanges);
         conn.moves.unsent.push_back(id);

@@ -3,11 +3,11 @@
 use super::{ClientConn, ExchangeId};
 use crate::dial::Progress;
 use crate::exchange::ResponseHalf;
+use crate::request::tests::request;
 use crate::settings::Settings;
 use crate::timer::Instant;
 use crate::types::{
-    ConnState, Delivery, Ending, Error, Failure, Incompatibility, Limit, LogEvent, Persistence, Phase, Request, RequestContent,
-    Timer,
+    ConnState, Delivery, Ending, Error, Failure, Incompatibility, Limit, LogEvent, Persistence, Phase, RequestContent, Timer,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -31,11 +31,6 @@ fn with(settings: Settings) -> ClientConn {
     let mut conn = ClientConn::new(1, String::from("h"), settings, NOW);
     conn.progress(Progress::ESTABLISHED, NOW);
     conn
-}
-
-fn request(method: &str, content: RequestContent) -> Request {
-    let (method, request_target) = (String::from(method), String::from("/"));
-    Request { method, request_target, authority: None, fields: Vec::new(), content, options: None }
 }
 
 fn send(conn: &mut ClientConn, method: &str, content: RequestContent) -> ExchangeId {

@@ -39,6 +39,30 @@ pub(super) struct Job<L> {
 }
 
 impl<L> Job<L> {
+    /// A request that has just been submitted: with this token, to this origin, as the `number`-th. `collects`, `request`: see the fields.
+    pub(super) fn new(
+        token: u64,
+        origin: Id,
+        number: u64,
+        started: Instant,
+        collects: Option<u64>,
+        request: Option<Request>,
+    ) -> Job<L> {
+        Job {
+            token,
+            origin,
+            number,
+            started,
+            collects,
+            request,
+            retries: 0,
+            resent: 0,
+            furthest: None,
+            given_up: 0,
+            seat: Seat::Nowhere,
+        }
+    }
+
     /// It is sent again after this.
     pub(super) fn retry(&mut self, failed: Failure, resent: u32) {
         self.retries += 1;
@@ -108,33 +132,15 @@ pub(super) fn completion(completed: Completed, connection: u64, retries: u32) ->
 mod tests {
     use super::*;
     use crate::poll::line;
+    use crate::request;
     use crate::slab::Slab;
     use crate::types::{CloseReason, RequestContent};
-    use alloc::string::String;
 
     #[test]
     fn a_collected_request_is_sent_again_within_its_time_and_its_retries() {
-        let request = Request {
-            method: String::from("GET"),
-            request_target: String::from("/"),
-            authority: None,
-            fields: alloc::vec![],
-            content: RequestContent::None,
-            options: None,
-        };
-        let mut job: Job<()> = Job {
-            token: 1,
-            origin: Slab::default().insert(()),
-            number: 1,
-            started: Instant(0),
-            collects: Some(1),
-            request: Some(request),
-            retries: 0,
-            resent: 0,
-            furthest: None,
-            given_up: 0,
-            seat: Seat::Nowhere,
-        };
+        let request = request::tests::request("GET", RequestContent::None);
+        let origin = Slab::default().insert(());
+        let mut job: Job<()> = Job::new(1, origin, 1, Instant(0), Some(1), Some(request));
         let failed = |error| Completed {
             token: 1,
             job: None,

@@ -129,25 +129,12 @@ impl<L> Jobs<L> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::job::Seat;
     use super::*;
     use crate::timer::Instant;
     use alloc::collections::BTreeMap;
 
     fn job(token: u64, number: u64, collected: bool, id: Id) -> Job<()> {
-        Job {
-            token,
-            origin: id,
-            number,
-            started: Instant(number),
-            collects: collected.then_some(1),
-            request: None,
-            retries: 0,
-            resent: 0,
-            furthest: None,
-            given_up: 0,
-            seat: Seat::Nowhere,
-        }
+        Job::new(token, id, number, Instant(number), collected.then_some(1), None)
     }
 
     fn origin() -> Id {

@@ -185,6 +185,7 @@ mod tests {
     use crate::poll::Origin;
     use crate::poll::origin::Known;
     use crate::poll::stock::Pool;
+    use crate::request::tests::request;
     use crate::types::{Endpoint, Limit, RequestContent, RequestOptions, Timer};
     use alloc::rc::Rc;
     use alloc::string::String;
@@ -209,36 +210,15 @@ mod tests {
         }
 
         fn exchange(&self, token: u64, reuse: Reuse, content: RequestContent) -> Result<Box<Exchange>, Failure> {
-            let request = Request {
-                method: String::from("GET"),
-                request_target: String::from("/"),
-                authority: None,
-                fields: vec![],
-                content,
-                options: Some(RequestOptions {
-                    reuse,
-                    deadlines: vec![(Timer::Queue, 5), (Timer::Total, 9)],
-                    ..RequestOptions::default()
-                }),
-            };
+            let deadlines = vec![(Timer::Queue, 5), (Timer::Total, 9)];
+            let options = Some(RequestOptions { reuse, deadlines, ..RequestOptions::default() });
+            let request = Request { options, ..request("GET", content) };
             self.line().exchange(request, token, None, ("h", &Settings::checked(None).expect("the defaults")), Instant(0))
         }
 
         fn enter(&mut self, token: u64, reuse: Reuse) -> Id {
             let exchange = self.exchange(token, reuse, RequestContent::None).expect("a good request");
-            let job = Job {
-                token,
-                origin: self.origin,
-                number: token + 1,
-                started: Instant(0),
-                collects: None,
-                request: None,
-                retries: 0,
-                resent: 0,
-                furthest: None,
-                given_up: 0,
-                seat: Seat::Nowhere,
-            };
+            let job = Job::new(token, self.origin, token + 1, Instant(0), None, None);
             let id = self.pool.jobs.insert(job);
             self.pool.enter_line(id, exchange, Entrance::New);
             id

@@ -210,19 +210,8 @@ impl<N: Network> Poll<N> {
         let kept = (self.limits.retries_max > 0 && collects.is_some() && !streamed).then(|| request.clone());
         let exchange = self.exchange(id, request, token, collects, now)?;
         self.pool.submitted += 1;
-        let job = self.pool.jobs.insert(Job {
-            token,
-            origin: id,
-            number: self.pool.submitted,
-            started: now,
-            collects,
-            request: kept,
-            retries: 0,
-            resent: 0,
-            furthest: None,
-            given_up: 0,
-            seat: Seat::Nowhere,
-        });
+        let job = Job::new(token, id, self.pool.submitted, now, collects, kept);
+        let job = self.pool.jobs.insert(job);
         self.pool.enter_line(job, exchange, Entrance::New);
         Ok(job)
     }

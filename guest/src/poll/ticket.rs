@@ -186,6 +186,7 @@ mod tests {
     use crate::link::Link;
     use crate::poll::Origin;
     use crate::poll::limits::ORIGINS_MAX;
+    use crate::request::tests::request;
     use crate::stream::{End, Read, Stream};
     use crate::types::{CloseReason, Delivery, Endpoint, Phase, RequestContent, RequestOptions, Timer};
     use crate::wit::client::Event;
@@ -256,14 +257,8 @@ mod tests {
         }
 
         fn submit(&self, content: RequestContent) -> Ticket<Nowhere> {
-            let request = Request {
-                method: String::from("PUT"),
-                request_target: String::from("/"),
-                authority: None,
-                fields: vec![],
-                content,
-                options: Some(RequestOptions { deadlines: vec![(Timer::Queue, 50)], ..RequestOptions::default() }),
-            };
+            let options = Some(RequestOptions { deadlines: vec![(Timer::Queue, 50)], ..RequestOptions::default() });
+            let request = Request { options, ..request("PUT", content) };
             Poll::submit(&self.poll, &self.origin, request, 7, Instant(0)).expect("room")
         }
 
@@ -348,24 +343,17 @@ mod tests {
     fn a_request_that_is_to_be_sent_again_holds_on_to_its_origin() {
         let waiting = Waiting::new();
         let mut poll = waiting.poll.borrow_mut();
-        let request = || Request {
-            method: String::from("GET"),
-            request_target: String::from("/"),
-            authority: None,
-            fields: vec![],
-            content: RequestContent::None,
-            options: None,
-        };
-        poll.fetch_all(&waiting.origin, vec![request()], 7, 1, Instant(0));
+        let get = || request("GET", RequestContent::None);
+        poll.fetch_all(&waiting.origin, vec![get()], 7, 1, Instant(0));
         let (job, origin) = poll.pool.jobs.with_token(7).next().map(|(id, job)| (id, job.origin)).expect("it is there");
         assert!(poll.pool.leave_line(job).is_some());
-        poll.pool.again.push((job, request()));
+        poll.pool.again.push((job, get()));
         // The origin has no connection and no request in its line: as if nobody used it.
         poll.pool.origins.get_mut(origin).expect("it is known").open = 0;
         for number in 0..ORIGINS_MAX {
             let endpoint = Endpoint { host: alloc::format!("h{number}"), port: 80, addresses: vec![], tls: None };
             let other = Rc::new(Origin::new(endpoint, None).expect("an origin"));
-            poll.fetch_all(&other, vec![request()], 8, 1, Instant(1));
+            poll.fetch_all(&other, vec![get()], 8, 1, Instant(1));
         }
         let job = poll.pool.jobs.get(job).expect("it has not ended");
         assert!(job.waiting().is_some() && poll.pool.origins.get(job.origin).is_some());

@@ -26,14 +26,8 @@ fn fields(lines: &[(&str, &str)]) -> Vec<FieldLine> {
 }
 
 fn request(method: &str, target: &str, lines: &[(&str, &str)], content: RequestContent) -> Request {
-    Request {
-        method: String::from(method),
-        request_target: String::from(target),
-        authority: None,
-        fields: fields(lines),
-        content,
-        options: None,
-    }
+    let (request_target, fields) = (String::from(target), fields(lines));
+    Request { request_target, fields, ..crate::request::tests::request(method, content) }
 }
 
 fn get(target: &str, lines: &[(&str, &str)]) -> Request {
