@@ -2,9 +2,10 @@
 
 use sandpiper_guest::conn::{ClientConn, ExchangeId};
 use sandpiper_guest::dial::Progress;
+use sandpiper_guest::exchange::asks;
 use sandpiper_guest::settings::Settings;
 use sandpiper_guest::timer::Instant;
-use sandpiper_guest::types::{Delivery, Ending, Request};
+use sandpiper_guest::types::{Delivery, Ending, Request, Reuse, Timer};
 use sandpiper_tests::message::{Build, assume, get, ok, post, request};
 
 const NOW: Instant = Instant(0);
@@ -24,7 +25,8 @@ enum Left {
 
 /// A connection of a pool, established; `answered`: one exchange is over.
 fn conn(answered: bool) -> ClientConn {
-    let settings = Settings::checked(Some(&assume())).expect("options in their ranges");
+    let mut settings = Settings::checked(Some(&assume())).expect("options in their ranges");
+    settings.deadlines.pipeline_stall = Some(1);
     let mut conn = ClientConn::new(1, "h".to_owned(), settings, NOW);
     conn.join_pool(None);
     conn.progress(Progress::ESTABLISHED, NOW);
@@ -117,4 +119,29 @@ fn a_request_behind_one_that_broke_is_handed_back_once_where_nothing_was_answere
     let (mut after, [_, second]) = two(|conn| conn.admit(second, NOW));
     assert!(after.take_unsent().is_none(), "sent again twice, and never answered");
     assert_eq!(after.head(second).expect_err("the connection has ended").delivery, Delivery::Unanswered);
+}
+
+/// A connection that has answered one of two requests, and the end that comes next. Returns whether the other request is handed back for a
+/// connection that has carried none.
+fn alone_after(ends: impl FnOnce(&mut ClientConn)) -> bool {
+    let mut conn = conn(false);
+    for (token, target) in [(1, "/first"), (2, "/second")] {
+        conn.send(get(target), token, NOW).expect("accepted");
+    }
+    transmit(&mut conn, usize::MAX);
+    conn.receive(ok("x"), NOW);
+    ends(&mut conn);
+    let handed_back = conn.take_unsent().expect("the second request");
+    assert_eq!(handed_back.token, 2);
+    asks(handed_back.sending.reuse, Reuse::FRESH)
+}
+
+#[test]
+fn a_request_that_may_be_the_cause_of_an_end_needs_a_fresh_connection_and_one_that_stalled_behind_another_does_not() {
+    assert!(alone_after(|conn| conn.receive_end(Ending::Reset, NOW)));
+    assert!(!alone_after(|conn| {
+        let (at, timer) = conn.deadline().expect("a request is outstanding");
+        assert_eq!(timer, Timer::PipelineStall);
+        conn.handle_timeout(at);
+    }));
 }
