@@ -18,7 +18,8 @@ pub(crate) enum Exceeded {
     Speed,
 }
 
-/// It begins when the response is the next one on its connection, and stands still while the response waits for its turn on standard output.
+/// The time of a transfer begins when the response is the next one on its connection, and stops while the response waits for its turn on
+/// standard output.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopwatch {
     allowance: Allowance,
@@ -27,7 +28,7 @@ pub(crate) struct Stopwatch {
     began: Option<Instant>,
     asked: Instant,
     stopped: Option<Instant>,
-    /// How long it stood still before it was known to have begun.
+    /// How long the time was stopped before the transfer was known to have begun.
     still: Duration,
     /// When the time over which the speed is measured began.
     measured: Instant,

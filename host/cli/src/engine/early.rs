@@ -9,7 +9,7 @@ use sandpiper_host::types::{Chunk, Failure, Readiness};
 use super::super::incoming::{READ_OCTETS, READS_PER_TURN};
 use super::super::outgoing::Outgoing;
 use super::order::Held;
-use super::traffic::content_length;
+use super::traffic::{allowed, content_length};
 use super::{Active, Engine, Stop};
 
 /// What reading before the turn ended with.
@@ -93,13 +93,12 @@ impl Engine<'_> {
     }
 
     async fn read_early(&mut self, job: usize, active: &mut Active, reads_max: usize) -> Result<Early, Stop> {
-        let (progress, tally) = (&self.report.progress, &mut self.tallies[self.plan.jobs[job].origin]);
         for _ in 0..reads_max {
-            let allowed = active.rates.as_mut().map_or(u64::MAX, |[received, _]| received.allowed(Instant::now()));
-            if allowed == 0 {
+            let octets_max = allowed(&mut active.rates).min(READ_OCTETS);
+            if octets_max == 0 {
                 break;
             }
-            let octets = match active.exchange.read(&mut self.client, allowed.min(READ_OCTETS)).await {
+            let octets = match active.exchange.read(&mut self.client, octets_max).await {
                 Ok(Chunk::Data(octets)) => octets,
                 Ok(Chunk::WouldBlock) => break,
                 Ok(Chunk::End(trailers)) => {
@@ -109,14 +108,8 @@ impl Engine<'_> {
                 Err(CallError::Http(failure)) => return Ok(Early::Failed(failure)),
                 Err(CallError::Host(error)) => return Err(error.into()),
             };
-            let count = octets.len() as u64;
             self.order.moved = Some(Instant::now());
-            if let Some([received, _]) = &mut active.rates {
-                received.spend(count);
-            }
-            active.count(count);
-            progress.advance(count);
-            tally.octets += count;
+            self.account(job, active, octets.len() as u64);
             if let Err(error) = active.spooled.put(octets) {
                 return Ok(Early::NoRoom(error));
             }

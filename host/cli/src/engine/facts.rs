@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sandpiper_host::types::ExchangeTiming;
+use sandpiper_host::types::{ExchangeInfo, ExchangeTiming};
 
 use super::super::plan::Job;
 use super::super::write_out::Facts;
@@ -17,13 +17,7 @@ impl Engine<'_> {
         let Some(write_out) = self.settings.write_out.as_ref().map(Arc::clone) else {
             return Ok(());
         };
-        let (timing, info) = match active {
-            Some(active) => {
-                let timing = active.exchange.timing(&mut self.client).await?;
-                (Some(timing), Some(active.exchange.info(&mut self.client).await?))
-            }
-            None => (None, None),
-        };
+        let (timing, info) = self.timing_and_info(active).await?;
         let resent = info.as_ref().map_or(0, |info| info.retries);
         let mut connection = info.and_then(|info| info.connection);
         if let Some(connected) = connection.as_mut().and_then(|connection| connection.connected.as_mut()) {
@@ -66,6 +60,13 @@ impl Engine<'_> {
             error,
         };
         Ok(self.report.progress.suspend(|| write_out.write(&facts))?)
+    }
+
+    async fn timing_and_info(&mut self, active: Option<&Active>) -> Result<(Option<ExchangeTiming>, Option<ExchangeInfo>), Stop> {
+        let Some(Active { exchange, .. }) = active else {
+            return Ok((None, None));
+        };
+        Ok((Some(exchange.timing(&mut self.client).await?), Some(exchange.info(&mut self.client).await?)))
     }
 
     fn url_effective(&self, job: usize) -> String {

@@ -42,6 +42,8 @@ use order::{Order, TURN_INTERVAL};
 
 /// Events of one wait.
 const EVENTS_MAX: u32 = 1024;
+/// Events after which the log is taken: each makes no more entries than reading one response in one turn does.
+const EVENTS_LOGGED: usize = 64;
 /// How long the log of what happens waits to be shown while nothing else does.
 const LOG_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -136,23 +138,23 @@ impl Active {
 /// An origin's requests.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// As the component has it; made with the first request.
+    /// The origin in the component; made with the first request.
     origin: Option<Origin>,
-    /// Those that are not submitted.
+    /// Requests that are not submitted.
     jobs: BTreeSet<usize>,
-    /// Those that are, and have not ended.
+    /// Requests that are submitted, and have not ended.
     submitted: BTreeSet<usize>,
-    /// Those that have not ended, wherever they are.
+    /// How many requests have not ended, submitted or not.
     unended: usize,
-    /// The pool takes no more of them until one has ended.
+    /// The pool takes no more requests until one has ended.
     is_full: bool,
-    /// A connection to it came about, and none has failed to since.
+    /// A connection to the origin was established, and none has failed to be since.
     is_reached: bool,
-    /// The submitted ones for standard output whose responses are not whole in the spool.
+    /// Submitted requests for standard output whose responses are not whole in the spool.
     ordered: BTreeSet<usize>,
-    /// The connection whose failure all of them were told of.
+    /// The connection whose failure has failed all requests that waited.
     failed_by: u64,
-    /// When they may be submitted again.
+    /// When requests may be submitted again.
     not_before: Option<Instant>,
 }
 
@@ -251,9 +253,11 @@ impl<'a> Engine<'a> {
                 self.end_all(Error::Internal).await?;
                 return Err(Stop::Stalled);
             }
-            for event in events {
+            for (event, number) in events.into_iter().zip(1..) {
                 self.act(event).await?;
-                self.take_logs().await?;
+                if number % EVENTS_LOGGED == 0 {
+                    self.take_logs().await?;
+                }
             }
             self.feed_starving().await?;
             self.write_spooled().await?;

@@ -83,8 +83,8 @@ impl Engine<'_> {
         jobs
     }
 
-    /// How many requests of an origin may be under way. As long as nobody answers there, so many as there may be connections: the first that
-    /// fails tells it for all.
+    /// How many requests of an origin may be under way. Until a connection is established, as many as there may be connections: the failure of
+    /// the first connection fails all requests that wait.
     fn most(&self, origin: usize) -> usize {
         let bounds = &self.settings.bounds;
         match self.origins[origin].is_reached {

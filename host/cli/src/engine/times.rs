@@ -42,7 +42,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Has the time of an exchange be looked at when it can be over.
+    /// Sets the alarm for the moment at which the time of an exchange can be over.
     pub(super) fn watch(&mut self, job: usize) {
         if let Some(active) = self.active.get(&job)
             && let Some(next) = active.stopwatch.as_ref().and_then(Stopwatch::next)

@@ -21,20 +21,11 @@ impl Engine<'_> {
         };
         self.ask(job, &mut active).await?;
         let had_head = active.incoming.head().is_some();
-        let budget = active.rates.as_mut().map_or(u64::MAX, |[received, _]| received.allowed(Instant::now()));
-        let (progress, tally) = (&self.report.progress, &mut self.tallies[self.plan.jobs[job].origin]);
         let mut moved = 0;
-        let count = |octets| {
-            progress.advance(octets);
-            tally.octets += octets;
-            moved += octets;
-        };
-        let received =
-            active.incoming.advance(&mut self.client, &active.exchange, &mut active.spooled, ready, budget, count).await;
-        if let Some([received, _]) = &mut active.rates {
-            received.spend(moved);
-        }
-        active.count(moved);
+        let Active { exchange, incoming, spooled, rates, .. } = &mut active;
+        let budget = allowed(rates);
+        let received = incoming.advance(&mut self.client, exchange, spooled, ready, budget, &mut moved).await;
+        self.account(job, &mut active, moved);
         match received {
             Ok(Received::Pending) => {
                 if !had_head {
@@ -48,6 +39,16 @@ impl Engine<'_> {
             Ok(Received::Failed(failure)) => self.fail(job, Some(active), failure).await,
             Err(trouble) => self.give_up_receiving(job, active, trouble).await,
         }
+    }
+
+    /// Content of so many octets has come.
+    pub(super) fn account(&mut self, job: usize, active: &mut Active, octets: u64) {
+        if let Some([received, _]) = &mut active.rates {
+            received.spend(octets);
+        }
+        active.count(octets);
+        self.report.progress.advance(octets);
+        self.tally(job).octets += octets;
     }
 
     /// The response is whole. The request goes on to its end, unless the server does not want the rest (RFC 9110 §7.5).
@@ -201,6 +202,11 @@ impl Engine<'_> {
             Ok(Err(error)) => self.abandon(job, &format!("cannot read what is to be sent: {error}")).await,
         }
     }
+}
+
+/// How many octets of content may come now, by `--limit-rate`.
+pub(super) fn allowed(rates: &mut Option<[Rate; 2]>) -> u64 {
+    rates.as_mut().map_or(u64::MAX, |[received, _]| received.allowed(Instant::now()))
 }
 
 /// What the lines of `content-length` declare.

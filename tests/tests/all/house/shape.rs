@@ -17,7 +17,7 @@ struct Room {
 const ROOMS: [Room; 3] = [
     Room { name: "guest", root: "guest/src/lib.rs", circles: 0, fields: 20, function_lines: 50, file_lines: 500 },
     Room { name: "host", root: "host/src/lib.rs", circles: 0, fields: 15, function_lines: 50, file_lines: 450 },
-    Room { name: "program", root: "host/cli/src/main.rs", circles: 0, fields: 23, function_lines: 55, file_lines: 450 },
+    Room { name: "program", root: "host/cli/src/main.rs", circles: 0, fields: 23, function_lines: 50, file_lines: 450 },
 ];
 
 fn sources_of(room: &Room) -> Vec<Source> {
